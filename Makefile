@@ -1,0 +1,37 @@
+# The two commands of the README: `make quickstart` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test test-slow lint bench clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml .ci/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[dev,bench]'
+	touch $@
+
+quickstart: $(STAMP)  ## simulate, train, evaluate, export, serve: one table at the end
+	$(BIN)/python -m zoo.quickstart
+
+test: $(STAMP)  ## the default tests
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)  ## the tests marked slow
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)  ## ruff: rules and formatting
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+bench: $(STAMP)  ## simulator, training and input-pipeline speed
+	$(BIN)/python -m benchmarks.simulators
+	$(BIN)/python -m benchmarks.train
+
+clean:  ## remove the virtual environment (runs are kept)
+	rm -rf $(VENV)

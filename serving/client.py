@@ -1,0 +1,195 @@
+"""Send real feedback bits of many CSI samples to a decoder and measure the result.
+
+    python -m serving.client --encoder=export/crnet/encoder.tflite \
+        --endpoint=127.0.0.1:8500 --samples=test_h.npz
+
+Speaks the TensorFlow Serving gRPC API, so the decoder may run behind
+`serving.server` or TensorFlow Serving itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+from absl import flags
+
+from serving import bitstream
+from serving.decoder_client import Decoder
+from serving.ue_encoder import UeEncoder
+from zoo import metrics
+from zoo.cli import run
+
+PROGRESS_SECONDS = 5
+
+
+def _define_flags() -> None:
+    flags.DEFINE_string("encoder", None, "encoder.tflite beside its codec.json.")
+    flags.DEFINE_string("endpoint", "127.0.0.1:8500", "host:port of the gRPC server.")
+    flags.DEFINE_string("samples", None, "Zero-centred CSI: .npz with key h, or .npy.")
+    flags.DEFINE_string("json", None, "Write the report here too.")
+    flags.DEFINE_string("model_name", "csi_decoder", "Model to ask for.")
+    flags.DEFINE_integer("limit", None, "Use the first so many samples.", lower_bound=1)
+    flags.DEFINE_integer("batch", 1, "Frames per request.", lower_bound=1)
+    flags.DEFINE_integer("flip_bit", None, "Flip this bit of every frame (a test).")
+    flags.DEFINE_float("timeout", 30, "Seconds to wait for one answer.")
+    flags.mark_flags_as_required(["encoder", "samples"])
+
+
+def load_samples(path: Path, limit: int | None = None) -> np.ndarray:
+    """Read CSI float32 `[n, 32, 32, 2]` from .npz (key `h`) or .npy.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no key `h`, no samples, or not a float32 array of four axes.
+    """
+    with open(path, "rb") as file:
+        h = np.load(file, allow_pickle=False)
+        if isinstance(h, np.lib.npyio.NpzFile):
+            if "h" not in h:
+                raise ValueError(f"{path} has keys {list(h)}: expected h")
+            h = h["h"]
+    if h.ndim != 4 or not len(h) or h.dtype != np.float32:
+        raise ValueError(
+            f"{path} holds {h.dtype} {list(h.shape)}: expected float32 [n, 32, 32, 2]"
+        )
+    return h[:limit]
+
+
+def flip_bit(frame: bytes, bit: int) -> bytes:
+    """Flip one bit, counted from the most significant bit of the first byte.
+
+    Raises:
+        ValueError: the frame has no such bit.
+    """
+    if not 0 <= bit < 8 * len(frame):
+        raise ValueError(f"bit {bit}: expected 0 to {8 * len(frame) - 1}")
+    damaged = bytearray(frame)
+    damaged[bit // 8] ^= 0x80 >> bit % 8
+    return bytes(damaged)
+
+
+def encode_all(
+    encoder: UeEncoder, h: np.ndarray
+) -> tuple[list[bytes], np.ndarray]:
+    """Encode CSI `[n, 32, 32, 2]` one by one: n payloads and seconds `[n]`."""
+    payloads, seconds = [], []
+    for csi in _with_progress(h, "encode"):
+        begin = time.perf_counter()
+        payloads.append(encoder.encode_bits(csi))
+        seconds.append(time.perf_counter() - begin)
+    return payloads, np.array(seconds)
+
+
+def decode_all(
+    decoder: Decoder, frames: list[bytes], batch: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decode n frames, `batch` per request.
+
+    Returns:
+        CSI float32 `[n, 32, 32, 2]`, valid bool `[n]`, seconds per request.
+    """
+    h_hat, valid, seconds = [], [], []
+    requests = [frames[i : i + batch] for i in range(0, len(frames), batch)]
+    for request in _with_progress(requests, "decode"):
+        begin = time.perf_counter()
+        answer = decoder.decode(request)
+        seconds.append(time.perf_counter() - begin)
+        h_hat.append(answer[0])
+        valid.append(answer[1])
+    return np.concatenate(h_hat), np.concatenate(valid), np.array(seconds)
+
+
+def _with_progress(items: Sequence, label: str) -> Iterator:
+    started = shown = time.perf_counter()
+    for done, item in enumerate(items):
+        now = time.perf_counter()
+        if now - shown > PROGRESS_SECONDS:
+            shown, left = now, (now - started) * (len(items) - done) / done
+            print(f"{label} {done}/{len(items)}, {left:.0f} s left", file=sys.stderr)
+        yield item
+
+
+def _milliseconds(seconds: np.ndarray) -> dict[str, float]:
+    p10, p50, p99 = 1e3 * np.percentile(seconds, [10, 50, 99])
+    return {"p10": p10, "p50": p50, "p99": p99}
+
+
+def measure(
+    encoder: UeEncoder,
+    decoder: Decoder,
+    h: np.ndarray,
+    batch: int = 1,
+    flipped_bit: int | None = None,
+) -> dict:
+    """Send `h` [n, 32, 32, 2] through encoder, frames and decoder.
+
+    Returns:
+        Report: bits counted from the bytes sent, NMSE of the valid CSI [dB] (global;
+        None without any), milliseconds per CSI encoded and per request of `batch`.
+    """
+    payloads, encode_seconds = encode_all(encoder, h)
+    frames = [bitstream.frame(payload, encoder.model_id) for payload in payloads]
+    if flipped_bit is not None:
+        frames = [flip_bit(frame, flipped_bit) for frame in frames]
+    h_hat, valid, seconds = decode_all(decoder, frames, batch)
+    nmse_db = None
+    if valid.any():
+        nmse_db = float(metrics.to_db(metrics.nmse(h[valid], h_hat[valid]).mean()))
+    return {
+        "model": encoder.codec["model"],
+        "samples": len(h),
+        "invalid": int(np.sum(~valid)),
+        "nmse_db": nmse_db,
+        "payload_bits_per_csi": 8 * sum(map(len, payloads)) / len(h),
+        "frame_bytes_per_csi": sum(map(len, frames)) / len(h),
+        "batch": batch,
+        "encode_ms": _milliseconds(encode_seconds),
+        "round_trip_ms": _milliseconds(seconds),
+    }
+
+
+def _print(report: dict) -> None:
+    times = {
+        key: " / ".join(f"{value:.3f}" for value in report[key].values())
+        for key in ("encode_ms", "round_trip_ms")
+    }
+    nmse = "-" if report["nmse_db"] is None else f"{report['nmse_db']:.3f} dB"
+    print(f"model            {report['model']}, {report['samples']} CSI")
+    print(f"NMSE             {nmse}, {report['invalid']} invalid")
+    print(f"payload          {report['payload_bits_per_csi']:g} bits per CSI")
+    print(f"frame            {report['frame_bytes_per_csi']:g} bytes per CSI")
+    print(f"encode           {times['encode_ms']} ms (p10 / p50 / p99), 1 thread")
+    print(
+        f"decode           {times['round_trip_ms']} ms (p10 / p50 / p99) "
+        f"round trip, {report['batch']} per request"
+    )
+
+
+def main(argv: list[str]) -> None:
+    """Run the flags' experiment; an invalid frame is an error."""
+    values = flags.FLAGS
+    encoder = UeEncoder(values.encoder)
+    h = load_samples(Path(values.samples), values.limit)
+    with Decoder(values.endpoint, values.model_name, values.timeout) as decoder:
+        report = measure(encoder, decoder, h, values.batch, values.flip_bit)
+    _print(report)
+    if values.json:
+        Path(values.json).write_text(json.dumps(report, indent=1) + "\n")
+    if report["invalid"]:
+        raise ValueError(
+            f"{report['invalid']} of {report['samples']} frames refused by the decoder:"
+            f" damaged, or not of model id {encoder.codec['model_id']}"
+        )
+
+
+if __name__ == "__main__":
+    _define_flags()
+    run(main)

@@ -1,0 +1,81 @@
+"""gRPC client of a served decoder (reference server or TensorFlow Serving)."""
+
+from __future__ import annotations
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+# gRPC accepts answers of 4 MiB by default, 512 CSI of 8 KiB and no more.
+MAX_MESSAGE_BYTES = 64 << 20
+
+
+class Decoder:
+    """A served decoder.
+
+    Args:
+        endpoint: host:port of the gRPC server.
+        model_name: model to ask for.
+        timeout: seconds to wait for one answer.
+
+    Raises:
+        ConnectionError: nothing answers at `endpoint`.
+        ValueError: the server does not have the model.
+    """
+
+    def __init__(self, endpoint: str, model_name: str, timeout: float):
+        self._endpoint, self._name, self._timeout = endpoint, model_name, timeout
+        self._channel = grpc.insecure_channel(
+            endpoint,
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ],
+        )
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = model_name
+        self._call(models.GetModelStatus, request)
+
+    def __enter__(self) -> Decoder:
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self._channel.close()
+
+    def decode(self, frames: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """Decode frames to CSI float32 `[n, 32, 32, 2]` and valid bool `[n]`.
+
+        Raises:
+            ConnectionError: the server has gone or is too slow.
+            ValueError: the server refuses the request.
+        """
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = self._name
+        request.inputs["feedback_bytes"].CopyFrom(
+            tf.make_tensor_proto(frames, tf.string)
+        )
+        outputs = self._call(self._stub.Predict, request).outputs
+        return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
+
+    def _call(self, method, request):
+        try:
+            return method(request, timeout=self._timeout)
+        except grpc.RpcError as error:
+            code, details = error.code(), error.details()
+            if code in (
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+            ):
+                raise ConnectionError(
+                    f"no answer from {self._endpoint} ({code.name}): is the server "
+                    "running? python -m serving.server --model_base_path=..."
+                ) from error
+            raise ValueError(f"{self._endpoint}: {code.name}: {details}") from error

@@ -1,0 +1,77 @@
+"""The receiving side of `serving.bitstream` as TensorFlow graph operations.
+
+The checks run inside the exported decoder, so any server that loads it refuses damaged
+frames, and one bad frame never spoils the other rows of a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from serving import bitstream
+
+
+def unpack_bits(octets: tf.Tensor) -> tf.Tensor:
+    """Bytes uint8 `[n, K]` -> bits uint8 `[n, 8 K]`, most significant bit first."""
+    shifts = tf.constant(np.arange(7, -1, -1), tf.uint8)
+    bits = tf.bitwise.right_shift(octets[:, :, None], shifts) & 1
+    return tf.reshape(bits, [-1, 8 * octets.shape[1]])
+
+
+def unpack_indices(payload: tf.Tensor, num_indices: int, bits: int) -> tf.Tensor:
+    """Payload uint8 `[n, P]` -> indices int32 `[n, M]`, as `bitstream.unpack`.
+
+    Padding bits are ignored: their value cannot be refused for one row of a batch.
+
+    Raises:
+        BitstreamError: `bits` outside 1 to 16.
+        InvalidArgumentError: at run time, where P is not ceil(M * B / 8); without this
+            check a wrong P would change the number of rows.
+    """
+    size = bitstream.payload_size(num_indices, bits)
+    payload = tf.ensure_shape(payload, [None, size])
+    message = tf.cast(unpack_bits(payload)[:, : num_indices * bits], tf.int32)
+    message = tf.reshape(message, [-1, num_indices, bits])
+    weights = tf.constant(1 << np.arange(bits - 1, -1, -1), tf.int32)
+    return tf.reduce_sum(message * weights, axis=-1)
+
+
+def parse_frames(
+    feedback_bytes: tf.Tensor, payload_bytes: int, model_id: bytes
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Check frames and cut out their payloads.
+
+    Args:
+        feedback_bytes: string `[n]`, one received frame each, of any length.
+        payload_bytes: P of this decoder.
+        model_id: 4 bytes that every frame must carry.
+
+    Returns:
+        `payload` uint8 `[n, P]` (meaningless where not valid) and `valid` bool `[n]`:
+        length, version, model id, declared length and CRC-32 are all right.
+    """
+    feedback_bytes = tf.ensure_shape(feedback_bytes, [None])
+    frame_bytes = payload_bytes + bitstream.FRAME_OVERHEAD_BYTES
+    # fixed_length pads or cuts silently, hence the separate length check; without it
+    # one frame of another length fails the whole batch.
+    octets = tf.io.decode_raw(feedback_bytes, tf.uint8, fixed_length=frame_bytes)
+    octets = tf.reshape(octets, [-1, frame_bytes])
+    header = np.frombuffer(bitstream.header(payload_bytes, model_id), np.uint8)
+    checks = [
+        tf.strings.length(feedback_bytes) == frame_bytes,
+        tf.reduce_all(octets[:, : bitstream.HEADER_BYTES] == header, axis=1),
+        _crc_matches(octets),
+    ]
+    payload = octets[:, bitstream.HEADER_BYTES : -bitstream.CRC_BYTES]
+    return payload, tf.reduce_all(tf.stack(checks, axis=1), axis=1)
+
+
+def _crc_matches(octets: tf.Tensor) -> tf.Tensor:
+    matrix, constant = bitstream.crc32_affine(octets.shape[1] - bitstream.CRC_BYTES)
+    bits = unpack_bits(octets)
+    message, crc = bits[:, : len(matrix)], bits[:, len(matrix) :]
+    # float32 sums are exact: at most 8 * 65542 ones.
+    ones = tf.cast(message, tf.float32) @ tf.cast(matrix, tf.float32)
+    parity = tf.cast(ones, tf.int32) + constant.astype(np.int32) & 1
+    return tf.reduce_all(parity == tf.cast(crc, tf.int32), axis=1)

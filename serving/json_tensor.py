@@ -1,0 +1,224 @@
+"""JSON of the REST predict API <-> TensorProto."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import predict_pb2
+
+from serving.request_checks import ServingError, invalid_argument
+from serving.servable import DEFAULT_SIGNATURE
+
+_JSON_TYPES = {
+    type(None): "Null",
+    bool: "Bool",
+    dict: "Object",
+    list: "Array",
+    str: "String",
+    int: "Number",
+    float: "Number",
+}
+
+
+def parse(body: bytes) -> dict:
+    """Parse a request body.
+
+    Raises:
+        ServingError: not JSON, or not an object.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid_argument(f"JSON Parse error: {error}") from error
+    if not isinstance(document, dict):
+        raise invalid_argument(f"JSON Value: {_excerpt(document)} Is not object")
+    return document
+
+
+def signature_name(document: dict) -> str:
+    """Return the signature the request names, or the default one."""
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise invalid_argument(
+            f"JSON Value: {_excerpt(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
+        )
+    return name or DEFAULT_SIGNATURE
+
+
+def fill_inputs(
+    document: dict,
+    infos: Mapping[str, meta_graph_pb2.TensorInfo],
+    request: predict_pb2.PredictRequest,
+) -> bool:
+    """Fill `request.inputs` from "instances" (rows) or "inputs" (columns).
+
+    Args:
+        document: parsed body.
+        infos: the signature's inputs by alias.
+        request: filled in place.
+
+    Returns:
+        True for the row form, which the answer then takes too.
+
+    Raises:
+        ServingError: no key or both, another type than the signature's, ragged lists.
+    """
+    row_form = "instances" in document
+    if row_form and "inputs" in document:
+        raise invalid_argument(
+            f"JSON Value: {_excerpt(document)} Not formatted correctly expecting only "
+            "one of 'inputs' or 'instances' keys to exist "
+        )
+    if row_form:
+        values = _columns_of_rows(document["instances"], infos)
+    elif "inputs" in document:
+        values = _columns(document["inputs"], infos)
+    else:
+        raise invalid_argument("Missing 'inputs' or 'instances' key")
+    for alias, value in values.items():
+        request.inputs[alias].CopyFrom(_tensor(value, infos[alias].dtype))
+    return row_form
+
+
+def _columns(inputs, infos: Mapping) -> dict:
+    if isinstance(inputs, dict) and not _is_base64(inputs):
+        for alias in infos:
+            if alias not in inputs:
+                raise invalid_argument(
+                    f"Missing named input: {alias} in 'inputs' object."
+                )
+        return {alias: inputs[alias] for alias in infos}
+    if len(infos) > 1:
+        raise invalid_argument(
+            "inputs is a plain value/list, but expecting an object as multiple "
+            "input tensors required as per tensorinfo_map"
+        )
+    return {alias: inputs for alias in infos}
+
+
+def _columns_of_rows(instances, infos: Mapping) -> dict:
+    if not isinstance(instances, list) or not instances:
+        raise invalid_argument(
+            f"JSON Value: {_excerpt(instances)} Expecting 'instances' to be a "
+            "list/array with at least one value"
+        )
+    named = [isinstance(row, dict) and not _is_base64(row) for row in instances]
+    if not any(named):
+        return _columns(instances, infos)
+    for item, row in enumerate(instances):
+        if not named[item]:
+            raise invalid_argument(
+                f"Expecting object but got list at item {item} of input list"
+            )
+        if set(row) != set(infos):
+            raise invalid_argument(
+                f"Failed to process element: {item} of 'instances' list. JSON object: "
+                f"{_excerpt(row)} keys must be equal to: {','.join(sorted(infos))}"
+            )
+    return {alias: [row[alias] for row in instances] for alias in infos}
+
+
+def _tensor(value, dtype: int) -> tensor_pb2.TensorProto:
+    leaves, shape = _flatten(value)
+    dtype = tf.as_dtype(dtype)
+    convert = _bytes if dtype == tf.string else _number
+    array = np.array([convert(leaf, dtype) for leaf in leaves], dtype.as_numpy_dtype)
+    return tf.make_tensor_proto(array, dtype, shape)
+
+
+def _flatten(value) -> tuple[list, list[int]]:
+    items, shape = [value], []
+    while items and isinstance(items[0], list):
+        size = len(items[0])
+        for item in items:
+            if not isinstance(item, list) or len(item) != size:
+                received = len(item) if isinstance(item, list) else "no list"
+                raise invalid_argument(
+                    f"Encountered list at unexpected size: {received} at level: "
+                    f"{len(shape)} expected size: {size}"
+                )
+        shape.append(size)
+        items = list(itertools.chain.from_iterable(items))
+    return items, shape
+
+
+def _bytes(leaf, dtype: tf.DType) -> bytes:
+    if isinstance(leaf, str):
+        return leaf.encode()
+    if not isinstance(leaf, dict):
+        raise _type_error(leaf, dtype)
+    if not _is_base64(leaf):
+        raise invalid_argument(
+            f"JSON Value: {_excerpt(leaf)} not formatted correctly for base64 data"
+        )
+    try:
+        return base64.b64decode(leaf["b64"], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise invalid_argument("Unable to base64 decode") from error
+
+
+def _number(leaf, dtype: tf.DType) -> bool | int | float:
+    kinds = (bool,) if dtype.is_bool else (int,) if dtype.is_integer else (int, float)
+    if not isinstance(leaf, kinds) or isinstance(leaf, bool) != dtype.is_bool:
+        raise _type_error(leaf, dtype)
+    finite = not isinstance(leaf, float) or np.isfinite(leaf)
+    if not dtype.is_bool and finite and not dtype.min <= leaf <= dtype.max:
+        raise invalid_argument(
+            f"Cannot convert JSON value: {_excerpt(leaf)} to {dtype.name} "
+            "without loss of precision."
+        )
+    return leaf
+
+
+def _type_error(leaf, dtype: tf.DType) -> ServingError:
+    return invalid_argument(
+        f"JSON Value: {_excerpt(leaf)} Type: {_JSON_TYPES[type(leaf)]} "
+        f"is not of expected type: {dtype.name}"
+    )
+
+
+def _is_base64(value: dict) -> bool:
+    return set(value) == {"b64"} and isinstance(value["b64"], str)
+
+
+def _excerpt(value) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def columns(outputs: Mapping[str, tensor_pb2.TensorProto]):
+    """Outputs by alias as nested lists; a single output stands alone."""
+    values = {alias: _to_json(alias, tensor) for alias, tensor in outputs.items()}
+    return values if len(values) > 1 else next(iter(values.values()))
+
+
+def rows(outputs: Mapping[str, tensor_pb2.TensorProto]) -> list:
+    """Outputs as one entry per row, an object where there are several outputs."""
+    values = {alias: _to_json(alias, tensor) for alias, tensor in outputs.items()}
+    if len(values) == 1:
+        return next(iter(values.values()))
+    return [
+        dict(zip(values, row, strict=True))
+        for row in zip(*values.values(), strict=True)
+    ]
+
+
+def _to_json(alias: str, tensor: tensor_pb2.TensorProto):
+    array = tf.make_ndarray(tensor)
+    if array.dtype != object:
+        return array.tolist()
+    encode = _base64_object if alias.endswith("_bytes") else bytes.decode
+    return np.frompyfunc(encode, 1, 1)(array).tolist()
+
+
+def _base64_object(value: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(value).decode()}

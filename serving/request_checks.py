@@ -1,0 +1,164 @@
+"""Checks of a PredictRequest against a SignatureDef, before anything is run.
+
+Status codes and messages are those of TensorFlow Serving. Declared shapes and empty
+batches, which TensorFlow Serving leaves to the graph, are refused here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import predict_pb2
+
+
+class ServingError(Exception):
+    """A refused request: `code` (grpc.StatusCode) and `message` for the client."""
+
+    def __init__(self, code: grpc.StatusCode, message: str):
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
+
+
+def invalid_argument(message: str) -> ServingError:
+    """Return the error for a request that can never succeed as it is."""
+    return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Largest request: rows of a batch, and bytes of one input tensor."""
+
+    rows: int = 512
+    tensor_bytes: int = 16 << 20
+
+
+def feeds(
+    signature: meta_graph_pb2.SignatureDef,
+    request: predict_pb2.PredictRequest,
+    limits: Limits,
+) -> dict[str, np.ndarray]:
+    """Return graph tensor name -> array for the inputs of `request`.
+
+    Raises:
+        ServingError: wrong aliases, dtype or shape, too large, or not a tensor.
+    """
+    _check_aliases(signature, request.inputs)
+    arrays = {}
+    for position, (alias, info) in enumerate(sorted(signature.inputs.items())):
+        tensor = request.inputs[alias]
+        _check_declaration(alias, position, tensor, info)
+        _check_size(alias, tensor, limits)
+        arrays[info.name] = _materialise(alias, tensor)
+    return arrays
+
+
+def fetches(
+    signature: meta_graph_pb2.SignatureDef, output_filter: Sequence[str]
+) -> dict[str, str]:
+    """Return output alias -> graph tensor name; an empty filter asks for all.
+
+    Raises:
+        ServingError: an unknown or repeated alias.
+    """
+    names = {}
+    for alias in output_filter:
+        if alias not in signature.outputs:
+            raise invalid_argument(
+                f"output tensor alias not found in signature: {alias} Outputs expected "
+                f"to be in the set {_braces(signature.outputs)}."
+            )
+        if alias in names:
+            raise invalid_argument(f"duplicate output tensor alias: {alias}")
+        names[alias] = signature.outputs[alias].name
+    return names or {alias: out.name for alias, out in signature.outputs.items()}
+
+
+def _check_aliases(
+    signature: meta_graph_pb2.SignatureDef, inputs: Mapping[str, tensor_pb2.TensorProto]
+) -> None:
+    sent, wanted = set(inputs), set(signature.inputs)
+    if len(sent) != len(wanted):
+        raise invalid_argument(
+            f"input size does not match signature: {len(sent)}!={len(wanted)} "
+            f"len({_braces(sent)}) != len({_braces(wanted)}). Sent extra: "
+            f"{_braces(sent - wanted)}. Missing but required: {_braces(wanted - sent)}."
+        )
+    for alias in sorted(wanted - sent):
+        raise invalid_argument(
+            f"Signature input alias: {alias}(feed name: {signature.inputs[alias].name})"
+            " not found in request and no default value provided. Inputs expected to be"
+            f" in the request {_braces(sent)}, or default input alias set: "
+        )
+
+
+def _check_declaration(
+    alias: str,
+    position: int,
+    tensor: tensor_pb2.TensorProto,
+    info: meta_graph_pb2.TensorInfo,
+) -> None:
+    shape = _declared_shape(tensor)
+    known_type = tensor.dtype in types_pb2.DataType.values()
+    overflow = math.prod(shape) > np.iinfo(np.int64).max
+    unknown = tensor.tensor_shape.unknown_rank or min(shape, default=0) < 0
+    if not known_type or overflow or unknown:
+        raise invalid_argument(f"tensor parsing error: {alias}")
+    if tensor.dtype != info.dtype:
+        raise invalid_argument(
+            f"Expects arg[{position}] to be {_type_name(info.dtype)} "
+            f"but {_type_name(tensor.dtype)} is provided"
+        )
+    expected = tf.TensorShape(info.tensor_shape)
+    if not expected.is_compatible_with(shape):
+        sizes = [-1 if size is None else size for size in expected.as_list()]
+        raise invalid_argument(f"input {alias} has shape {shape}: expected {sizes}")
+
+
+def _check_size(alias: str, tensor: tensor_pb2.TensorProto, limits: Limits) -> None:
+    # By the declared shape, since a parser repeats the last value to fill it: one float
+    # and the shape 4000 x 4000 are 20 bytes on the wire and 64 MB in memory.
+    shape = _declared_shape(tensor)
+    size = math.prod(shape)
+    if size == 0:
+        raise invalid_argument(f"input {alias} of shape {shape} is empty")
+    if shape and shape[0] > limits.rows:
+        raise invalid_argument(
+            f"Task size {shape[0]} is larger than maximum input batch size "
+            f"{limits.rows}"
+        )
+    item_bytes = max(map(len, tensor.string_val), default=1)
+    if tensor.dtype != types_pb2.DT_STRING:
+        item_bytes = tf.as_dtype(tensor.dtype).size
+    if size * item_bytes > limits.tensor_bytes:
+        raise invalid_argument(
+            f"input {alias} of shape {shape} exceeds {limits.tensor_bytes} bytes"
+        )
+
+
+def _declared_shape(tensor: tensor_pb2.TensorProto) -> list[int]:
+    return [dim.size for dim in tensor.tensor_shape.dim]
+
+
+def _materialise(alias: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
+    # The C++ parser, not tf.make_ndarray: that one refuses or accepts other encodings.
+    try:
+        dtype = tf.as_dtype(tensor.dtype)
+        return tf.io.parse_tensor(tensor.SerializeToString(), dtype).numpy()
+    except tf.errors.InvalidArgumentError as error:
+        raise invalid_argument(f"tensor parsing error: {alias}") from error
+
+
+def _braces(names: Collection[str]) -> str:
+    return "{" + ",".join(sorted(names)) + "}"
+
+
+def _type_name(dtype: int) -> str:
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()

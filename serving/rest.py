@@ -1,0 +1,214 @@
+"""The TensorFlow Serving REST API over one `ServedModel` (standard library server)."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent import futures
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urlsplit
+
+import grpc
+from absl import logging
+from google.protobuf import json_format
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+    predict_pb2,
+)
+
+from serving import grpc_service, json_tensor
+from serving.request_checks import ServingError, invalid_argument
+from serving.servable import ServedModel
+
+MAX_BODY_BYTES = 16 << 20
+IDLE_SECONDS = 10
+_MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
+_PREDICT_PATH = re.compile(_MODEL + r":(classify|regress|predict)")
+_STATUS_PATH = re.compile(_MODEL + r"(?:/(metadata))?")
+_HTTP_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}  # every other code: 500
+
+
+def _model_spec(match: re.Match) -> model_pb2.ModelSpec:
+    name, version, label = match.group(1, 2, 3)
+    spec = model_pb2.ModelSpec(name=unquote(name))
+    if version:
+        if int(version) >= 1 << 63:
+            raise invalid_argument(f"Failed to convert version: {version} to numeric.")
+        spec.version.value = int(version)
+    if label:
+        spec.version_label = unquote(label)
+    return spec
+
+
+def _to_dict(message) -> dict:
+    return json_format.MessageToDict(
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+
+
+def predict(
+    model: ServedModel, spec: model_pb2.ModelSpec, body: bytes, timeout: float
+) -> dict:
+    """Answer POST ...:predict in the row or columnar form of the request.
+
+    Raises:
+        ServingError: as TensorFlow Serving refuses it.
+    """
+    request = predict_pb2.PredictRequest(model_spec=spec)
+    document = json_tensor.parse(body)
+    name = json_tensor.signature_name(document)
+    request.model_spec.signature_name = name
+    signatures = model.resolve(spec).signatures
+    if name not in signatures:
+        raise invalid_argument(
+            f'Serving signature name: "{name}" not found in signature def'
+        )
+    row_form = json_tensor.fill_inputs(document, signatures[name].inputs, request)
+    response = grpc_service.predict(model, request, timeout)
+    if row_form:
+        return {"predictions": json_tensor.rows(response.outputs)}
+    return {"outputs": json_tensor.columns(response.outputs)}
+
+
+def status(model: ServedModel, spec: model_pb2.ModelSpec) -> dict:
+    """Answer GET /v1/models/NAME."""
+    request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
+    return _to_dict(grpc_service.model_status(model, request))
+
+
+def metadata(model: ServedModel, spec: model_pb2.ModelSpec) -> dict:
+    """Answer GET /v1/models/NAME/metadata."""
+    request = get_model_metadata_pb2.GetModelMetadataRequest(
+        model_spec=spec, metadata_field=["signature_def"]
+    )
+    response = grpc_service.model_metadata(model, request)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(signatures)
+    return {
+        "model_spec": _to_dict(response.model_spec),
+        "metadata": {"signature_def": _to_dict(signatures)},
+    }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if not path.lower().startswith("/v1/"):
+            self.send_error(404)
+            return
+        try:
+            self._reply(200, self._answer(path))
+        except ServingError as error:
+            self._reply(_HTTP_STATUS.get(error.code, 500), {"error": error.message})
+        except Exception as error:
+            logging.exception("%s %s", self.command, path)
+            self._reply(500, {"error": f"{type(error).__name__}: {error}"})
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET
+
+    def _answer(self, path: str) -> dict:
+        model = self.server.model
+        match = _PREDICT_PATH.fullmatch(path)
+        if self.command == "POST" and match:
+            spec, body = _model_spec(match), self._body()
+            if match.group(4).lower() != "predict":
+                raise ServingError(
+                    grpc.StatusCode.UNIMPLEMENTED,
+                    f"{match.group(4)} is not implemented: use predict",
+                )
+            return predict(model, spec, body, self.server.request_timeout)
+        match = _STATUS_PATH.fullmatch(path)
+        if self.command == "GET" and match:
+            answer = metadata if match.group(4) else status
+            return answer(model, _model_spec(match))
+        raise invalid_argument(f"Malformed request: {self.command} {path}")
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "0")
+        if self.headers.get("Transfer-Encoding") or not length.isdecimal():
+            raise invalid_argument("Expected a request body with Content-Length")
+        if int(length) > MAX_BODY_BYTES:
+            raise ServingError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"Request body of {length} bytes is larger than {MAX_BODY_BYTES}",
+            )
+        return self.rfile.read(int(length))
+
+    def _reply(self, code: int, document: dict) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_error(self, code, message=None, explain=None) -> None:
+        self._reply(code, {"error": message or self.responses[code][0]})
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+class RestServer(ThreadingHTTPServer):
+    """REST server bound to `host:port` (0: any); `serve_forever` answers requests.
+
+    Args:
+        model: what to serve.
+        host: address to bind.
+        port: TCP port, 0 lets the operating system choose.
+        num_threads: requests worked on at a time; more wait in line.
+        request_timeout: seconds until DEADLINE_EXCEEDED.
+
+    Raises:
+        OSError: the port is in use.
+    """
+
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        model: ServedModel,
+        host: str,
+        port: int,
+        num_threads: int,
+        request_timeout: float,
+    ):
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise OSError(
+                f"cannot listen on {host}:{port} (REST): {error.strerror}, "
+                "choose another --rest_api_port"
+            ) from error
+        self.model = model
+        self.request_timeout = request_timeout
+        self._pool = futures.ThreadPoolExecutor(num_threads)
+
+    def process_request(self, request, client_address) -> None:
+        """Hand one connection to a bounded pool of threads."""
+        self._pool.submit(self.process_request_thread, request, client_address)
+
+    def server_close(self) -> None:
+        """Close the socket and wait for the requests under way."""
+        super().server_close()
+        self._pool.shutdown()

@@ -1,0 +1,183 @@
+"""TFDS builder of simulated COST2100 CSI against the simulator and the transforms."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from tfds_builders import transforms
+from tfds_builders.cost2100_sim import cost2100_sim_dataset_builder as dataset
+from tfds_builders.cost2100_sim import simulator
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = {"train": 400, "validation": 100, "test": 100}
+SCENARIOS = ["indoor", "outdoor"]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tfds")
+    for scenario in SCENARIOS:
+        tfds.builder(
+            f"cost2100_sim/{scenario}_tiny", data_dir=folder
+        ).download_and_prepare()
+    return folder
+
+
+def read(data_dir: Path, config: str, split: str) -> dict[str, np.ndarray]:
+    """All examples of a split, stacked, in the order of the file."""
+    builder = tfds.builder(f"cost2100_sim/{config}", data_dir=data_dir)
+    examples = list(tfds.as_numpy(builder.as_dataset(split=split)))
+    return {key: np.stack([ex[key] for ex in examples]) for key in examples[0]}
+
+
+class Cost2100SimBuilderTest(tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = dataset.Builder
+    BUILDER_CONFIG_NAMES_TO_TEST = ["indoor_tiny"]
+    SPLITS = TINY
+    EXAMPLE_DIR = str(Path(__file__).parent)  # nothing is read: no dummy data
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("split", "stream"), [("train", 0), ("validation", 1)])
+def test_csi_is_the_scaled_simulation(data_dir, scenario, split, stream):
+    examples = read(data_dir, f"{scenario}_tiny", split)
+    h = simulator.simulate(scenario, TINY[split], dataset.DATASET_SEED, stream)
+    scale = transforms.per_sample_scale(h)
+    np.testing.assert_allclose(examples["scale"], scale, rtol=1e-6)
+    np.testing.assert_allclose(
+        examples["csi"], transforms.to_unit_range(h, scale), atol=1e-6
+    )
+    assert examples["csi"].dtype == np.float32
+    assert examples["csi"].min() >= 0 and examples["csi"].max() <= 1
+    assert examples["csi_freq"].shape == (TINY[split], 0, 125, 2)
+    back = transforms.from_unit_range(examples["csi"], examples["scale"])
+    error = np.linalg.norm(back - h, axis=(1, 2)) / np.linalg.norm(h, axis=(1, 2))
+    assert error.max() < 3e-6
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_frequency_response_of_the_test_split(data_dir, scenario):
+    examples = read(data_dir, f"{scenario}_tiny", "test")
+    paths = simulator.block_paths(scenario, dataset.DATASET_SEED, 2, 0)
+    scaled = simulator.beam_subcarriers(paths) * examples["scale"][:, None, None]
+    expected = np.stack([scaled.real, scaled.imag], axis=-1)
+    assert examples["csi_freq"].shape == (100, 32, 125, 2)
+    np.testing.assert_allclose(examples["csi_freq"], expected, rtol=1e-5, atol=1e-8)
+    # Of the same drop, in the same units: what the 32 kept taps leave out is small.
+    h = transforms.from_unit_range(examples["csi"], 1.0)
+    truncated = transforms.delay_to_frequency(h, 257, 125)
+    pairs = examples["csi_freq"].astype(np.float64)
+    lost = np.linalg.norm(pairs[..., 0] + 1j * pairs[..., 1] - truncated, axis=(1, 2))
+    assert np.median(lost / np.linalg.norm(truncated, axis=(1, 2))) < 0.3
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_metadata_survives_reloading(data_dir, scenario):
+    builder = tfds.builder(f"cost2100_sim/{scenario}_tiny", data_dir=data_dir)
+    metadata = dict(builder.info.metadata)
+    h = simulator.simulate(scenario, 400, dataset.DATASET_SEED)
+    expected = float(transforms.global_scale(h))
+    assert metadata["global_scale"] == pytest.approx(expected, rel=1e-6)
+    assert metadata["num_subcarriers"] == 1024
+    assert metadata["carrier_hz"] == {"indoor": 5.3e9, "outdoor": 300e6}[scenario]
+    assert metadata["bandwidth_hz"] == 20e6
+    assert metadata["seed"] == dataset.DATASET_SEED
+    assert metadata["git_commit"] is None or len(metadata["git_commit"]) >= 40
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_kept_energy_is_that_of_the_full_delay_axis(data_dir, scenario):
+    builder = tfds.builder(f"cost2100_sim/{scenario}_tiny", data_dir=data_dir)
+    metadata = dict(builder.info.metadata)
+    paths = simulator.block_paths(scenario, dataset.DATASET_SEED, 0, 0)
+    # Parseval: energies on the 1024 subcarriers need no inverse transform.
+    frequency = simulator.beam_subcarriers(paths, 1024, keep=1024)
+    full = np.sum(np.abs(frequency) ** 2, axis=(1, 2), dtype=np.float64)
+    taps = np.abs(simulator.taps(paths)) ** 2
+    kept = np.mean(taps.sum(axis=(1, 2), dtype=np.float64) / full)
+    assert metadata["kept_energy"] == pytest.approx(kept, rel=1e-4)
+    assert 0.8 < metadata["kept_energy"] <= 1
+    assert metadata["kept_energy_drops"] == 100
+
+
+def test_splits_hold_different_drops(data_dir):
+    first = [read(data_dir, "indoor_tiny", split)["csi"][:100] for split in TINY]
+    rows = np.concatenate(first).reshape(300, -1)
+    assert len(np.unique(rows, axis=0)) == 300
+
+
+def test_a_smaller_config_is_a_prefix_of_a_larger_one(data_dir, tmp_path):
+    larger = dataclasses.replace(
+        dataset.Builder.builder_configs["indoor_tiny"],
+        name="indoor_larger",
+        sizes=(600, 200, 200),
+    )
+    builder = dataset.Builder(config=larger, data_dir=tmp_path)
+    builder.download_and_prepare()
+    for split, num in TINY.items():
+        tiny = read(data_dir, "indoor_tiny", split)
+        prefix = list(tfds.as_numpy(builder.as_dataset(split=f"{split}[:{num}]")))
+        assert builder.info.splits[split].num_examples > num
+        for key, expected in tiny.items():
+            np.testing.assert_array_equal([ex[key] for ex in prefix], expected)
+    assert builder.info.metadata["global_scale"] <= float(
+        tfds.builder("cost2100_sim/indoor_tiny", data_dir=data_dir).info.metadata[
+            "global_scale"
+        ]
+    )
+
+
+def test_load_by_name_batches_with_and_without_the_frequency(data_dir):
+    load = {"name": "cost2100_sim/outdoor_tiny", "data_dir": data_dir}
+    batch = next(iter(tfds.load(split="test", **load).batch(50)))
+    assert batch["csi_freq"].shape == (50, 32, 125, 2)
+    only_csi = tfds.decode.PartialDecoding({"csi": True, "scale": True})
+    train = tfds.load(split="train", decoders=only_csi, **load)
+    assert set(train.element_spec) == {"csi", "scale"}
+    assert next(iter(train.batch(400)))["csi"].shape == (400, 32, 32, 2)
+
+
+def test_published_sizes():
+    sizes = {name: c.sizes for name, c in dataset.Builder.builder_configs.items()}
+    for scenario in SCENARIOS:
+        assert sizes[scenario] == (100_000, 30_000, 20_000)
+        assert sizes[f"{scenario}_quick"] == (20_000, 2_000, 2_000)
+        assert sizes[f"{scenario}_tiny"] == tuple(TINY.values())
+    assert len(sizes) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sizes": (150, 100, 100)}, r"sizes \(150, 100, 100\) .*multiples of 100"),
+        ({"sizes": (0, 100, 100)}, "must be positive"),
+        ({"scenario": "urban"}, r"'urban' must be one of \['indoor', 'outdoor'\]"),
+    ],
+)
+def test_config_errors(change, message):
+    config = dataset.Builder.builder_configs["indoor_tiny"]
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(config, **change)
+
+
+@pytest.mark.slow
+def test_tfds_build_by_path(tmp_path):
+    command = [sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", "build"]
+    command += ["tfds_builders/cost2100_sim", "--config", "indoor_tiny"]
+    command += ["--data_dir", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    builder = tfds.builder("cost2100_sim/indoor_tiny", data_dir=tmp_path)
+    sizes = {name: info.num_examples for name, info in builder.info.splits.items()}
+    assert sizes == TINY

@@ -1,0 +1,227 @@
+"""Counts of SPECS.md section 8, and what every network of the registry must do."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT, assert_one_line_error, run_command
+from zoo import __main__ as command
+from zoo import complexity, registry
+from zoo.keras_compat import Model
+
+# M: (UE params, BS params, UE MACs, BS MACs), SPECS.md section 8.
+COUNTS = {
+    "crnet": {
+        512: (1_049_260, 1_053_578, 1_204_224, 3_917_824),
+        256: (524_716, 529_290, 679_936, 3_393_536),
+        128: (262_444, 267_146, 417_792, 3_131_392),
+        64: (131_308, 136_074, 286_720, 3_000_320),
+        32: (65_740, 70_538, 221_184, 2_934_784),
+    },
+    "csinet": {
+        512: (1_049_130, 1_053_986, 1_085_440, 4_329_472),
+        256: (524_586, 529_698, 561_152, 3_805_184),
+        128: (262_314, 267_554, 299_008, 3_543_040),
+        64: (131_178, 136_482, 167_936, 3_411_968),
+        32: (65_610, 70_946, 102_400, 3_346_432),
+    },
+}
+# Table IV of CRNet at 1/4: total plain MACs per head.
+HEAD_MACS = {
+    "blank": 5_019_648,
+    "3x3": 5_056_512,
+    "dual3x3": 5_093_376,
+    "5x5": 5_122_048,
+    "7x7": 5_220_352,
+}
+# CsiNet with the authors' batch norm over delay.
+DELAY_BN = {512: (1_049_190, 1_054_266), 32: (65_670, 71_226)}
+
+
+def _counts(name, codeword_dim, **args):
+    s = complexity.summary(registry.build(name, (32, 32, 2), codeword_dim, args))
+    return s["ue_params"], s["bs_params"], s["ue_macs"], s["bs_macs"]
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("codeword_dim", [512, 256, 128, 64, 32])
+def test_published_counts(name, codeword_dim):
+    assert _counts(name, codeword_dim) == COUNTS[name][codeword_dim]
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("head", HEAD_MACS)
+def test_crnet_head_macs(head):
+    counts = _counts("crnet", 512, head=head)
+    assert counts[2] + counts[3] == HEAD_MACS[head]
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("codeword_dim", DELAY_BN)
+def test_csinet_delay_batch_norm_counts(codeword_dim):
+    assert _counts("csinet", codeword_dim, bn="delay")[:2] == DELAY_BN[codeword_dim]
+
+
+def test_crnet_slope_reaches_every_leaky_relu():
+    model = registry.build("crnet", codeword_dim=32, model_args={"slope": 0.05})
+    slopes = [
+        layer.negative_slope
+        for part in (model.encoder, model.decoder)
+        for layer in part.layers
+        if type(layer).__name__ == "LeakyReLU"
+    ]
+    # Encoder: 2 in path A, merge in and out; decoder: head and per block 3 + 1 + 1.
+    assert len(slopes) == 4 + 1 + 2 * 5
+    np.testing.assert_allclose(slopes, 0.05)
+
+
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_conformance(name):
+    model = registry.build(name, codeword_dim=64)
+    for part in (model.encoder, model.decoder):
+        assert not any(isinstance(layer, Model) for layer in part.layers)
+    csi = np.random.default_rng(0).random((3, 32, 32, 2), np.float32)
+    codeword = model.encoder(csi)
+    assert codeword.shape == (3, 64)
+    out = np.asarray(model.autoencoder(csi))
+    assert out.shape == csi.shape and out.min() >= 0 and out.max() <= 1
+    np.testing.assert_allclose(model.decoder(codeword), out, atol=1e-6)
+    sizes = {math.prod(w.shape) for w in model.autoencoder.trainable_weights}
+    assert 2048 * 64 in sizes
+    assert registry.MODELS[name].paper and registry.MODELS[name].licence
+
+
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_other_csi_shapes(name):
+    model = registry.build(name, (16, 24, 2), 20)
+    assert model.autoencoder(np.zeros((2, 16, 24, 2), np.float32)).shape[1:] == (
+        (16, 24, 2)
+    )
+
+
+@pytest.mark.parity
+def test_crnet_encoder_against_numpy():
+    """Path B, merge and FC of the encoder with path A switched off, written out."""
+    model = registry.build("crnet", codeword_dim=16)
+    weights = {w.path: w for w in model.encoder.weights}
+    rng = np.random.default_rng(1)
+    for path, w in weights.items():
+        value = rng.standard_normal(w.shape).astype(np.float32) * 0.3
+        w.assign(np.abs(value) + 0.5 if path.endswith("variance") else value)
+    csi = rng.random((32, 32, 2), np.float32)
+
+    def find(layer, name):
+        return next(np.asarray(w) for p, w in weights.items() if f"{layer}/{name}" in p)
+
+    def conv_bn(x, name):
+        kernel = find(f"{name}_conv", "kernel")
+        rows, cols = kernel.shape[:2]
+        padded = np.pad(x, [(rows // 2,) * 2, (cols // 2,) * 2, (0, 0)])
+        out = np.zeros((*x.shape[:2], kernel.shape[3]))
+        for i in range(rows):
+            for j in range(cols):
+                window = padded[i : i + x.shape[0], j : j + x.shape[1]]
+                out += window @ kernel[i, j]
+        bn = [find(f"{name}_bn", n) for n in ("gamma", "beta", "moving_mean")]
+        variance = find(f"{name}_bn", "moving_variance")
+        return bn[0] * (out - bn[2]) / np.sqrt(variance + 1e-5) + bn[1]
+
+    def leaky(x):
+        return np.where(x > 0, x, 0.3 * x)
+
+    a = leaky(conv_bn(leaky(conv_bn(csi, "path_a1")), "path_a2"))
+    x = np.concatenate([conv_bn(a, "path_a3"), conv_bn(csi, "path_b")], axis=-1)
+    x = leaky(conv_bn(leaky(x), "merge")).reshape(-1)
+    expected = x @ find("codeword", "kernel") + find("codeword", "bias")
+    np.testing.assert_allclose(
+        np.asarray(model.encoder(csi[None]))[0], expected, rtol=2e-4, atol=2e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "word"),
+    [
+        ("crnt", {}, "crnet"),
+        ("crnet", {"heads": "3x3"}, "head"),
+        ("crnet", {"head": "4x4"}, "dual3x3"),
+        ("crnet", {"slope": 1.5}, "[0, 1)"),
+        ("csinet", {"bn": "angle"}, "delay"),
+    ],
+)
+def test_refused_options(name, args, word):
+    with pytest.raises(ValueError, match=word.replace("[", r"\[").replace(")", r"\)")):
+        registry.build(name, model_args=args)
+
+
+def test_refused_sizes():
+    with pytest.raises(ValueError, match="csi_shape"):
+        registry.build("crnet", (32, 32), 64)
+    with pytest.raises(ValueError, match="codeword_dim"):
+        registry.build("crnet", codeword_dim=0)
+
+
+def test_list_and_info():
+    rows = command.list_models()
+    assert {row["name"] for row in rows} == set(registry.MODELS)
+    assert all(set(row) == {"name", "paper", "licence"} for row in rows)
+    assert [row["name"] for row in command.list_models("*crn*")] == ["crnet"]
+    assert command.info("crnet")["options"] == {"head": "5x5", "slope": 0.3}
+
+
+def test_command_line():
+    done = run_command(
+        "zoo", "summary", "crnet", "--codeword_dim=512", "--format=json",
+        '--model_args={"head": "7x7"}',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert value["ue_macs"] + value["bs_macs"] == HEAD_MACS["7x7"]
+    assert value["ue_bytes_fp32"] > 4 * value["ue_params"] > 0
+    assert_one_line_error(run_command("zoo", "info", "crnett"), "did you mean crnet")
+    assert_one_line_error(run_command("zoo", "list", "--nope"), "nope", code=2)
+
+
+@pytest.mark.parity
+def test_same_network_on_tf_keras(tmp_path):
+    """Counts and outputs agree on both versions; weights travel as .weights.h5."""
+    code = """
+import sys, numpy as np
+from zoo import complexity, registry
+from zoo.keras_compat import LEGACY
+assert LEGACY
+for name in registry.MODELS:
+    model = registry.build(name, codeword_dim=32)
+    model.autoencoder.load_weights(f"{sys.argv[1]}/{name}.weights.h5")
+    csi = np.load(f"{sys.argv[1]}/csi.npy")
+    np.save(f"{sys.argv[1]}/{name}.npy", model.autoencoder(csi))
+    s = complexity.summary(model)
+    print(name, s["ue_params"], s["bs_params"], s["ue_macs"], s["bs_macs"])
+"""
+    script = tmp_path / "legacy.py"
+    script.write_text(code)
+    csi = np.random.default_rng(0).random((2, 32, 32, 2), np.float32)
+    np.save(tmp_path / "csi.npy", csi)
+    models = {n: registry.build(n, codeword_dim=32) for n in registry.MODELS}
+    for name, model in models.items():
+        for w in model.autoencoder.weights:
+            noise = np.random.default_rng(len(w.path)).random(w.shape)
+            w.assign(np.asarray(w) + 0.1 * noise)
+        model.autoencoder.save_weights(tmp_path / f"{name}.weights.h5")
+    env = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, script, tmp_path], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    printed = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    for name, model in models.items():
+        assert tuple(map(int, printed[name])) == COUNTS[name][32]
+        legacy = np.load(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(legacy, model.autoencoder(csi), atol=1e-6)

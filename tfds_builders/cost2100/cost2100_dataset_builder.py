@@ -1,0 +1,130 @@
+"""TFDS builder of the published COST2100 CSI files of CsiNet."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_builders.cost2100 import mat_files
+
+HOMEPAGE = "https://github.com/sydney222/Python_CsiNet"
+SPLIT_FILES = {
+    "train": "DATA_Htrain{}.mat",
+    "validation": "DATA_Hval{}.mat",
+    "test": "DATA_Htest{}.mat",
+}
+FREQUENCY_FILE = "DATA_HtestF{}_all.mat"
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Cost2100Config(tfds.core.BuilderConfig):
+    """Scenario: the suffix of its file names and its carrier."""
+
+    suffix: str
+    carrier_hz: float
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Published COST2100 angular-delay CSI; see README.md beside this file."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = [
+        Cost2100Config(
+            name="indoor",
+            description="Indoor pico-cell, 5.3 GHz, UE in a square of 20 m side",
+            suffix="in",
+            carrier_hz=5.3e9,
+        ),
+        Cost2100Config(
+            name="outdoor",
+            description="Outdoor rural, 300 MHz, UE in a square of 400 m side",
+            suffix="out",
+            carrier_hz=300e6,
+        ),
+    ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
+    Put the files of the scenario into manual_dir: DATA_Htrainin.mat, DATA_Hvalin.mat,
+    DATA_Htestin.mat and DATA_HtestFin_all.mat for `indoor`; the same names with `out`
+    in place of `in` for `outdoor`. {HOMEPAGE} links to them.
+    """
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        metadata = tfds.core.MetadataDict(
+            scenario=self.builder_config.name,
+            carrier_hz=self.builder_config.carrier_hz,
+            bandwidth_hz=20e6,
+            num_subcarriers=1024,
+        )
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "csi": tfds.features.Tensor(
+                        shape=(32, 32, 2), dtype=np.float32, encoding="bytes"
+                    ),
+                    "scale": np.float32,
+                    # Every split has the same features: no rows outside test.
+                    "csi_freq": tfds.features.Tensor(
+                        shape=(None, 125, 2), dtype=np.float32, encoding="bytes"
+                    ),
+                }
+            ),
+            metadata=metadata,
+            disable_shuffling=True,
+            homepage=HOMEPAGE,
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        suffix = self.builder_config.suffix
+        files = {split: name.format(suffix) for split, name in SPLIT_FILES.items()}
+        frequency_file = FREQUENCY_FILE.format(suffix)
+        folder = _manual_dir(dl_manager, [*files.values(), frequency_file])
+        return {
+            split: self._generate_examples(
+                folder / name, folder / frequency_file if split == "test" else None
+            )
+            for split, name in files.items()
+        }
+
+    def _generate_examples(
+        self, path: Path, frequency_path: Path | None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        csi = mat_files.read_csi(path)
+        csi_freq = np.zeros((len(csi), 0, 125, 2), np.float32)
+        if frequency_path is not None:
+            csi_freq = mat_files.read_frequency(frequency_path)
+        if len(csi_freq) != len(csi):
+            raise ValueError(
+                f"{frequency_path}: found {len(csi_freq)} rows, expected {len(csi)}"
+                f" as in {path}; cut both files to the same samples"
+            )
+        for key, (sample, frequency) in enumerate(zip(csi, csi_freq, strict=True)):
+            # The constant of the published scaling is not known: 1.
+            yield key, {"csi": sample, "scale": 1.0, "csi_freq": frequency}
+
+
+def _manual_dir(dl_manager: tfds.download.DownloadManager, names: list[str]) -> Path:
+    """Return the folder that holds all of `names`, or say which are missing."""
+    try:
+        folder = Path(dl_manager.manual_dir)
+    except AssertionError as error:  # TFDS: the folder is missing or empty
+        reason = str(error).strip().splitlines()[0]
+        raise FileNotFoundError(
+            f"{reason} Expected the files {', '.join(names)}: put them into that folder"
+            f" or name another with --manual_dir (linked from {HOMEPAGE})"
+        ) from error
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        found = ", ".join(sorted(file.name for file in folder.glob("*.mat"))) or "none"
+        raise FileNotFoundError(
+            f"missing {', '.join(missing)} in {folder}, .mat files found there:"
+            f" {found}; download them (linked from {HOMEPAGE}) and put them there"
+        )
+    return folder

@@ -1,0 +1,136 @@
+"""Reading of the published COST2100 `.mat` files, MATLAB v5, v7 and v7.3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import scipy.io
+
+NUM_ANGLE, NUM_DELAY, NUM_SUBCARRIERS = 32, 32, 125
+
+
+def read_csi(path: Path) -> np.ndarray:
+    """Read key `HT`: angular-delay CSI in [0, 1], 0.5 = zero.
+
+    A row holds 1024 real parts, then 1024 imaginary parts, each 32 angle x 32 delay in
+    row-major order (delay runs fastest: the published evaluators zero-pad the last
+    axis and transform it to frequency).
+
+    Args:
+      path: a `DATA_H{train,val,test}{in,out}.mat` file.
+
+    Returns:
+      float32 `[rows, 32 angle, 32 delay, 2 (re, im)]`.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: a damaged file, a wrong key, width or type, NaN, Inf or values outside
+        [0, 1]; the message names the file, what was found and what was expected.
+    """
+    rows = _read_rows(path, "HT", 2 * NUM_ANGLE * NUM_DELAY, "real")
+    low, high = rows.min(), rows.max()
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"{path}: HT holds values from {low:.4g} to {high:.4g}, expected [0, 1]"
+            f" with 0.5 for zero; put the file as published into {path.parent}"
+        )
+    parts = rows.astype(np.float32, order="C")
+    return parts.reshape(-1, 2, NUM_ANGLE, NUM_DELAY).transpose(0, 2, 3, 1)
+
+
+def read_frequency(path: Path) -> np.ndarray:
+    """Read key `HF_all`: angle-frequency CSI of the test set, zero-centred.
+
+    A row holds 32 angles x 125 subcarriers in row-major order, the first 125 of a
+    257-point grid over the band. The first axis is the angle domain: the published
+    evaluators compare it with the angular-delay CSI transformed along delay only.
+
+    Args:
+      path: a `DATA_HtestF{in,out}_all.mat` file.
+
+    Returns:
+      float32 `[rows, 32 angle, 125 subcarriers, 2 (re, im)]`.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: as `read_csi`, except that values are not confined to [0, 1].
+    """
+    rows = _read_rows(path, "HF_all", NUM_ANGLE * NUM_SUBCARRIERS, "complex")
+    pairs = rows.astype(np.complex64, order="C").view(np.float32)
+    return pairs.reshape(-1, NUM_ANGLE, NUM_SUBCARRIERS, 2)
+
+
+def _read_rows(path: Path, key: str, width: int, kind: str) -> np.ndarray:
+    """Return a finite `[rows, width]` matrix, real or complex as `kind` says."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file, expected a MATLAB file with the key {key}; download"
+            f" it and put it into {path.parent}"
+        )
+    expected = f"expected {key} of shape (rows, {width}), {kind}"
+    advice = f"put the file as published into {path.parent}"
+    shapes = _guard(_shapes, path)
+    if key not in shapes:
+        found = ", ".join(sorted(shapes)) or "none"
+        raise ValueError(f"{path}: found the keys {found}, {expected}; {advice}")
+    shape = shapes[key]
+    if len(shape) != 2 or shape[0] < 1 or shape[1] != width:
+        raise ValueError(f"{path}: found {key} of shape {shape}, {expected}; {advice}")
+    rows = _guard(_load, path, key)
+    kinds = "c" if kind == "complex" else "fiu"
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in kinds:
+        found = f"{type(rows).__name__} of {rows.dtype}"
+        raise ValueError(f"{path}: found {key} as {found}, {expected}; {advice}")
+    _check_finite(path, key, rows)
+    return rows
+
+
+def _guard(read, path: Path, *args):
+    """Call `read(path, *args)`, naming the file whatever goes wrong inside it.
+
+    Depending on where a file is cut, SciPy and h5py raise OSError, IndexError,
+    TypeError, ValueError, NotImplementedError, zlib.error or an own exception.
+    """
+    try:
+        return read(path, *args)
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{path}: truncated, damaged or not a MATLAB file, {path.stat().st_size}"
+            f" bytes ({type(error).__name__}: {reason}), expected MATLAB v5, v7 or"
+            f" v7.3; download it again into {path.parent}"
+        ) from error
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and MATLAB shapes of the arrays of a file, without reading them."""
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            arrays = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset)}
+            return {key: array.shape[::-1] for key, array in arrays.items()}
+    return {key: shape for key, shape, _ in scipy.io.whosmat(path)}
+
+
+def _load(path: Path, key: str) -> np.ndarray:
+    if not h5py.is_hdf5(path):
+        return scipy.io.loadmat(path, variable_names=[key])[key]
+    with h5py.File(path) as file:
+        array = file[key][()].T  # v7.3 stores the axes in reverse order
+    if array.dtype.names == ("real", "imag"):
+        return array["real"] + 1j * array["imag"]
+    return array
+
+
+def _check_finite(path: Path, key: str, rows: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
+    if bad.size:
+        raise ValueError(
+            f"{path}: {key} holds NaN or Inf in {bad.size} of {len(rows)} rows, first"
+            f" in row {bad[0]}, expected finite numbers; download it again into"
+            f" {path.parent}"
+        )

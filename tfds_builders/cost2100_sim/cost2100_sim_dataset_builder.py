@@ -1,0 +1,161 @@
+"""TFDS builder of simulated COST2100 CSI (indoor hall 5.3 GHz, semi-urban 300 MHz)."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_builders import transforms
+from tfds_builders.cost2100_sim import simulator
+
+DATASET_SEED = 2100
+NUM_SUBCARRIERS = 1024
+NUM_DELAY = 32
+SPLITS = {"train": 0, "validation": 1, "test": 2}
+SIZES = {
+    "": (100_000, 30_000, 20_000),
+    "_quick": (20_000, 2_000, 2_000),
+    "_tiny": (400, 100, 100),
+}
+BANDS = {
+    "indoor": {"carrier_hz": 5.3e9, "bandwidth_hz": 20e6},
+    "outdoor": {"carrier_hz": 300e6, "bandwidth_hz": 20e6},
+}
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Cost2100SimConfig(tfds.core.BuilderConfig):
+    """Scenario, examples per split (train, validation, test) and dataset seed."""
+
+    scenario: str
+    sizes: tuple[int, int, int]
+    seed: int = DATASET_SEED
+
+    def __post_init__(self):
+        if self.scenario not in BANDS:
+            raise ValueError(f"scenario {self.scenario!r} must be one of {list(BANDS)}")
+        if any(num <= 0 or num % simulator.BLOCK for num in self.sizes):
+            raise ValueError(
+                f"sizes {self.sizes} must be positive multiples of {simulator.BLOCK}"
+            )
+
+
+def _config(scenario: str, suffix: str) -> Cost2100SimConfig:
+    train, validation, test = SIZES[suffix]
+    return Cost2100SimConfig(
+        name=scenario + suffix,
+        description=f"{scenario}, {train} / {validation} / {test} drops",
+        scenario=scenario,
+        sizes=SIZES[suffix],
+    )
+
+
+def _git_commit() -> str | None:
+    """Commit the simulator was run from (`-dirty` if modified), None outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        git = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return git.stdout.strip() if git.returncode == 0 else None
+
+
+def _kept_energy(paths: simulator.Paths) -> float:
+    """Mean fraction of a drop's energy in the first 32 of all 1024 delay taps."""
+    frequency = simulator.beam_subcarriers(paths, NUM_SUBCARRIERS, NUM_SUBCARRIERS)
+    h_a = np.fft.ifft(frequency, axis=-1, norm="ortho")
+    return float(transforms.kept_energy(h_a, NUM_DELAY).mean())
+
+
+def _real_pairs(h: np.ndarray) -> np.ndarray:
+    """Complex `[...]` as float32 `[..., 2]` (re, im)."""
+    return h.astype(np.complex64, order="C")[..., None].view(np.float32)
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Simulated COST2100 angular-delay CSI; see README.md beside this file."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = [_config(band, suffix) for band in BANDS for suffix in SIZES]
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        config = self.builder_config
+        metadata = tfds.core.MetadataDict(
+            scenario=config.scenario,
+            num_subcarriers=NUM_SUBCARRIERS,
+            **BANDS[config.scenario],
+            seed=config.seed,
+            git_commit=_git_commit(),
+        )
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "csi": tfds.features.Tensor(
+                        shape=(32, 32, 2), dtype=np.float32, encoding="bytes"
+                    ),
+                    "scale": np.float32,
+                    # Every split has the same features: no rows outside test.
+                    "csi_freq": tfds.features.Tensor(
+                        shape=(None, 125, 2), dtype=np.float32, encoding="bytes"
+                    ),
+                }
+            ),
+            metadata=metadata,
+            disable_shuffling=True,
+            homepage="https://github.com/cost2100/cost2100",
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        sizes = zip(SPLITS, self.builder_config.sizes, strict=True)
+        return {split: self._generate_examples(split, num) for split, num in sizes}
+
+    def _generate_examples(
+        self, split: str, num: int
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        config = self.builder_config
+        for block in range(num // simulator.BLOCK):
+            paths = simulator.block_paths(
+                config.scenario, config.seed, SPLITS[split], block
+            )
+            h = simulator.taps(paths)
+            if split == "train":
+                self._update_metadata(h, paths if block == 0 else None)
+            examples = _examples(h, paths if split == "test" else None)
+            for row in range(simulator.BLOCK):
+                key = block * simulator.BLOCK + row
+                yield key, {name: value[row] for name, value in examples.items()}
+
+    def _update_metadata(
+        self, h: np.ndarray, first_paths: simulator.Paths | None
+    ) -> None:
+        """Keep the scale that fits all of train so far and the kept energy."""
+        metadata, scale = self.info.metadata, float(transforms.global_scale(h))
+        if first_paths is not None:
+            metadata["kept_energy"] = _kept_energy(first_paths)
+            metadata["kept_energy_drops"] = len(h)
+            metadata["global_scale"] = scale
+        metadata["global_scale"] = min(metadata["global_scale"], scale)
+
+
+def _examples(
+    h: np.ndarray, frequency_paths: simulator.Paths | None
+) -> dict[str, np.ndarray]:
+    """Features of a block of channels `h [drops, 32, 32]`, one row per drop."""
+    scale = transforms.per_sample_scale(h)
+    csi_freq = np.zeros((len(h), 0, 125, 2), np.float32)
+    if frequency_paths is not None:
+        frequency = simulator.beam_subcarriers(frequency_paths)
+        csi_freq = _real_pairs(frequency * scale[:, None, None])
+    csi = transforms.to_unit_range(h, scale)
+    return {"csi": csi, "scale": scale, "csi_freq": csi_freq}

@@ -1,0 +1,42 @@
+"""Entry point shared by all commands: absl flags in, one-line errors out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(error, code=2)
+
+
+def _fail(error: BaseException, code: int) -> None:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    print(f"error: {lines[0]}", file=sys.stderr)
+    sys.exit(code)
+
+
+def run(main: Callable[[list[str]], int | None]) -> None:
+    """Parse flags, run `main(argv)`, exit with its status.
+
+    ValueError and OSError (bad input, missing file, full disk) become one line on
+    standard error and exit status 1, an unknown flag exit status 2. Anything else is a
+    bug and keeps its traceback; `ZOO_TRACEBACK=1` keeps all of them.
+    """
+
+    def guarded(argv: list[str]) -> int | None:
+        logging.use_absl_handler()
+        try:
+            return main(argv)
+        except (ValueError, OSError) as error:
+            if os.environ.get("ZOO_TRACEBACK"):
+                raise
+            _fail(error, code=1)
+
+    app.run(guarded, flags_parser=_parse_flags)

@@ -1,0 +1,94 @@
+"""tf.distribute strategies: none, mirrored over devices, multi-worker by TF_CONFIG."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import tensorflow as tf
+
+from zoo.config import ExperimentConfig
+
+
+def make_strategy(config: ExperimentConfig) -> tf.distribute.Strategy:
+    """Strategy of a configuration; call before any other TensorFlow operation.
+
+    'mirrored' uses all GPUs, or `logical_cpus` logical CPU devices; 'multi_worker'
+    takes the cluster from the environment variable TF_CONFIG.
+
+    Raises:
+        ValueError: no devices, a batch that does not divide, or TF_CONFIG is unusable.
+    """
+    if config.strategy == "none":
+        return tf.distribute.get_strategy()
+    if config.strategy == "mirrored":
+        strategy = tf.distribute.MirroredStrategy(_mirrored_devices(config))
+    else:
+        _check_cluster()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    replicas = strategy.num_replicas_in_sync
+    if config.batch_size % replicas:
+        raise ValueError(
+            f"--batch_size={config.batch_size} does not divide over {replicas} replicas"
+        )
+    return strategy
+
+
+def _mirrored_devices(config: ExperimentConfig) -> list[str]:
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return [f"GPU:{i}" for i in range(len(gpus))]
+    if config.logical_cpus < 2:
+        raise ValueError(
+            "--strategy=mirrored: no GPU found; use --strategy=none, or "
+            "--logical_cpus=2 to try it on logical CPU devices"
+        )
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    devices = [tf.config.LogicalDeviceConfiguration()] * config.logical_cpus
+    try:
+        tf.config.set_logical_device_configuration(cpu, devices)
+    except RuntimeError as error:
+        raise ValueError(f"--logical_cpus={config.logical_cpus}: {error}") from error
+    return [f"CPU:{i}" for i in range(config.logical_cpus)]
+
+
+def _check_cluster() -> None:
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        cluster = json.loads(text)
+        cluster["cluster"]["worker"], cluster["task"]["index"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"--strategy=multi_worker: TF_CONFIG is {text!r}; set it to JSON such as "
+            '{"cluster": {"worker": ["host:port", ...]}, '
+            '"task": {"type": "worker", "index": 0}}'
+        ) from error
+
+
+def worker_index(config: ExperimentConfig) -> int:
+    """Index of this process; 0 is the chief, the only one that writes checkpoints."""
+    if config.strategy != "multi_worker":
+        return 0
+    return int(json.loads(os.environ["TF_CONFIG"])["task"]["index"])
+
+
+def average_over_replicas(strategy: tf.distribute.Strategy, variables: list):
+    """Return a function that sets variables to their mean over all replicas.
+
+    Batch-norm running statistics are updated by each replica on its own share of the
+    batch; averaging them at the end of an epoch makes all replicas equal again.
+    """
+
+    def replica():
+        context = tf.distribute.get_replica_context()
+        mean = tf.distribute.ReduceOp.MEAN
+        for variable in variables:
+            value = tf.convert_to_tensor(variable)
+            if value.dtype.is_floating:
+                variable.assign(context.all_reduce(mean, value))
+
+    @tf.function
+    def average():
+        strategy.run(replica)
+
+    return average

@@ -1,0 +1,190 @@
+"""Evaluate a run on the test split: python -m zoo.evaluate --run=DIR --json=FILE.
+
+Writes one results row (JSON), and beside it plots of true against recovered |H| and of
+the distribution of the per-sample NMSE.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from serving import bitstream
+from tfds_builders import transforms
+from zoo import cli, complexity, data, files, metrics, pca, plots
+from zoo.config import ExperimentConfig, parse_model_args
+from zoo.keras_compat import LEGACY
+from zoo.layers.quantizers import UniformQuantizer, codeword_path
+from zoo.models.autoencoder import CsiAutoencoder
+from zoo.run_directory import RunDirectory
+
+BATCH = 500
+RHO_GRID, RHO_SUBCARRIERS = 257, 125
+PERCENTILES = (5, 10, 50, 90, 95)
+
+
+def encode(model: CsiAutoencoder, settings: ExperimentConfig, csi) -> np.ndarray:
+    """Normalised, unquantised codewords `[n, M]` float32 of CSI in [0, 1]."""
+    codeword = model.encoder.predict(csi, batch_size=BATCH, verbose=0)
+    for layer in codeword_path(settings.quantizer, bits=0):
+        codeword = layer(codeword)
+    return np.asarray(codeword, np.float32)
+
+
+def decode(model: CsiAutoencoder, codeword: np.ndarray) -> np.ndarray:
+    """Zero-centred CSI `[n, N_t, N_a, 2]` float32 of codewords `[n, M]`."""
+    csi = model.decoder.predict(codeword, batch_size=BATCH, verbose=0)
+    return csi - np.float32(0.5)
+
+
+def through_bits(codeword: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
+    """Send codewords in [0, 1] through real payload bytes.
+
+    Returns:
+        The dequantised codewords `[n, M]` float32 and the payload bytes per CSI.
+    """
+    quantizer = UniformQuantizer(bits)
+    payload = bitstream.pack(np.asarray(quantizer.indices(codeword)), bits)
+    indices = bitstream.unpack(payload, codeword.shape[1], bits)
+    return np.asarray(quantizer.dequantize(indices)), payload.shape[1]
+
+
+def _frequency_metrics(test: data.Split, h_hat: np.ndarray, grid: int) -> dict:
+    """Rho, SGCS and beamforming loss on 125 subcarriers; rho on the whole grid."""
+    estimate = metrics.to_complex(h_hat)
+    row = {"rho_all": _rho_all(metrics.to_complex(test.h), estimate, grid)}
+    if test.csi_freq is None:
+        return row
+    freq = transforms.delay_to_frequency(estimate, RHO_GRID, RHO_SUBCARRIERS)
+    return row | {
+        "rho": metrics.rho(test.csi_freq, freq),
+        "sgcs": metrics.sgcs(test.csi_freq, freq),
+        "beamforming_loss_db": metrics.beamforming_loss_db(test.csi_freq, freq),
+    }
+
+
+def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int) -> float:
+    """Rho over all subcarriers; the truth is the zero-filled truncated CSI."""
+    values = []
+    for start in range(0, len(h), BATCH):
+        pair = (x[start : start + BATCH] for x in (h, h_hat))
+        freq = [transforms.delay_to_frequency(x, grid) for x in pair]
+        values.append(metrics.cosine_similarity(*freq).mean(axis=1))
+    return float(np.concatenate(values).mean())
+
+
+def _nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
+    per_sample = metrics.to_db(metrics.nmse(h, h_hat))
+    names = ("global", "batch_db", "sample_db")
+    return {
+        "nmse_db": metrics.nmse_db(h, h_hat),
+        "nmse_definition": "global",
+        "nmse_by_definition_db": {n: metrics.nmse_db(h, h_hat, n) for n in names},
+        "nmse_percentiles_db": {
+            str(p): float(np.percentile(per_sample, p)) for p in PERCENTILES
+        },
+    }
+
+
+def evaluate(run: RunDirectory) -> tuple[dict, np.ndarray, np.ndarray]:
+    """Evaluate a run's best weights on its test split, read once.
+
+    Returns:
+        The results row, and zero-centred truth and recovered CSI
+        `[n, N_t, N_a, 2]` float32.
+
+    Raises:
+        FileNotFoundError, ValueError: no such run, damaged files or unusable data.
+    """
+    settings = run.config()
+    builder = data.open_builder(
+        settings.dataset, settings.data_dir, settings.manual_dir
+    )
+    test = data.load_split(settings, "test")
+    train = data.load_split(settings, "train")
+    csi_shape = test.csi.shape[1:]
+    model = run.load(csi_shape)
+    codeword = encode(model, settings, test.csi)
+    h_float = h_hat = decode(model, codeword)
+    payload_bytes = 0
+    if settings.bits:
+        sent, payload_bytes = through_bits(codeword, settings.bits)
+        h_hat = decode(model, sent)
+    grid = int((builder.info.metadata or {}).get("num_subcarriers", 1024))
+    row = {
+        **_identity(run, settings, builder, csi_shape),
+        "feedback_bits": 8 * payload_bytes,
+        **_nmse_metrics(test.h, h_hat),
+        "nmse_float_db": metrics.nmse_db(test.h, h_float),
+        "nmse_pca_db": pca.nmse_db(train.h, test.h, settings.codeword_dim),
+        **_frequency_metrics(test, h_hat, grid),
+        **complexity.summary(model),
+        "num_test": len(test.csi),
+        "num_train": len(train.csi),
+        **_training(run, settings),
+        **files.environment(),
+        "origin": "ours",
+    }
+    return row, test.h, h_hat
+
+
+def _identity(run, settings, builder, csi_shape) -> dict:
+    name, _, dataset_config = settings.dataset.partition("/")
+    return {
+        "model": settings.model,
+        "model_args": parse_model_args(settings.model_args),
+        "dataset": name,
+        "dataset_version": str(builder.version),
+        "dataset_config": dataset_config,
+        "scaling": settings.scaling,
+        "ratio": settings.codeword_dim / int(np.prod(csi_shape)),
+        "codeword_dim": settings.codeword_dim,
+        "bits": settings.bits,
+        "precision": "fp32" if settings.precision == "float32" else settings.precision,
+        "keras": "tf_keras" if LEGACY else "keras 3",
+        "flags_sha256": files.sha256(run.path / "flags.cfg"),
+        "weights_sha256": files.sha256(run.weights),
+    }
+
+
+def _training(run, settings) -> dict:
+    records = run.read_metrics()
+    best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}
+    trained = files.read_json(run.path / "env.json")
+    return {
+        "seed": settings.seed,
+        "epochs": len(records),
+        "best_epoch": best.get("epoch"),
+        "batch_size": settings.batch_size,
+        "train_seconds": records[-1]["seconds"] if records else None,
+        "train_commit": trained["commit"],
+        "train_device": trained["device"],
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
+    if not flags.FLAGS.run:
+        raise ValueError("--run is missing: give a run directory, e.g. runs/quickstart")
+    run = RunDirectory(Path(flags.FLAGS.run))
+    target = Path(flags.FLAGS.json or run.path / "evaluation.json")
+    row, h, h_hat = evaluate(run)
+    with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
+        plots.save_examples(h[:6], h_hat[:6], image)
+    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
+        plots.save_nmse_histogram(metrics.nmse(h, h_hat), image)
+    files.write_json(target, row)
+    keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits")
+    print(json.dumps({k: row.get(k) for k in keys}))
+    print(f"results row: {target}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("run", "", "run directory of a training")
+    flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation.json")
+    cli.run(main)

@@ -1,0 +1,170 @@
+"""Export a run: python -m zoo.export --run=DIR --out=DIR.
+
+Writes `encoder.tflite` (float32) and `encoder_dynamic.tflite` (dynamic-range int8) for
+the UE, `decoder/<version>/` (frozen SavedModel) for the BS, `codec.json` and
+`checksums.sha256`; every artefact is loaded back and compared with the trained network
+before the directory appears under its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+from absl import flags
+
+from serving import bitstream
+from zoo import cli, files, verify_export
+from zoo.codec_graph import DecoderGraph, EncoderGraph
+from zoo.config import ExperimentConfig, parse_model_args
+from zoo.run_directory import RunDirectory
+
+ENCODERS = {"encoder.tflite": False, "encoder_dynamic.tflite": True}
+
+
+def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict:
+    """Content of codec.json without the file hashes.
+
+    `model_id` names this encoder/decoder pair: it changes with the weights and with
+    everything that both sides must agree on.
+
+    Raises:
+        ValueError: the run has no codeword quantiser, so there are no bits to send.
+    """
+    if not settings.bits:
+        raise ValueError(
+            f"{run.path} was trained without codeword quantiser; only a run with "
+            "--quantizer=uniform --bits=B has feedback bits to export"
+        )
+    m, bits = settings.codeword_dim, settings.bits
+    payload = bitstream.payload_size(m, bits)
+    agreed = {
+        "format": 1,
+        "model": settings.model,
+        "model_args": parse_model_args(settings.model_args),
+        "csi_shape": list(csi_shape),
+        "codeword_dim": m,
+        "bits": bits,
+        "payload_bytes": payload,
+        "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
+        "normalisation": {
+            "input": "h, zero-centred CSI [angle, delay, re/im]",
+            "scaling": settings.scaling,
+            "per_sample_norm": 0.9 if settings.scaling != "global" else None,
+            "offset": 0.5,
+        },
+        "quantizer": {"name": "uniform", "normaliser": "sigmoid", "range": [0, 1]},
+        "weights_sha256": files.sha256(run.weights),
+    }
+    digest = hashlib.sha256(repr(sorted(agreed.items())).encode()).hexdigest()
+    return {**agreed, "model_id": digest[: 2 * bitstream.MODEL_ID_BYTES]}
+
+
+def freeze(function) -> tf.types.experimental.ConcreteFunction:
+    """Concrete function with its variables turned into constants (SERVING 0)."""
+    from tensorflow.python.framework import convert_to_constants
+
+    concrete = function.get_concrete_function()
+    return convert_to_constants.convert_variables_to_constants_v2(concrete)
+
+
+def save_decoder(graph: DecoderGraph, path: Path) -> None:
+    """Write the decoder as a SavedModel with frozen weights and named signatures."""
+    module = tf.Module()
+    frozen = freeze(graph.decode)
+    module.signatures = graph.signatures(lambda codeword: frozen(codeword)[0])
+    tf.saved_model.save(module, str(path), signatures=module.signatures)
+
+
+def save_encoder(graph: EncoderGraph, path: Path, dynamic: bool) -> None:
+    """Write the encoder as TFLite with the signatures `encode` and `encode_bits`."""
+    module, scratch = tf.Module(), path.with_suffix(".saved_model")
+    frozen = freeze(graph.encode)
+    module.signatures = graph.signatures(lambda h: frozen(h)[0])
+    try:
+        tf.saved_model.save(module, str(scratch), signatures=module.signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            str(scratch), signature_keys=["encode", "encode_bits"]
+        )
+        if dynamic:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        path.write_bytes(converter.convert())
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)):
+    """Export a run's best weights.
+
+    Args:
+        run: run directory, trained with a codeword quantiser.
+        out: target directory, must not exist.
+        version: SavedModel version directory below `decoder/`.
+        csi_shape: (N_t, N_a, 2).
+
+    Returns:
+        The codec (content of codec.json).
+
+    Raises:
+        ValueError: nothing to export, `out` exists, or an artefact does not reproduce
+            the trained network.
+        OSError: it cannot be written; no partial export stays behind.
+    """
+    if out.exists():
+        raise ValueError(f"--out={out} exists; choose another directory or remove it")
+    if version < 1:
+        raise ValueError(f"--version={version}: expected 1 or more")
+    settings = run.config()
+    codec = make_codec(run, settings, csi_shape)
+    model = run.load(csi_shape)
+    encoder, decoder = EncoderGraph(model, codec), DecoderGraph(model, codec)
+    partial = out.with_name(f".partial-{out.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        for name, dynamic in ENCODERS.items():
+            save_encoder(encoder, partial / name, dynamic)
+        save_decoder(decoder, partial / "decoder" / str(version))
+        hashes = {
+            str(p.relative_to(partial)): files.sha256(p)
+            for p in sorted(partial.rglob("*"))
+            if p.is_file()
+        }
+        codec["files"] = hashes
+        files.write_json(partial / "codec.json", codec)
+        hashes["codec.json"] = files.sha256(partial / "codec.json")
+        lines = [f"{digest}  {name}\n" for name, digest in hashes.items()]
+        files.write_text(partial / "checksums.sha256", "".join(lines))
+        verify_export.verify(partial, model, codec, version)
+        partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return codec
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    values = flags.FLAGS
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
+    for name in ("run", "out"):
+        if not values[name].value:
+            raise ValueError(f"--{name} is missing")
+    out = Path(values.out)
+    codec = export(RunDirectory(Path(values.run)), out, values.version)
+    for name in ENCODERS:
+        print(f"{name}: {(out / name).stat().st_size / 1024:.0f} KiB")
+    print(
+        f"model {codec['model_id']}: {codec['codeword_dim']} x {codec['bits']} bits = "
+        f"{codec['payload_bytes']} payload bytes; verified; next: python -m "
+        f"serving.server --model_base_path={out / 'decoder'}"
+    )
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("run", "", "run directory of a training")
+    flags.DEFINE_string("out", "", "directory to create")
+    flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
+    cli.run(main)

@@ -1,0 +1,113 @@
+"""CRNet: multi-resolution autoencoder."""
+
+from __future__ import annotations
+
+from zoo.keras_compat import Model, layers, leaky_relu
+from zoo.layers.conv import conv_bn, pytorch_dense
+from zoo.models.autoencoder import (
+    CsiAutoencoder,
+    check_sizes,
+    codeword_input,
+    connect,
+    csi_input,
+    csi_output,
+    flat_size,
+)
+
+HEADS = {"blank": (), "3x3": (3,), "dual3x3": (3, 3), "5x5": (5,), "7x7": (7,)}
+
+
+def build_crnet(
+    csi_shape=(32, 32, 2),
+    codeword_dim: int = 512,
+    head: str = "5x5",
+    slope: float = 0.3,
+) -> CsiAutoencoder:
+    """CRNet, the multi-resolution CSI feedback network.
+
+    Lu, Wang, Song, "Multi-resolution CSI Feedback with Deep Learning in Massive MIMO
+    System", IEEE ICC 2020, https://arxiv.org/abs/1910.14322.
+
+    Encoder (UE), feature maps `[batch, 32, 32, channels]`::
+
+        csi 2 +- 3x3 2 - LReLU - 1x9 2 - LReLU - 9x1 2 -+
+              |                                         concat 4 - LReLU - 1x1 2
+              +- 3x3 2 ---------------------------------+   - LReLU - FC M
+
+    Decoder (BS)::
+
+        FC 2048 - reshape - head 5x5 2 - LReLU - CRBlock - CRBlock - sigmoid
+
+        CRBlock: x +- 3x3 7 - LReLU - 1x9 7 - LReLU - 9x1 7 -+
+                   +- 1x5 7 - LReLU - 5x1 7 -----------------+ concat 14 - LReLU
+                   +-------------------------------------------- + 1x1 2 - LReLU
+
+    Every convolution is bias-free and batch-normalised.
+
+    Published NMSE [dB], cosine schedule, 2500 epochs (Table I):
+
+    | ratio | M | indoor | outdoor | params | MACs |
+    |---|---|---|---|---|---|
+    | 1/4 | 512 | -26.99 | -12.71 | 2,102,838 | 5,122,048 |
+    | 1/8 | 256 | -16.01 | -8.04 | 1,054,006 | 4,073,472 |
+    | 1/16 | 128 | -11.35 | -5.44 | 529,590 | 3,549,184 |
+    | 1/32 | 64 | -8.93 | -3.51 | 267,382 | 3,287,040 |
+    | 1/64 | 32 | -6.49 | -2.22 | 136,278 | 3,155,968 |
+
+    Args:
+        csi_shape: (N_t, N_a, 2).
+        codeword_dim: codeword length M.
+        head: decoder head convolution, one of `HEADS` (Table IV; the paper's is 5x5).
+        slope: negative slope of every LeakyReLU (Table III; the paper's is 0.3).
+
+    Returns:
+        Encoder, decoder and autoencoder.
+
+    Raises:
+        ValueError: a size, the head or the slope is not usable.
+
+    Deviations: features are flattened channels-last (angle, delay, part), so published
+    FC weights need a permutation; nothing else differs from the paper.
+    """
+    shape = check_sizes(csi_shape, codeword_dim)
+    if head not in HEADS:
+        raise ValueError(f"head is {head!r}, expected one of {', '.join(HEADS)}")
+    if not 0 <= slope < 1:
+        raise ValueError(f"slope is {slope}, expected a value in [0, 1)")
+    encoder = _encoder(shape, codeword_dim, slope)
+    return connect(encoder, _decoder(shape, codeword_dim, head, slope))
+
+
+def _encoder(csi_shape, codeword_dim: int, slope: float) -> Model:
+    csi = csi_input(csi_shape)
+    a = leaky_relu(slope)(conv_bn(csi, 2, (3, 3), "path_a1"))
+    a = leaky_relu(slope)(conv_bn(a, 2, (1, 9), "path_a2"))
+    a = conv_bn(a, 2, (9, 1), "path_a3")
+    b = conv_bn(csi, 2, (3, 3), "path_b")
+    x = leaky_relu(slope)(layers.Concatenate(name="paths")([a, b]))
+    x = leaky_relu(slope)(conv_bn(x, 2, (1, 1), "merge"))
+    x = layers.Flatten(name="flatten")(x)
+    codeword = pytorch_dense(x, codeword_dim, "codeword")
+    return Model(csi, codeword, name="crnet_encoder")
+
+
+def _decoder(csi_shape, codeword_dim: int, head: str, slope: float) -> Model:
+    codeword = codeword_input(codeword_dim)
+    x = pytorch_dense(codeword, flat_size(csi_shape), "expand")
+    x = layers.Reshape(csi_shape, name="unflatten")(x)
+    for i, size in enumerate(HEADS[head]):
+        x = leaky_relu(slope)(conv_bn(x, 2, (size, size), f"head{i + 1}"))
+    for i in range(2):
+        x = _cr_block(x, slope, f"block{i + 1}")
+    return Model(codeword, csi_output(x), name="crnet_decoder")
+
+
+def _cr_block(x, slope: float, name: str):
+    a = leaky_relu(slope)(conv_bn(x, 7, (3, 3), f"{name}_a1"))
+    a = leaky_relu(slope)(conv_bn(a, 7, (1, 9), f"{name}_a2"))
+    a = conv_bn(a, 7, (9, 1), f"{name}_a3")
+    b = leaky_relu(slope)(conv_bn(x, 7, (1, 5), f"{name}_b1"))
+    b = conv_bn(b, 7, (5, 1), f"{name}_b2")
+    merged = leaky_relu(slope)(layers.Concatenate(name=f"{name}_paths")([a, b]))
+    merged = conv_bn(merged, 2, (1, 1), f"{name}_merge")
+    return leaky_relu(slope)(layers.Add(name=f"{name}_skip")([x, merged]))

@@ -1,0 +1,93 @@
+"""CsiNet: the first learned CSI-feedback autoencoder."""
+
+from __future__ import annotations
+
+from zoo.keras_compat import KERAS_BN, Model, layers, leaky_relu
+from zoo.layers.conv import conv_bn
+from zoo.models.autoencoder import (
+    CsiAutoencoder,
+    check_sizes,
+    codeword_input,
+    connect,
+    csi_input,
+    csi_output,
+    flat_size,
+)
+
+BN_AXES = {"channel": -1, "delay": 2}
+SLOPE = 0.3
+
+
+def build_csinet(
+    csi_shape=(32, 32, 2), codeword_dim: int = 512, bn: str = "channel"
+) -> CsiAutoencoder:
+    """CsiNet, the convolutional autoencoder with RefineNet decoder.
+
+    Wen, Shih, Jin, "Deep Learning for Massive MIMO CSI Feedback", IEEE Wireless
+    Communications Letters 7(5), 2018, https://arxiv.org/abs/1712.08919.
+
+    Feature maps `[batch, 32, 32, channels]`::
+
+        encoder (UE): csi 2 - 3x3 2 - BN - LReLU - FC M
+        decoder (BS): FC 2048 - reshape - RefineNet - RefineNet - 3x3 2 - sigmoid
+
+        RefineNet: x + 3x3 8 - BN - LReLU - 3x3 16 - BN - LReLU - 3x3 2 - BN
+                   +-----------------------------------------------------+ + - LReLU
+
+    Convolutions have biases; LeakyReLU slope 0.3.
+
+    Published NMSE [dB] (1/8 from later papers):
+
+    | ratio | M | indoor | outdoor | params | MACs |
+    |---|---|---|---|---|---|
+    | 1/4 | 512 | -17.36 | -8.75 | 2,103,116 | 5,414,912 |
+    | 1/8 | 256 | -12.70 | -7.61 | 1,054,284 | 4,366,336 |
+    | 1/16 | 128 | -8.65 | -4.51 | 529,868 | 3,842,048 |
+    | 1/32 | 64 | -6.24 | -2.81 | 267,660 | 3,579,904 |
+    | 1/64 | 32 | -5.84 | -1.93 | 136,556 | 3,448,832 |
+
+    Args:
+        csi_shape: (N_t, N_a, 2).
+        codeword_dim: codeword length M.
+        bn: 'channel' normalises each channel as the paper means; 'delay' keeps one
+            statistic per delay column as the authors' released weights do.
+
+    Returns:
+        Encoder, decoder and autoencoder.
+
+    Raises:
+        ValueError: a size or `bn` is not usable.
+
+    Deviations: features are flattened channels-last, so published FC weights need a
+    permutation.
+    """
+    shape = check_sizes(csi_shape, codeword_dim)
+    if bn not in BN_AXES:
+        raise ValueError(f"bn is {bn!r}, expected one of {', '.join(BN_AXES)}")
+    axis = BN_AXES[bn]
+    csi = csi_input(shape)
+    x = leaky_relu(SLOPE)(_conv(csi, 2, "encoder", axis))
+    x = layers.Flatten(name="flatten")(x)
+    encoder = Model(
+        csi, layers.Dense(codeword_dim, name="codeword")(x), name="csinet_encoder"
+    )
+    return connect(encoder, _decoder(shape, codeword_dim, axis))
+
+
+def _conv(x, filters: int, name: str, bn_axis: int):
+    options = {"use_bias": True, "batch_norm": KERAS_BN, "bn_axis": bn_axis}
+    return conv_bn(x, filters, (3, 3), name, **options)
+
+
+def _decoder(csi_shape, codeword_dim: int, bn_axis: int) -> Model:
+    codeword = codeword_input(codeword_dim)
+    x = layers.Dense(flat_size(csi_shape), name="expand")(codeword)
+    x = layers.Reshape(csi_shape, name="unflatten")(x)
+    for i in range(2):
+        name = f"refine{i + 1}"
+        y = leaky_relu(SLOPE)(_conv(x, 8, f"{name}_1", bn_axis))
+        y = leaky_relu(SLOPE)(_conv(y, 16, f"{name}_2", bn_axis))
+        y = _conv(y, 2, f"{name}_3", bn_axis)
+        x = leaky_relu(SLOPE)(layers.Add(name=f"{name}_skip")([x, y]))
+    x = layers.Conv2D(2, (3, 3), padding="same", name="output_conv")(x)
+    return Model(codeword, csi_output(x), name="csinet_decoder")

@@ -1,0 +1,49 @@
+"""The linear KLT (PCA) reference line: M real numbers per CSI, no network.
+
+EVALUATION 3.3: the complex covariance of the training CSI, its M/2 strongest
+eigenvectors, M/2 complex coefficients (M real numbers) per sample.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo import metrics
+
+
+def fit(h: np.ndarray, codeword_dim: int) -> np.ndarray:
+    """KLT basis of the training CSI.
+
+    Args:
+        h: zero-centred `[n, N_t, N_a, 2]` float32.
+        codeword_dim: M, even.
+
+    Returns:
+        complex64 `[N_t N_a, M / 2]`, orthonormal columns.
+
+    Raises:
+        ValueError: odd M, or fewer training samples than coefficients.
+    """
+    x = metrics.to_complex(h).reshape(len(h), -1)
+    rank = codeword_dim // 2
+    if codeword_dim % 2 or rank > min(x.shape):
+        raise ValueError(
+            f"codeword_dim is {codeword_dim}, expected even and at most "
+            f"{2 * min(x.shape)} for {len(x)} training samples of {x.shape[1]} entries"
+        )
+    covariance = x.T @ x.conj() / len(x)
+    _, vectors = np.linalg.eigh(covariance)
+    return vectors[:, ::-1][:, :rank]
+
+
+def reconstruct(h: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Project zero-centred `[n, N_t, N_a, 2]` on the basis; same shape, float32."""
+    x = metrics.to_complex(h).reshape(len(h), -1)
+    x_hat = (x @ basis.conj()) @ basis.T
+    x_hat = x_hat.astype(np.complex64).view(np.float32)
+    return x_hat.reshape(h.shape)
+
+
+def nmse_db(train: np.ndarray, test: np.ndarray, codeword_dim: int) -> float:
+    """Global NMSE in dB of the KLT line on test CSI."""
+    return metrics.nmse_db(test, reconstruct(test, fit(train, codeword_dim)))

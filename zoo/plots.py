@@ -1,0 +1,75 @@
+"""Plots of CSI, errors and training, as PNG."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+
+from zoo import metrics
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+
+def save_examples(h: np.ndarray, h_hat: np.ndarray, target) -> None:
+    """True over recovered |H|, one column per example.
+
+    Args:
+        h: zero-centred truth `[n, N_t, N_a, 2]`.
+        h_hat: recovered, same shape.
+        target: path or binary file for the PNG.
+    """
+    count = len(h)
+    figure, axes = plt.subplots(
+        2, count, figsize=(2.2 * count, 4.4), squeeze=False, layout="constrained"
+    )
+    errors = metrics.to_db(metrics.nmse(h, h_hat))
+    for i in range(count):
+        magnitudes = [np.abs(metrics.to_complex(x[i])) for x in (h, h_hat)]
+        for row, magnitude in enumerate(magnitudes):
+            axes[row, i].imshow(magnitude, vmin=0, vmax=magnitudes[0].max())
+        axes[0, i].set_title("true")
+        axes[1, i].set_title(f"recovered, {errors[i]:.1f} dB")
+        axes[1, i].set_xlabel("delay")
+    for row in axes:
+        row[0].set_ylabel("angle")
+    _save(figure, target)
+
+
+def save_nmse_histogram(ratios: np.ndarray, target) -> None:
+    """Histogram of per-sample NMSE in dB with the global value as a line."""
+    figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    axis.hist(metrics.to_db(ratios), bins=60)
+    average = metrics.to_db(ratios.mean())
+    axis.axvline(average, color="black", label=f"global NMSE {average:.2f} dB")
+    axis.set_xlabel("per-sample NMSE [dB]")
+    axis.set_ylabel("samples")
+    axis.legend()
+    _save(figure, target)
+
+
+def save_training_curve(records: list[dict], target, reference_db=None) -> None:
+    """Training loss and validation NMSE against epochs.
+
+    Args:
+        records: lines of metrics.jsonl.
+        target: path or binary file for the PNG.
+        reference_db: NMSE of the KLT line, drawn dashed.
+    """
+    epochs = [r["epoch"] for r in records]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    left.semilogy(epochs, [r["loss"] for r in records])
+    left.set_ylabel("training loss (MSE)")
+    right.plot(epochs, [r["val_nmse_db"] for r in records], label="validation")
+    if reference_db is not None:
+        right.axhline(reference_db, color="grey", linestyle="--", label="KLT (linear)")
+    right.set_ylabel("NMSE [dB]")
+    right.legend()
+    for axis in (left, right):
+        axis.set_xlabel("epoch")
+    _save(figure, target)
+
+
+def _save(figure, target) -> None:
+    figure.savefig(target, format="png", dpi=120)
+    plt.close(figure)

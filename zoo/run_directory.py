@@ -1,0 +1,182 @@
+"""The directory of one training run: configuration, checkpoint, metrics, weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo import files, registry
+from zoo.config import ExperimentConfig, parse_model_args
+from zoo.layers.quantizers import codeword_path
+from zoo.models.autoencoder import CsiAutoencoder, connect
+
+# Where a run lives and how it is executed may change between start and resume.
+MAY_CHANGE = ("run_dir", "data_dir", "manual_dir", "image_every")
+
+
+def build_autoencoder(config: ExperimentConfig, csi_shape, bits=None) -> CsiAutoencoder:
+    """Network of a configuration with its codeword path.
+
+    Args:
+        config: model, model_args, codeword_dim, quantizer and bits apply.
+        csi_shape: (N_t, N_a, 2).
+        bits: overrides the configuration's; 0 leaves the quantiser out.
+    """
+    args = parse_model_args(config.model_args)
+    parts = registry.build(config.model, csi_shape, config.codeword_dim, args)
+    path = codeword_path(config.quantizer, config.bits if bits is None else bits)
+    return connect(parts.encoder, parts.decoder, path) if path else parts
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths and contents of `runs/<name>/`."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """State after the last complete epoch."""
+        return self.path / "ckpt" / "last.npz"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the best validation epoch."""
+        return self.path / "best.weights.h5"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per epoch."""
+        return self.path / "metrics.jsonl"
+
+    @classmethod
+    def create(cls, config: ExperimentConfig) -> RunDirectory:
+        """Start a run directory, or open the one that the same configuration began.
+
+        Raises:
+            ValueError: the directory holds a run of another configuration.
+            OSError: it cannot be written.
+        """
+        run = cls(config.resolved_run_dir)
+        if (run.path / "config.json").exists():
+            run._check_same(config)
+        run.path.mkdir(parents=True, exist_ok=True)
+        files.write_text(run.path / "flags.cfg", config.to_flags())
+        files.write_json(run.path / "env.json", files.environment())
+        files.write_json(run.path / "config.json", config.to_json())
+        return run
+
+    def _check_same(self, config: ExperimentConfig) -> None:
+        old, new = self.config().to_json(), config.to_json()
+        changed = [k for k in new if old[k] != new[k] and k not in MAY_CHANGE]
+        if changed:
+            changes = ", ".join(f"--{k}: {old[k]} -> {new[k]}" for k in changed)
+            raise ValueError(
+                f"{self.path} holds a run with other flags ({changes}); choose another "
+                "--run_dir or remove that directory"
+            )
+
+    def config(self) -> ExperimentConfig:
+        """Configuration of the run.
+
+        Raises:
+            FileNotFoundError: not a run directory.
+            ValueError: config.json is damaged.
+        """
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"--run={self.path}: no such run directory")
+        values = files.read_json(self.path / "config.json")
+        return ExperimentConfig.from_json(values)
+
+    def load(self, csi_shape=(32, 32, 2), bits=None) -> CsiAutoencoder:
+        """Network of the run with its best weights.
+
+        Args:
+            csi_shape: (N_t, N_a, 2).
+            bits: as in `build_autoencoder`.
+
+        Raises:
+            FileNotFoundError: no weights (no epoch was finished).
+            ValueError: the weights file is damaged or of another network.
+        """
+        model = build_autoencoder(self.config(), csi_shape, bits)
+        if not self.weights.is_file():
+            raise FileNotFoundError(
+                f"{self.weights}: no such file; train the run for at least one epoch"
+            )
+        try:
+            model.autoencoder.load_weights(self.weights)
+        except (ValueError, OSError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"{self.weights}: cannot be loaded ({reason})") from error
+        return model
+
+    def save_weights(self, model: CsiAutoencoder) -> None:
+        """Write the weights as best.weights.h5, atomically."""
+        partial = self.path / "partial.weights.h5"
+        try:
+            model.autoencoder.save_weights(partial)
+            partial.replace(self.weights)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def save_checkpoint(self, variables: list, progress: dict) -> None:
+        """Write all variables and the progress as one file, atomically."""
+        arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(variables)}
+        with files.atomic_path(self.checkpoint) as temporary:
+            with temporary.open("wb") as file:
+                np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
+
+    def restore_checkpoint(self, variables: list) -> dict | None:
+        """Load the last checkpoint into the variables.
+
+        Returns:
+            The saved progress, None where there is no checkpoint.
+
+        Raises:
+            ValueError: the file is damaged or does not fit the network.
+        """
+        if not self.checkpoint.is_file():
+            return None
+        try:
+            with np.load(self.checkpoint) as stored:
+                arrays = [stored[f"v{i}"] for i in range(len(stored.files) - 1)]
+                progress = json.loads(str(stored["progress"]))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{self.checkpoint}: damaged checkpoint ({error}); remove it to train "
+                "from the start"
+            ) from error
+        shapes = [tuple(a.shape) for a in arrays]
+        if shapes != [tuple(v.shape) for v in variables]:
+            raise ValueError(f"{self.checkpoint}: does not fit the network of this run")
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        return progress
+
+    def append_metrics(self, record: dict) -> None:
+        """Append one epoch's record to metrics.jsonl."""
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def read_metrics(self) -> list[dict]:
+        """All records of metrics.jsonl, a line cut off by a kill left out."""
+        if not self.metrics.is_file():
+            return []
+        lines = self.metrics.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def rewind_metrics(self, epochs: int) -> list[dict]:
+        """Drop records after the given number of epochs (left by a killed run)."""
+        kept = [r for r in self.read_metrics() if r["epoch"] <= epochs]
+        files.write_text(self.metrics, "".join(json.dumps(r) + "\n" for r in kept))
+        return kept
+
+    def worker(self, index: int) -> RunDirectory:
+        """Directory of a worker that is not the chief: its own metrics only."""
+        return dataclasses.replace(self, path=self.path / f"worker{index}")

@@ -1,0 +1,213 @@
+"""Train a network: python -m zoo.train --flagfile=zoo/flagfiles/crnet_quickstart.cfg.
+
+Flags after the flagfile override it. A run that was killed continues from its last
+complete epoch when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from zoo import cli, config, data, distribution, metrics
+from zoo.callbacks import Progress, TensorBoard
+from zoo.config import ExperimentConfig
+from zoo.keras_compat import keras, set_precision
+from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.schedules import make_schedule
+
+VALIDATION_BATCH = 500
+
+
+class Trainer:
+    """A network, its optimiser and the compiled training step.
+
+    Args:
+        settings: the experiment.
+        strategy: tf.distribute strategy that owns the variables.
+        csi_shape: (N_t, N_a, 2).
+        steps_per_epoch: for the learning-rate schedule.
+    """
+
+    def __init__(
+        self,
+        settings: ExperimentConfig,
+        strategy: tf.distribute.Strategy,
+        csi_shape: tuple[int, int, int],
+        steps_per_epoch: int,
+    ):
+        self.settings, self.strategy = settings, strategy
+        with strategy.scope():
+            self.model = build_autoencoder(settings, csi_shape)
+            network = self.model.autoencoder
+            self.schedule = make_schedule(settings, steps_per_epoch)
+            optimizer = keras.optimizers.Adam(
+                self.schedule, epsilon=settings.adam_epsilon
+            )
+            self.scaled = settings.precision == "mixed_float16"
+            if self.scaled:
+                optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
+            optimizer.build(network.trainable_variables)
+        self.optimizer = optimizer
+        self.variables = [*network.variables, *optimizer.variables]
+        self.synchronise = distribution.average_over_replicas(
+            strategy, network.non_trainable_variables
+        )
+        self._replica = tf.function(self._update, jit_compile=settings.xla or None)
+        self.step = tf.function(self._step)
+        self.predict = tf.function(lambda csi: network(csi, training=False))
+
+    def _update(self, csi):
+        """One replica's update; returns its share of the global mean loss."""
+        network = self.model.autoencoder
+        with tf.GradientTape() as tape:
+            error = tf.square(network(csi, training=True) - csi)
+            per_sample = tf.reduce_mean(error, axis=(1, 2, 3))
+            loss = tf.reduce_sum(per_sample) / self.settings.batch_size
+            target = self.optimizer.scale_loss(loss) if self.scaled else loss
+        gradients = tape.gradient(target, network.trainable_variables)
+        pairs = zip(gradients, network.trainable_variables, strict=True)
+        self.optimizer.apply_gradients(pairs)
+        return loss
+
+    def _step(self, csi):
+        losses = self.strategy.run(self._replica, args=(csi,))
+        return self.strategy.reduce("SUM", losses, axis=None)
+
+    def recover(self, csi: np.ndarray) -> np.ndarray:
+        """Recovered CSI `[n, N_t, N_a, 2]` in [0, 1], float32."""
+        starts = range(0, len(csi), VALIDATION_BATCH)
+        parts = [self.predict(csi[i : i + VALIDATION_BATCH]) for i in starts]
+        return np.concatenate(parts)
+
+    def rate(self) -> float:
+        """Learning rate of the next update."""
+        if callable(self.schedule):
+            return float(self.schedule(self.optimizer.iterations))
+        return self.schedule
+
+    def weights_sha256(self) -> str:
+        """Hash of all weights, equal on workers that agree."""
+        digest = hashlib.sha256()
+        for variable in self.model.autoencoder.variables:
+            digest.update(np.ascontiguousarray(variable).tobytes())
+        return digest.hexdigest()
+
+
+def train(settings: ExperimentConfig) -> RunDirectory:
+    """Train to the last epoch, resuming where a killed run stopped.
+
+    Returns:
+        The run directory: best weights (by validation NMSE), checkpoint, metrics.
+
+    Raises:
+        ValueError: bad configuration or data, another run in the directory, or a loss
+            that is no longer finite.
+        OSError: a file cannot be written; what was there before is kept.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = distribution.make_strategy(settings)
+    worker = distribution.worker_index(settings)
+    run = (
+        RunDirectory.create(settings)
+        if worker == 0
+        else RunDirectory(settings.resolved_run_dir)
+    )
+    set_precision(settings.precision)
+    csi = data.load_split(settings, "train").csi
+    validation = data.load_split(settings, "validation")
+    steps = len(csi) // settings.batch_size
+    trainer = Trainer(settings, strategy, csi.shape[1:], max(steps, 1))
+    progress = run.restore_checkpoint(trainer.variables)
+    if worker:
+        run = run.worker(worker)
+        run.path.mkdir(parents=True, exist_ok=True)
+    state = progress or {"epoch": 0, "best_db": math.inf, "best_epoch": 0, "seconds": 0}
+    run.rewind_metrics(state["epoch"])
+    batches = data.training_batches(
+        csi, settings.batch_size, settings.seed, state["epoch"]
+    )
+    _run_epochs(trainer, run, batches, validation, state, steps, chief=worker == 0)
+    print(f"weights sha256 {trainer.weights_sha256()}")
+    return run
+
+
+def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) -> None:
+    settings, start = trainer.settings, state["epoch"]
+    if start:
+        print(f"resuming {run.path} after epoch {start}/{settings.epochs}")
+    progress = Progress(settings.epochs, steps, start)
+    board = TensorBoard(run.path / "tb", settings.image_every) if chief else None
+    iterator = iter(trainer.strategy.experimental_distribute_dataset(batches))
+    for epoch in range(start, settings.epochs):
+        began, rate = time.monotonic(), trainer.rate()
+        loss = _run_epoch(trainer, iterator, epoch, steps, progress, run)
+        seconds = time.monotonic() - began
+        trainer.synchronise()
+        h_hat = trainer.recover(validation.csi) - np.float32(0.5)
+        value = metrics.nmse_db(validation.h, h_hat)
+        best = value < state["best_db"]
+        state |= {"epoch": epoch + 1, "seconds": state["seconds"] + seconds}
+        if best:
+            state |= {"best_db": value, "best_epoch": epoch + 1}
+        record = {
+            "epoch": epoch + 1,
+            "step": (epoch + 1) * steps,
+            "loss": loss,
+            "val_nmse_db": value,
+            "best": best,
+            "lr": rate,
+            "seconds": round(state["seconds"], 3),
+            "samples_per_s": round(steps * settings.batch_size / seconds, 1),
+        }
+        if chief:
+            # Order matters: a kill between two of these repeats the epoch.
+            if best:
+                run.save_weights(trainer.model)
+            board.on_epoch(record, validation.h, h_hat)
+            run.append_metrics(record)
+            run.save_checkpoint(trainer.variables, state)
+        else:
+            run.append_metrics(record)
+        progress.on_epoch(record)
+
+
+def _run_epoch(trainer, iterator, epoch, steps, progress, run) -> float:
+    losses = []
+    for step in range(1, steps + 1):
+        loss = float(trainer.step(next(iterator)))
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"loss became {loss} at epoch {epoch + 1}, step {step}; {run.path} "
+                f"keeps the state after epoch {epoch}: lower --lr (now "
+                f"{trainer.settings.lr:g}) or lengthen --warmup_epochs, in a new run"
+            )
+        losses.append(loss)
+        progress.on_step(epoch, step, loss)
+    return float(np.mean(losses))
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
+    settings = config.from_flags()
+    print(settings.to_flags(), flush=True)
+    run = train(settings)
+    best = min(run.read_metrics(), key=lambda r: r["val_nmse_db"], default=None)
+    if best:
+        print(
+            f"best epoch {best['epoch']}: validation NMSE {best['val_nmse_db']:.2f} dB"
+            f"; next: python -m zoo.evaluate --run={run.path}"
+        )
+
+
+if __name__ == "__main__":
+    config.define_flags()
+    cli.run(main)

@@ -1,0 +1,95 @@
+"""Load exported artefacts back and compare them with the trained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from serving.ue_encoder import UeEncoder
+
+from serving import bitstream
+from zoo.layers.quantizers import UniformQuantizer
+from zoo.models.autoencoder import CsiAutoencoder
+
+NUM_CHECKS = 8
+FLOAT_TOLERANCE = 1e-4
+DYNAMIC_TOLERANCE = 0.1
+
+
+def check_vectors(csi_shape) -> np.ndarray:
+    """Sparse zero-centred CSI of norm 0.9, `[8, N_t, N_a, 2]` float32."""
+    rng = np.random.default_rng(0)
+    h = rng.standard_normal((NUM_CHECKS, *csi_shape))
+    h *= rng.random(h.shape) < 0.05
+    h *= 0.9 / np.linalg.norm(h.reshape(NUM_CHECKS, -1), axis=1)[:, None, None, None]
+    return h.astype(np.float32)
+
+
+def verify(directory: Path, model: CsiAutoencoder, codec: dict, version: int) -> None:
+    """Compare every artefact of an export with the trained network.
+
+    The decoder goes through a TF1 session, TensorFlow Serving's own way of loading.
+
+    Raises:
+        ValueError: an artefact differs; the message names it and the difference.
+    """
+    h = check_vectors(codec["csi_shape"])
+    codeword = tf.sigmoid(model.encoder(h + 0.5, training=False)).numpy()
+    _verify_encoder(directory / "encoder.tflite", h, codeword, codec, FLOAT_TOLERANCE)
+    _verify_encoder(
+        directory / "encoder_dynamic.tflite", h, codeword, codec, DYNAMIC_TOLERANCE
+    )
+    _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
+
+
+def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
+    difference = float(np.max(np.abs(got.astype(np.float64) - expected)))
+    if not difference <= tolerance:
+        raise ValueError(
+            f"{path}: {what} differs from the trained network by {difference:.2e}, "
+            f"more than {tolerance:.0e}; the export was discarded"
+        )
+
+
+def _verify_encoder(path: Path, h, codeword, codec: dict, tolerance: float) -> None:
+    ue = UeEncoder(path)
+    bits, m = codec["bits"], codec["codeword_dim"]
+    own = np.concatenate([ue.encode(x[None]) for x in h])
+    _close(path, "codeword", own, codeword, tolerance)
+    sent = np.stack([bitstream.unpack(ue.encode_bits(x[None]), m, bits) for x in h])
+    expected = np.asarray(UniformQuantizer(bits).indices(own))
+    _close(path, "packed indices", sent.reshape(expected.shape), expected, 0)
+
+
+def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
+    quantizer = UniformQuantizer(codec["bits"])
+    indices = np.asarray(quantizer.indices(codeword))
+    payload = bitstream.pack(indices, codec["bits"])
+    model_id = bytes.fromhex(codec["model_id"])
+    frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
+    damaged = bytes([*frames[0][:-1], frames[0][-1] ^ 1])
+    quantised = model.decoder(quantizer.dequantize(indices), training=False) - 0.5
+    exact = model.decoder(codeword, training=False) - 0.5
+    feeds = {
+        "serving_default": ([damaged, *frames], np.asarray(quantised)),
+        "decode_u8": (payload, np.asarray(quantised)),
+        "decode_indices": (indices, np.asarray(quantised)),
+        "decode_float": (codeword, np.asarray(exact)),
+    }
+    graph = tf.Graph()
+    with tf.compat.v1.Session(graph=graph) as session:
+        with graph.as_default():
+            loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
+        for name, (feed, expected) in feeds.items():
+            signature = loaded.signature_def[name]
+            (source,) = signature.inputs.values()
+            targets = [signature.outputs[key].name for key in ("h", "valid")]
+            h, valid = session.run(targets, {source.name: feed})
+            if name == "serving_default":
+                if valid[0] or np.isfinite(h[0]).any():
+                    raise ValueError(f"{path}: a damaged frame was accepted")
+                h, valid = h[1:], valid[1:]
+            if not valid.all():
+                raise ValueError(f"{path}: signature {name} refused good input")
+            _close(path, f"signature {name}", h, expected, FLOAT_TOLERANCE)
