@@ -21,6 +21,7 @@ from serving.servable import DEFAULT_SIGNATURE, ServedModel
 
 MAX_MESSAGE_BYTES = 16 << 20
 MAX_ERROR_CHARS = 1024
+MAX_SECONDS = 3600.0
 _Answer = TypeVar("_Answer")
 
 
@@ -114,7 +115,8 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._model = model
 
     def Predict(self, request, context):
-        timeout = context.time_remaining()
+        # Without a deadline grpc reports hundreds of years, too many milliseconds.
+        timeout = min(context.time_remaining(), MAX_SECONDS)
         return _answer(context, lambda: predict(self._model, request, timeout))
 
     def GetModelMetadata(self, request, context):

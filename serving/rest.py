@@ -193,6 +193,9 @@ class RestServer(ThreadingHTTPServer):
         num_threads: int,
         request_timeout: float,
     ):
+        self.model = model
+        self.request_timeout = request_timeout
+        self._pool = futures.ThreadPoolExecutor(num_threads)
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
@@ -200,9 +203,6 @@ class RestServer(ThreadingHTTPServer):
                 f"cannot listen on {host}:{port} (REST): {error.strerror}, "
                 "choose another --rest_api_port"
             ) from error
-        self.model = model
-        self.request_timeout = request_timeout
-        self._pool = futures.ThreadPoolExecutor(num_threads)
 
     def process_request(self, request, client_address) -> None:
         """Hand one connection to a bounded pool of threads."""

@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import tensorflow as tf
 from absl import flags

@@ -70,9 +70,12 @@ class UeEncoder:
         self.codec = read_codec(path.parent)
         self.model_id = bytes.fromhex(self.codec["model_id"])
         self._check_file(path, content)
-        interpreter = Interpreter(model_content=content, num_threads=1)
-        self._encode = interpreter.get_signature_runner("encode")
-        self._encode_bits = interpreter.get_signature_runner("encode_bits")
+        try:
+            interpreter = Interpreter(model_content=content, num_threads=1)
+            self._encode = interpreter.get_signature_runner("encode")
+            self._encode_bits = interpreter.get_signature_runner("encode_bits")
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{path} is not an encoder: {error}") from error
         self._check_shapes(path)
 
     def _check_file(self, path: Path, content: bytes) -> None:

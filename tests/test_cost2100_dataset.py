@@ -71,12 +71,12 @@ def test_frequency_response_of_the_test_split(data_dir, scenario):
     expected = np.stack([scaled.real, scaled.imag], axis=-1)
     assert examples["csi_freq"].shape == (100, 32, 125, 2)
     np.testing.assert_allclose(examples["csi_freq"], expected, rtol=1e-5, atol=1e-8)
-    # Of the same drop, in the same units: what the 32 kept taps leave out is small.
+    # Of the same drop and in the same units: only the taps cut off are missing.
     h = transforms.from_unit_range(examples["csi"], 1.0)
     truncated = transforms.delay_to_frequency(h, 257, 125)
-    pairs = examples["csi_freq"].astype(np.float64)
-    lost = np.linalg.norm(pairs[..., 0] + 1j * pairs[..., 1] - truncated, axis=(1, 2))
-    assert np.median(lost / np.linalg.norm(truncated, axis=(1, 2))) < 0.3
+    overlap = np.sum(truncated.conj() * scaled, axis=(1, 2))
+    energy = np.sum(np.abs(scaled) ** 2, axis=(1, 2))
+    np.testing.assert_allclose(np.median(np.abs(overlap / energy - 1)), 0, atol=0.1)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -93,11 +93,10 @@ def test_metadata_survives_reloading(data_dir, scenario):
     assert metadata["git_commit"] is None or len(metadata["git_commit"]) >= 40
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_kept_energy_is_that_of_the_full_delay_axis(data_dir, scenario):
-    builder = tfds.builder(f"cost2100_sim/{scenario}_tiny", data_dir=data_dir)
+def test_kept_energy_is_that_of_the_full_delay_axis(data_dir):
+    builder = tfds.builder("cost2100_sim/indoor_tiny", data_dir=data_dir)
     metadata = dict(builder.info.metadata)
-    paths = simulator.block_paths(scenario, dataset.DATASET_SEED, 0, 0)
+    paths = simulator.block_paths("indoor", dataset.DATASET_SEED, 0, 0)
     # Parseval: energies on the 1024 subcarriers need no inverse transform.
     frequency = simulator.beam_subcarriers(paths, 1024, keep=1024)
     full = np.sum(np.abs(frequency) ** 2, axis=(1, 2), dtype=np.float64)
@@ -159,7 +158,7 @@ def test_published_sizes():
     [
         ({"sizes": (150, 100, 100)}, r"sizes \(150, 100, 100\) .*multiples of 100"),
         ({"sizes": (0, 100, 100)}, "must be positive"),
-        ({"scenario": "urban"}, r"'urban' must be one of \['indoor', 'outdoor'\]"),
+        ({"scenario": "urban"}, "'urban': choose one of indoor, outdoor"),
     ],
 )
 def test_config_errors(change, message):

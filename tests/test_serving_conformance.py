@@ -1,5 +1,45 @@
-F32, U8, STRING = tf.float32, tf.uint8, tf.string
-GOOD = {"feedback_bytes": frames(INDICES)}
+"""Refused requests: status codes and messages of the TensorFlow Serving table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis import (
+    classification_pb2,
+)
+
+from tests.serving_harness import MODEL, outputs, predict, refusal
+from tests.tiny_export import NUM_INDICES, PAYLOAD_BYTES, frames, random_indices
+
+pytest_plugins = ["tests.serving_fixtures"]
+pytestmark = pytest.mark.serving
+
+
+def version(request, value=None, label=None):
+    if label:
+        request.model_spec.version_label = label
+    else:
+        request.model_spec.version.value = value
+    return request
+
+
+def filtered(*aliases):
+    request = predict(**GOOD)
+    request.output_filter.extend(aliases)
+    return request
+
+
+def tensor(dtype, shape, **fields):
+    proto = TensorProto(dtype=dtype.as_datatype_enum, **fields)
+    for size in shape:
+        proto.tensor_shape.dim.add(size=size)
+    return proto
+
+
+F32, STRING = tf.float32, tf.string
+GOOD = {"feedback_bytes": frames(random_indices(1))}
 NO_SPEC = predict(**GOOD)
 NO_SPEC.ClearField("model_spec")
 BAD, MISSING, EARLY = "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"
@@ -67,7 +107,7 @@ CONFORMANCE = {
     "unknown rank": (
         predict(
             "decode_float",
-            codeword=tf.compat.v1.TensorProto(
+            codeword=TensorProto(
                 dtype=1, tensor_shape={"unknown_rank": True}
             ),
         ),
@@ -75,7 +115,7 @@ CONFORMANCE = {
         PARSING,
     ),
     "unknown dtype": (
-        predict("decode_float", codeword=tf.compat.v1.TensorProto(dtype=77)),
+        predict("decode_float", codeword=TensorProto(dtype=77)),
         BAD,
         PARSING,
     ),
@@ -136,8 +176,38 @@ CONFORMANCE = {
 
 
 @pytest.mark.parametrize("case", CONFORMANCE)
-def test_conformance(stub, case):
+def test_conformance(tiny_stub, case):
     request, code, message = CONFORMANCE[case]
-    with pytest.raises(grpc.RpcError) as caught:
-        stub.Predict(request)
-    assert (caught.value.code().name, caught.value.details()) == (code, message)
+    assert refusal(tiny_stub.Predict, request) == (code, message)
+
+
+def test_long_error_messages_are_cut(tiny_stub):
+    code, message = refusal(tiny_stub.Predict, predict("z" * 2000, **GOOD))
+    assert code == EARLY
+    assert len(message) == 1024 + len("...TRUNCATED")
+
+
+def test_encodings_of_a_tensor_are_equivalent(tiny_stub):
+    spread = tensor(F32, [2, NUM_INDICES], float_val=[0.25])
+    full = np.full((2, NUM_INDICES), 0.25, np.float32)
+    answers = [
+        outputs(tiny_stub.Predict(predict("decode_float", codeword=codeword)))["h"]
+        for codeword in (spread, full)
+    ]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_output_filter_selects(tiny_stub):
+    assert list(tiny_stub.Predict(filtered("valid")).outputs) == ["valid"]
+
+
+def test_message_too_big_garbage_and_unknown_methods(tiny_stub, tiny_channel):
+    large = predict(feedback_bytes=[bytes(17 << 20)])
+    code, message = refusal(tiny_stub.Predict, large)
+    assert code == "RESOURCE_EXHAUSTED" and "larger than max" in message
+    raw = tiny_channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    assert refusal(raw, b"\xff\xff")[0] == "INTERNAL"
+    other = tiny_channel.unary_unary("/tensorflow.serving.PredictionService/Nothing")
+    assert refusal(other, b"")[0] == "UNIMPLEMENTED"
+    request = classification_pb2.ClassificationRequest()
+    assert refusal(tiny_stub.Classify, request)[0] == "UNIMPLEMENTED"

@@ -29,6 +29,9 @@ _Arrays = tuple[np.ndarray, ...]
 # A path exactly on a bin is moved by this share of a bin: its 0/0 becomes N exactly.
 _SMALLEST_OFFSET = 1e-9
 _PATHS_PER_CHUNK = 4096  # keeps the kernels in the cache
+# OpenBLAS takes threads for larger products. For products as small as these they cost
+# more than they bring (ten times the time where cores are busy).
+_SINGLE_THREAD_PRODUCT = 2**18
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def ula_taps(
       band: subcarriers over which the delay taps are taken.
       num_antennas: elements of the array, and angular bins.
       first: number of taps from delay zero on.
-      last: number of taps kept from the end, where path at delay zero leak to.
+      last: number of taps from the end, into which a path at delay zero leaks.
 
     Returns:
       complex64 `[drops, num_antennas, first + last]`.
@@ -152,14 +155,17 @@ def _chunks(*arrays: np.ndarray) -> Iterator[tuple[slice, np.ndarray, _Arrays]]:
 def _sum_paths(left: np.ndarray, right: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Sum `left[p, x] right[p, y]` over the paths of each drop: `[drops, x, y]`.
 
-    One product per drop and no padding, so that a drop's bits do not depend on which
+    Drop by drop without padding, so that the bits of a drop do not depend on which
     drops come with it.
     """
-    product = np.empty((len(counts), left.shape[1], right.shape[1]), np.float32)
+    sums = np.zeros((len(counts), left.shape[1], right.shape[1]), np.float32)
+    step = max(32, _SINGLE_THREAD_PRODUCT // sums[0].size)
     stops = np.cumsum(counts)
     for drop, (start, stop) in enumerate(zip(stops - counts, stops, strict=True)):
-        np.matmul(left[start:stop].T, right[start:stop], out=product[drop])
-    return product
+        for first in range(start, stop, step):
+            piece = slice(first, min(first + step, stop))
+            sums[drop] += left[piece].T @ right[piece]
+    return sums
 
 
 @functools.cache

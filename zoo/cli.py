@@ -31,7 +31,8 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     """
 
     def guarded(argv: list[str]) -> int | None:
-        logging.use_absl_handler()
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.ERROR)
         try:
             return main(argv)
         except (ValueError, OSError) as error:

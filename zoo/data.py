@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,9 @@ def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
         )
     builder = module.Builder(config=config, data_dir=data_dir or None)
     if not builder.data_path.exists():
-        logging.info("preparing %s in %s", dataset, builder.data_path)
+        print(f"preparing {dataset} in {builder.data_path}", flush=True)
+        if not sys.stderr.isatty():
+            tfds.disable_progress_bar()
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(
                 manual_dir=manual_dir or None, try_download_gcs=False

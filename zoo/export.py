@@ -74,17 +74,17 @@ def save_decoder(graph: DecoderGraph, path: Path) -> None:
     """Write the decoder as a SavedModel with frozen weights and named signatures."""
     module = tf.Module()
     frozen = freeze(graph.decode)
-    module.signatures = graph.signatures(lambda codeword: frozen(codeword)[0])
-    tf.saved_model.save(module, str(path), signatures=module.signatures)
+    module.functions = graph.signatures(lambda codeword: frozen(codeword)[0])
+    tf.saved_model.save(module, str(path), signatures=module.functions)
 
 
 def save_encoder(graph: EncoderGraph, path: Path, dynamic: bool) -> None:
     """Write the encoder as TFLite with the signatures `encode` and `encode_bits`."""
     module, scratch = tf.Module(), path.with_suffix(".saved_model")
     frozen = freeze(graph.encode)
-    module.signatures = graph.signatures(lambda h: frozen(h)[0])
+    module.functions = graph.signatures(lambda h: frozen(h)[0])
     try:
-        tf.saved_model.save(module, str(scratch), signatures=module.signatures)
+        tf.saved_model.save(module, str(scratch), signatures=module.functions)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             str(scratch), signature_keys=["encode", "encode_bits"]
         )

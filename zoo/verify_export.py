@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from serving.ue_encoder import UeEncoder
 
 from serving import bitstream
+from serving.ue_encoder import UeEncoder
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
 
@@ -55,11 +55,11 @@ def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
 def _verify_encoder(path: Path, h, codeword, codec: dict, tolerance: float) -> None:
     ue = UeEncoder(path)
     bits, m = codec["bits"], codec["codeword_dim"]
-    own = np.concatenate([ue.encode(x[None]) for x in h])
+    own = np.stack([ue.encode(x) for x in h])
     _close(path, "codeword", own, codeword, tolerance)
-    sent = np.stack([bitstream.unpack(ue.encode_bits(x[None]), m, bits) for x in h])
+    sent = np.stack([bitstream.unpack(ue.encode_bits(x), m, bits) for x in h])
     expected = np.asarray(UniformQuantizer(bits).indices(own))
-    _close(path, "packed indices", sent.reshape(expected.shape), expected, 0)
+    _close(path, "packed indices", sent, expected, 0)
 
 
 def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:

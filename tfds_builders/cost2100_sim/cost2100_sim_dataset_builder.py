@@ -13,19 +13,16 @@ import tensorflow_datasets as tfds
 
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
+from tfds_builders.cost2100_sim.parameters import load_scenario
 
 DATASET_SEED = 2100
-NUM_SUBCARRIERS = 1024
 NUM_DELAY = 32
+SCENARIOS = ("indoor", "outdoor")
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 SIZES = {
     "": (100_000, 30_000, 20_000),
     "_quick": (20_000, 2_000, 2_000),
     "_tiny": (400, 100, 100),
-}
-BANDS = {
-    "indoor": {"carrier_hz": 5.3e9, "bandwidth_hz": 20e6},
-    "outdoor": {"carrier_hz": 300e6, "bandwidth_hz": 20e6},
 }
 
 
@@ -38,8 +35,7 @@ class Cost2100SimConfig(tfds.core.BuilderConfig):
     seed: int = DATASET_SEED
 
     def __post_init__(self):
-        if self.scenario not in BANDS:
-            raise ValueError(f"scenario {self.scenario!r} must be one of {list(BANDS)}")
+        load_scenario(self.scenario)
         if any(num <= 0 or num % simulator.BLOCK for num in self.sizes):
             raise ValueError(
                 f"sizes {self.sizes} must be positive multiples of {simulator.BLOCK}"
@@ -70,8 +66,7 @@ def _git_commit() -> str | None:
 
 def _kept_energy(paths: simulator.Paths) -> float:
     """Mean fraction of a drop's energy in the first 32 of all 1024 delay taps."""
-    frequency = simulator.beam_subcarriers(paths, NUM_SUBCARRIERS, NUM_SUBCARRIERS)
-    h_a = np.fft.ifft(frequency, axis=-1, norm="ortho")
+    h_a = simulator.taps(paths, simulator.NUM_SUBCARRIERS)
     return float(transforms.kept_energy(h_a, NUM_DELAY).mean())
 
 
@@ -85,14 +80,18 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
-    BUILDER_CONFIGS = [_config(band, suffix) for band in BANDS for suffix in SIZES]
+    BUILDER_CONFIGS = [
+        _config(scenario, suffix) for scenario in SCENARIOS for suffix in SIZES
+    ]
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
+        parameters = load_scenario(config.scenario)
         metadata = tfds.core.MetadataDict(
             scenario=config.scenario,
-            num_subcarriers=NUM_SUBCARRIERS,
-            **BANDS[config.scenario],
+            carrier_hz=parameters.carrier_hz,
+            bandwidth_hz=parameters.bandwidth_hz,
+            num_subcarriers=simulator.NUM_SUBCARRIERS,
             seed=config.seed,
             git_commit=_git_commit(),
         )

@@ -117,12 +117,6 @@ def _draw_los_factor(
     return np.where(visible, scenario.los_factor_mean * 10 ** (0.1 * factor_db), 0.0)
 
 
-def _check_seeds(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if int(number) != number or number < 0:
-            raise ValueError(f"{name}={number!r} must be a non-negative integer")
-
-
 def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
     """Draw the `BLOCK` drops of one block.
 
@@ -133,10 +127,13 @@ def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
       block: index of the block within the split.
 
     Raises:
-      ValueError: unknown scenario, or a seed that is no non-negative integer.
+      ValueError: unknown scenario, or a negative number.
     """
     parameters = load_scenario(scenario)
-    _check_seeds(seed=seed, split=split, block=block)
+    if min(seed, split, block) < 0:
+        raise ValueError(
+            f"seed={seed}, split={split}, block={block}: none may be negative"
+        )
     rng = np.random.default_rng([seed, split, block])
     side = parameters.ue_square_side_m
     ue = rng.uniform(-side / 2, side / 2, (BLOCK, 2))
@@ -179,14 +176,10 @@ def paths(scenario: str, num: int, seed: int, split: int = 0) -> Paths:
     blocks = [
         block_paths(scenario, seed, split, block) for block in range(_num_blocks(num))
     ]
-    joined = {}
-    for field in dataclasses.fields(Paths):
-        values = [getattr(block, field.name) for block in blocks]
-        if isinstance(values[0], np.ndarray):
-            values = _join(values)[:num]
-        else:
-            values = values[0]
-        joined[field.name] = values
+    joined = vars(blocks[0]).copy()
+    for name, value in joined.items():
+        if isinstance(value, np.ndarray):
+            joined[name] = _join([getattr(block, name) for block in blocks])[:num]
     return Paths(**joined)
 
 

@@ -1,0 +1,332 @@
+"""Schedules, quantiser, data pipeline, resume, strategies, bad input."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import ROOT, assert_one_line_error, run_command, tiny_flags
+from zoo import data, train
+from zoo.config import ExperimentConfig, parse_model_args
+from zoo.layers.quantizers import UniformQuantizer
+from zoo.run_directory import RunDirectory
+from zoo.schedules import WarmUpCosine
+
+
+def _cosine(t, lr_max=2e-3, lr_min=5e-5, warmup=30, total=1000):
+    """CRNet eq. 5 written out, t in epochs."""
+    if t < warmup:
+        return lr_max * t / warmup
+    phase = math.pi * (t - warmup) / (total - warmup)
+    return lr_min + 0.5 * (lr_max - lr_min) * (1 + math.cos(phase))
+
+
+@pytest.mark.parametrize("step", [0, 1, 20, 7_499, 15_000, 123_456, 499_999])
+def test_warm_up_cosine_per_iteration(step):
+    schedule = WarmUpCosine(2e-3, 5e-5, 30, 1000, 500)
+    assert float(schedule(step)) == pytest.approx(_cosine(step / 500), rel=1e-5)
+
+
+def test_warm_up_cosine_facts():
+    schedule = WarmUpCosine(2e-3, 5e-5, 30, 1000, 500)
+    assert float(schedule(0)) == 0
+    # The public CLNet log shows 2.67e-6 at iteration 20.
+    assert float(schedule(20)) == pytest.approx(2.67e-6, rel=2e-3)
+    assert float(schedule(15_000)) == pytest.approx(2e-3)
+    assert float(schedule(10**6)) == pytest.approx(5e-5)
+
+
+@pytest.mark.parametrize("step", [0, 499, 500, 14_999, 15_000, 250_001])
+def test_warm_up_cosine_per_epoch(step):
+    schedule = WarmUpCosine(2e-3, 5e-5, 30, 1000, 500, time="epoch")
+    assert float(schedule(step)) == pytest.approx(_cosine(step // 500), rel=1e-5)
+
+
+@pytest.mark.parametrize("bits", [1, 4, 6, 8])
+def test_uniform_quantizer_against_formula(bits):
+    z = np.linspace(0, 1, 1001, dtype=np.float32)[None]
+    quantizer = UniformQuantizer(bits)
+    levels = 2**bits
+    expected = np.clip(np.round(levels * z - 0.5), 0, levels - 1)
+    np.testing.assert_array_equal(quantizer.indices(z), expected)
+    np.testing.assert_allclose(quantizer(z), (expected + 0.5) / levels, atol=1e-7)
+    assert np.max(np.abs(np.asarray(quantizer(z)) - z)) <= 0.5 / levels + 1e-6
+
+
+def test_uniform_quantizer_gradient_is_straight_through():
+    z = tf.constant([[0.0, 0.13, 0.5, 0.999, 1.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        out = tf.reduce_sum(UniformQuantizer(3)(z) * tf.constant([1.0, 2, 3, 4, 5]))
+    np.testing.assert_allclose(tape.gradient(out, z), [[1, 2, 3, 4, 5]])
+
+
+@pytest.mark.parametrize("bits", [0, 17, 6.0])
+def test_uniform_quantizer_refuses(bits):
+    with pytest.raises(ValueError, match="1 to 16"):
+        UniformQuantizer(bits)
+
+
+def test_epoch_order_depends_on_seed_and_epoch_only():
+    csi = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1) * np.ones((1, 2, 2, 2))
+
+    def batches(seed, start, count):
+        source = data.training_batches(csi.astype(np.float32), 4, seed, start)
+        return [b.numpy()[:, 0, 0, 0].astype(int).tolist() for b in source.take(count)]
+
+    three_epochs = batches(0, 0, 6)
+    assert batches(0, 1, 4) == three_epochs[2:]
+    assert batches(1, 0, 6) != three_epochs
+    for first, second in zip(three_epochs[::2], three_epochs[1::2], strict=True):
+        assert len({*first, *second}) == 8  # no example twice within an epoch
+    assert three_epochs[:2] != three_epochs[2:4]
+
+
+def test_config_round_trips():
+    config = ExperimentConfig(model_args='{"head": "3x3"}', xla=True)
+    assert (
+        ExperimentConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    )
+    assert "--xla=true" in config.to_flags().splitlines()
+    assert parse_model_args(config.model_args) == {"head": "3x3"}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"bits": 6}, "--quantizer=uniform"),
+        ({"bits": 20, "quantizer": "uniform"}, "0 to 16"),
+        ({"batch_size": 0}, "--batch_size=0"),
+        ({"schedule": "step"}, "constant, cosine"),
+        ({"model_args": "head"}, "not JSON"),
+        ({"model_args": "[1]"}, "JSON object"),
+    ],
+)
+def test_config_refuses(change, word):
+    with pytest.raises(ValueError, match=word):
+        ExperimentConfig(**change)
+
+
+def test_run_directory_is_complete(tiny_run):
+    names = {path.name for path in tiny_run.path.iterdir()}
+    assert names == {
+        "config.json", "flags.cfg", "env.json", "metrics.jsonl", "tb", "ckpt",
+        "best.weights.h5",
+    }  # fmt: skip
+    records = tiny_run.read_metrics()
+    assert [r["epoch"] for r in records] == [1, 2]
+    assert [r["step"] for r in records] == [8, 16]
+    assert all(math.isfinite(r["loss"]) for r in records)
+
+
+def test_tensorboard_has_scalars_and_images(tiny_run):
+    from tensorboard.backend.event_processing import event_accumulator
+
+    events = event_accumulator.EventAccumulator(str(tiny_run.path / "tb"))
+    events.Reload()
+    names = events.Tags()["tensors"]
+    assert {"loss", "val_nmse_db", "lr", "true and recovered |H|"} <= set(names)
+    image = events.Tensors("true and recovered |H|")[0].tensor_proto.string_val[2]
+    assert image.startswith(b"\x89PNG")
+
+
+def test_training_reduces_the_loss(tiny_run):
+    losses = [r["loss"] for r in tiny_run.read_metrics()]
+    assert losses[1] < 0.9 * losses[0]
+
+
+def test_finished_run_is_not_trained_again(tiny_run):
+    before = tiny_run.metrics.read_text()
+    train.train(tiny_run.config())
+    assert tiny_run.metrics.read_text() == before
+
+
+def test_other_flags_refuse_the_same_directory(tiny_run, tiny_config):
+    with pytest.raises(ValueError, match="--lr: 0.002 -> 0.01"):
+        train.train(tiny_config(tiny_run.path, lr=0.01))
+
+
+def test_nan_loss_stops_with_an_error(tiny_config, tmp_path, monkeypatch):
+    config = tiny_config(tmp_path / "run")
+    good = data.load_split(config, "train")
+    bad = good.csi.copy()
+    bad[50] = np.nan
+    loaded = {"train": data.Split(bad, None), "validation": good}
+    monkeypatch.setattr(data, "load_split", lambda config, split: loaded[split])
+    with pytest.raises(ValueError, match="loss became nan at epoch 1"):
+        train.train(config)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-200], lambda b: b[:500] + b"x" + b[501:]]
+)
+def test_damaged_checkpoint_is_refused(tiny_config, tmp_path, damage):
+    config = tiny_config(tmp_path / "run", epochs=1)
+    run = train.train(config)
+    run.checkpoint.write_bytes(damage(run.checkpoint.read_bytes()))
+    with pytest.raises(ValueError, match="damaged checkpoint"):
+        train.train(config)
+
+
+def test_full_disk_keeps_the_last_checkpoint(tiny_config, tmp_path, monkeypatch):
+    config = tiny_config(tmp_path / "run", epochs=2)
+    run = RunDirectory(tmp_path / "run")
+    write, calls = np.savez, []
+
+    def full_disk(file, **arrays):
+        calls.append(1)
+        if len(calls) == 2:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+        write(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        train.train(config)
+    monkeypatch.undo()
+    assert [p.name for p in run.checkpoint.parent.iterdir()] == ["last.npz"]
+    train.train(config)
+    assert [r["epoch"] for r in run.read_metrics()] == [1, 2]
+
+
+def _values(run):
+    return [
+        (r["epoch"], r["loss"], r["val_nmse_db"], r["lr"]) for r in run.read_metrics()
+    ]
+
+
+def test_killed_run_resumes_to_the_same_metrics(data_dir, tmp_path):
+    changes = {"epochs": 4, "num_train": 400, "batch_size": 10}
+    whole = tiny_flags(data_dir, tmp_path / "whole", **changes)
+    done = run_command("zoo.train", *whole)
+    assert done.returncode == 0, done.stderr[-2000:]
+    killed = tiny_flags(data_dir, tmp_path / "killed", **changes)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zoo.train", *killed],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    run = RunDirectory(tmp_path / "killed")
+    deadline = time.monotonic() + 150
+    while len(run.read_metrics()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)  # into the third epoch
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 2 <= len(run.read_metrics()) < 4
+    done = run_command("zoo.train", *killed)
+    assert done.returncode == 0 and "resuming" in done.stdout, done.stderr[-2000:]
+    expected = _values(RunDirectory(tmp_path / "whole"))
+    assert len(expected) == 4
+    np.testing.assert_allclose(_values(run), expected, rtol=2e-3)
+
+
+def _workers(data_dir, run_dir, ports, **changes):
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    processes = []
+    for index in range(2):
+        task = {"type": "worker", "index": index}
+        env = {
+            **os.environ,
+            "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task}),
+        }
+        flags = tiny_flags(data_dir, run_dir, strategy="multi_worker", **changes)
+        command = [sys.executable, "-m", "zoo.train", *flags]
+        processes.append(
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=env,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )  # fmt: skip
+        )
+    return processes
+
+
+def _free_ports(count):
+    import socket
+
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def test_two_workers_end_with_the_same_weights(data_dir, tmp_path, tiny_run):
+    processes = _workers(data_dir, tmp_path / "run", _free_ports(2))
+    outputs = [p.communicate(timeout=240) for p in processes]
+    for process, (_, err) in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, err[-2000:]
+    hashes = {
+        line.split()[-1]
+        for out, _ in outputs
+        for line in out.splitlines()
+        if line.startswith("weights sha256")
+    }
+    assert len(hashes) == 1
+    chief, worker = (tmp_path / "run", tmp_path / "run" / "worker1")
+    assert _values(RunDirectory(chief)) == _values(RunDirectory(worker))
+    assert not (worker / "ckpt").exists()
+    # Half batches per replica normalise over fewer examples, hence the tolerance.
+    one = [r["loss"] for r in tiny_run.read_metrics()]
+    two = [r["loss"] for r in RunDirectory(chief).read_metrics()]
+    np.testing.assert_allclose(two, one, rtol=0.2)
+
+
+def test_mirrored_over_logical_devices(data_dir, tmp_path):
+    flags = tiny_flags(
+        data_dir, tmp_path, strategy="mirrored", logical_cpus=2, epochs=1
+    )
+    done = run_command("zoo.train", *flags)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert math.isfinite(RunDirectory(tmp_path).read_metrics()[0]["val_nmse_db"])
+
+
+@pytest.mark.parametrize("change", [{"precision": "mixed_bfloat16"}, {"xla": "true"}])
+def test_precision_and_xla_options(data_dir, tmp_path, tiny_run, change):
+    flags = tiny_flags(data_dir, tmp_path, **change)
+    done = run_command("zoo.train", *flags)
+    assert done.returncode == 0, done.stderr[-2000:]
+    losses = [r["loss"] for r in RunDirectory(tmp_path).read_metrics()]
+    expected = [r["loss"] for r in tiny_run.read_metrics()]
+    np.testing.assert_allclose(losses, expected, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "code"),
+    [
+        ({"model": "crnett"}, ["crnett", "did you mean crnet"], 1),
+        ({"dataset": "cost2100_sim/indor"}, ["indor", "indoor_quick"], 1),
+        ({"dataset": "cost21/indoor"}, ["cost21", "cost2100_sim"], 1),
+        ({"num_train": 999}, ["--num_train=999", "400"], 1),
+        ({"batch_size": 161}, ["160", "--batch_size=161"], 1),
+        ({"strategy": "mirrored"}, ["--logical_cpus=2"], 1),
+        ({"strategy": "multi_worker"}, ["TF_CONFIG"], 1),
+        ({"nonsense": 1}, ["nonsense"], 2),
+    ],
+)
+def test_bad_flags_give_one_line(data_dir, tmp_path, changes, words, code):
+    done = run_command("zoo.train", *tiny_flags(data_dir, tmp_path / "run", **changes))
+    assert_one_line_error(done, *words, code=code)
+
+
+def test_run_directory_that_cannot_be_written(data_dir, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    done = run_command("zoo.train", *tiny_flags(data_dir, blocked / "run"))
+    assert_one_line_error(done, str(blocked))
+    assert blocked.read_text() == "not a directory"

@@ -1,0 +1,189 @@
+"""The main job end to end: python -m zoo.quickstart (make quickstart).
+
+Simulates channels, trains, evaluates, exports, serves the decoder, sends the test set
+through encoder.tflite -> bytes -> server, and sums up in one table, `summary.json` and
+`report.html`. Every step is the command that a user would type, shown as it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from zoo import cli, files, report
+
+FLAGFILE = Path("zoo/flagfiles/crnet_quickstart.cfg")
+ENCODERS = {"float32": "encoder.tflite", "dynamic": "encoder_dynamic.tflite"}
+START_SECONDS = 120
+
+
+def step(module: str, *args) -> None:
+    """Run `python -m module args`, output passed through.
+
+    Raises:
+        ValueError: the command failed (it has printed why).
+    """
+    command = [sys.executable, "-m", module, *map(str, args)]
+    print(f"\n$ python -m {module} {shlex.join(command[3:])}", flush=True)
+    status = subprocess.run(command).returncode
+    if status:
+        raise ValueError(f"python -m {module} ended with status {status}, see above")
+
+
+@contextlib.contextmanager
+def server(model_base_path: Path) -> Iterator[str]:
+    """Run the reference server on free ports; yield its gRPC endpoint, then stop it.
+
+    Raises:
+        ValueError: the server ended instead of becoming ready.
+    """
+    args = [f"--model_base_path={model_base_path}", "--port=0", "--rest_api_port=0"]
+    print(f"\n$ python -m serving.server {shlex.join(args)} &", flush=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.server", *args],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        ready = process.stdout.readline().strip()
+        if "grpc " not in ready:
+            raise ValueError(f"serving.server did not start: {ready or 'see above'}")
+        print(ready, flush=True)
+        yield ready.split("grpc ")[1].split(",")[0]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(START_SECONDS)
+        print("server stopped", flush=True)
+
+
+def save_test_set(run: Path, target: Path) -> None:
+    """Write the zero-centred test CSI of a run as the client's sample file."""
+    from zoo import data
+    from zoo.run_directory import RunDirectory
+
+    h = data.load_split(RunDirectory(run).config(), "test").h
+    with files.atomic_path(target) as temporary, temporary.open("wb") as file:
+        np.savez(file, h=h)
+
+
+def summarise(directory: Path, run: Path, export: Path) -> dict:
+    """Collect the figures of all steps; the table and summary.json are this."""
+    row = files.read_json(directory / "evaluation.json")
+    sent = {k: files.read_json(directory / f"served_{k}.json") for k in ENCODERS}
+    served = sent["float32"]
+    return {
+        "nmse_float_db": row["nmse_float_db"],
+        "nmse_quantised_db": row["nmse_db"],
+        "nmse_served_db": served["nmse_db"],
+        "nmse_served_dynamic_db": sent["dynamic"]["nmse_db"],
+        "nmse_pca_db": row["nmse_pca_db"],
+        "rho": row["rho"],
+        "feedback_bits": int(served["payload_bits_per_csi"]),
+        "frame_bytes": int(served["frame_bytes_per_csi"]),
+        "encoder_bytes": (export / "encoder.tflite").stat().st_size,
+        "encoder_dynamic_bytes": (export / "encoder_dynamic.tflite").stat().st_size,
+        "encode_ms_p50": served["encode_ms"]["p50"],
+        "decode_ms_p50": served["round_trip_ms"]["p50"],
+        "train_seconds": row["train_seconds"],
+    }
+
+
+LABELS = {
+    "nmse_float_db": "NMSE, float codeword [dB]",
+    "nmse_quantised_db": "NMSE, quantised codeword, in process [dB]",
+    "nmse_served_db": "NMSE, encoder.tflite -> bytes -> server [dB]",
+    "nmse_served_dynamic_db": "NMSE, int8 encoder_dynamic.tflite -> server [dB]",
+    "nmse_pca_db": "NMSE, linear KLT (PCA), same codeword length, float [dB]",
+    "rho": "rho, 125 subcarriers",
+    "feedback_bits": "feedback bits per CSI",
+    "frame_bytes": "frame bytes per CSI, header and CRC included",
+    "encoder_bytes": "encoder.tflite [bytes]",
+    "encoder_dynamic_bytes": "encoder_dynamic.tflite [bytes]",
+    "encode_ms_p50": "encode, 1 thread, p50 [ms]",
+    "decode_ms_p50": "decode, gRPC round trip, p50 [ms]",
+    "train_seconds": "training [s]",
+}
+
+
+def table(summary: dict) -> str:
+    """The summary as aligned text."""
+    lines = []
+    for key, label in LABELS.items():
+        value = summary[key]
+        text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+        lines.append(f"{label:<58}{text:>12}")
+    return "\n".join(lines)
+
+
+def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
+    """Run all steps below `directory`; see the module's first line.
+
+    Args:
+        directory: everything is written here; must not exist.
+        flagfile: of the training.
+        overrides: flags after the flagfile.
+
+    Raises:
+        ValueError: `directory` exists, or a step failed.
+    """
+    run, export = directory / "run", directory / "export"
+    samples = directory / "test_samples.npz"
+    data_dir = directory / "tfds"
+    step(
+        "zoo.train",
+        f"--flagfile={flagfile}",
+        f"--data_dir={data_dir}",
+        f"--run_dir={run}",
+        *overrides,
+    )
+    step("zoo.evaluate", f"--run={run}", f"--json={directory / 'evaluation.json'}")
+    step("zoo.export", f"--run={run}", f"--out={export}")
+    save_test_set(run, samples)
+    with server(export / "decoder") as endpoint:
+        for name, file in ENCODERS.items():
+            step(
+                "serving.client",
+                f"--encoder={export / file}",
+                f"--endpoint={endpoint}",
+                f"--samples={samples}",
+                f"--json={directory / f'served_{name}.json'}",
+            )
+    summary = summarise(directory, run, export)
+    files.write_json(directory / "summary.json", summary)
+    rows = {LABELS[key]: value for key, value in summary.items()}
+    report.write(directory / "report.html", directory / "evaluation.json", run, rows)
+    return summary
+
+
+def main(argv: list[str]) -> None:
+    """Command line; arguments after the flags override the training's flagfile."""
+    directory = Path(flags.FLAGS.directory)
+    if directory.exists():
+        kept = directory.with_name(f"{directory.name}_{_mtime(directory)}")
+        directory.rename(kept)
+        print(f"an earlier quickstart was moved to {kept}")
+    summary = run_steps(directory, Path(flags.FLAGS.train_flagfile), argv[1:])
+    print(f"\n{table(summary)}\n")
+    print(f"the same as JSON: {directory / 'summary.json'}")
+    print(f"to look at: {directory / 'report.html'}")
+
+
+def _mtime(path: Path) -> str:
+    from datetime import datetime
+
+    moment = datetime.fromtimestamp(path.stat().st_mtime)
+    return moment.strftime("%Y%m%d-%H%M%S")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("directory", "runs/quickstart", "where everything is written")
+    flags.DEFINE_string("train_flagfile", str(FLAGFILE), "flagfile of the training")
+    cli.run(main)
