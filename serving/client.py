@@ -76,9 +76,7 @@ def flip_bit(frame: bytes, bit: int) -> bytes:
     return bytes(damaged)
 
 
-def encode_all(
-    encoder: UeEncoder, h: np.ndarray
-) -> tuple[list[bytes], np.ndarray]:
+def encode_all(encoder: UeEncoder, h: np.ndarray) -> tuple[list[bytes], np.ndarray]:
     """Encode CSI `[n, 32, 32, 2]` one by one: n payloads and seconds `[n]`."""
     payloads, seconds = [], []
     for csi in _with_progress(h, "encode"):

@@ -109,9 +109,7 @@ class Server:
 def running_server(base_path: Path, *args: str):
     """Run a server on free ports until the block ends."""
     ports = ("--port=0", "--rest_api_port=0")
-    process = command(
-        "serving.server", f"--model_base_path={base_path}", *ports, *args
-    )
+    process = command("serving.server", f"--model_base_path={base_path}", *ports, *args)
     watchdog = threading.Timer(TIMEOUT, process.kill)
     watchdog.start()
     try:

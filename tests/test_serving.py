@@ -122,7 +122,11 @@ def test_metadata(tiny_stub):
     assert [dim.size for dim in info.tensor_shape.dim] == [-1, PAYLOAD_BYTES]
     assert response.model_spec.version.value == 3
     request.metadata_field.append("other")
-    assert refusal(ask, request) == ("INVALID_ARGUMENT", "Metadata field other is not supported")
+    code, message = refusal(ask, request)
+    assert (code, message) == (
+        "INVALID_ARGUMENT",
+        "Metadata field other is not supported",
+    )
 
 
 def test_model_status(tiny_channel):

@@ -107,9 +107,7 @@ CONFORMANCE = {
     "unknown rank": (
         predict(
             "decode_float",
-            codeword=TensorProto(
-                dtype=1, tensor_shape={"unknown_rank": True}
-            ),
+            codeword=TensorProto(dtype=1, tensor_shape={"unknown_rank": True}),
         ),
         BAD,
         PARSING,
