@@ -53,17 +53,18 @@ def test_warm_up_cosine_per_epoch(step):
 
 @pytest.mark.parametrize("bits", [1, 4, 6, 8])
 def test_uniform_quantizer_against_formula(bits):
-    z = np.linspace(0, 1, 1001, dtype=np.float32)[None]
+    z = np.linspace(-1, 1, 1001, dtype=np.float32)[None]
     quantizer = UniformQuantizer(bits)
-    levels = 2**bits
-    expected = np.clip(np.round(levels * z - 0.5), 0, levels - 1)
+    levels, unit = 2**bits, (z + 1) / 2
+    expected = np.clip(np.round(levels * unit - 0.5), 0, levels - 1)
     np.testing.assert_array_equal(quantizer.indices(z), expected)
-    np.testing.assert_allclose(quantizer(z), (expected + 0.5) / levels, atol=1e-7)
-    assert np.max(np.abs(np.asarray(quantizer(z)) - z)) <= 0.5 / levels + 1e-6
+    recovered = 2 * (expected + 0.5) / levels - 1
+    np.testing.assert_allclose(quantizer(z), recovered, atol=1e-6)
+    assert np.max(np.abs(np.asarray(quantizer(z)) - z)) <= 1 / levels + 1e-6
 
 
 def test_uniform_quantizer_gradient_is_straight_through():
-    z = tf.constant([[0.0, 0.13, 0.5, 0.999, 1.0]])
+    z = tf.constant([[-1.0, -0.13, 0.5, 0.999, 1.0]])
     with tf.GradientTape() as tape:
         tape.watch(z)
         out = tf.reduce_sum(UniformQuantizer(3)(z) * tf.constant([1.0, 2, 3, 4, 5]))

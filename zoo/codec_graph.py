@@ -25,7 +25,7 @@ class EncoderGraph:
 
         @tf.function(input_signature=[self.spec])
         def encode(h):
-            return tf.sigmoid(model.encoder(h + 0.5, training=False))
+            return model.encoder(h + 0.5, training=False)
 
         self.encode = encode
 

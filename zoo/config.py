@@ -74,9 +74,10 @@ class ExperimentConfig:
         ):  # fmt: skip
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("bits", 0 <= self.bits <= 16, "0 to 16")
-        if self.bits and self.quantizer == "none":
+        if (self.bits > 0) != (self.quantizer != "none"):
             raise ValueError(
-                f"--bits={self.bits} needs a quantiser: add --quantizer=uniform"
+                f"--bits={self.bits} and --quantizer={self.quantizer} do not fit: give "
+                "--quantizer=uniform --bits=1..16, or neither"
             )
         for item in dataclasses.fields(self):
             choices = item.metadata["choices"]
@@ -156,15 +157,14 @@ _DEFINE = {
 }
 
 
-def define_flags() -> None:
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Define one absl flag per field of ExperimentConfig."""
     for item in dataclasses.fields(ExperimentConfig):
         choices = list(item.metadata["choices"])
+        kind = (flags.DEFINE_enum, choices) if choices else (_DEFINE[item.type],)
+        define, *extra = kind
         text = item.metadata["help"]
-        if choices:
-            flags.DEFINE_enum(item.name, item.default, choices, text)
-        else:
-            _DEFINE[item.type](item.name, item.default, text)
+        define(item.name, item.default, *extra, text, flag_values=values)
 
 
 def from_flags(values: flags.FlagValues = flags.FLAGS) -> ExperimentConfig:

@@ -15,23 +15,15 @@ from absl import flags
 from serving import bitstream
 from tfds_builders import transforms
 from zoo import cli, complexity, data, files, metrics, pca, plots
-from zoo.config import ExperimentConfig, parse_model_args
+from zoo.config import parse_model_args
 from zoo.keras_compat import LEGACY
-from zoo.layers.quantizers import UniformQuantizer, codeword_path
+from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 
 BATCH = 500
 RHO_GRID, RHO_SUBCARRIERS = 257, 125
 PERCENTILES = (5, 10, 50, 90, 95)
-
-
-def encode(model: CsiAutoencoder, settings: ExperimentConfig, csi) -> np.ndarray:
-    """Normalised, unquantised codewords `[n, M]` float32 of CSI in [0, 1]."""
-    codeword = model.encoder.predict(csi, batch_size=BATCH, verbose=0)
-    for layer in codeword_path(settings.quantizer, bits=0):
-        codeword = layer(codeword)
-    return np.asarray(codeword, np.float32)
 
 
 def decode(model: CsiAutoencoder, codeword: np.ndarray) -> np.ndarray:
@@ -41,7 +33,7 @@ def decode(model: CsiAutoencoder, codeword: np.ndarray) -> np.ndarray:
 
 
 def through_bits(codeword: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
-    """Send codewords in [0, 1] through real payload bytes.
+    """Send normalised codewords through real payload bytes.
 
     Returns:
         The dequantised codewords `[n, M]` float32 and the payload bytes per CSI.
@@ -107,7 +99,7 @@ def evaluate(run: RunDirectory) -> tuple[dict, np.ndarray, np.ndarray]:
     train = data.load_split(settings, "train")
     csi_shape = test.csi.shape[1:]
     model = run.load(csi_shape)
-    codeword = encode(model, settings, test.csi)
+    codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
     h_float = h_hat = decode(model, codeword)
     payload_bytes = 0
     if settings.bits:

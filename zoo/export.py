@@ -55,7 +55,7 @@ def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict
             "per_sample_norm": 0.9 if settings.scaling != "global" else None,
             "offset": 0.5,
         },
-        "quantizer": {"name": "uniform", "normaliser": "sigmoid", "range": [0, 1]},
+        "quantizer": {"name": "uniform", "normaliser": "tanh", "range": [-1, 1]},
         "weights_sha256": files.sha256(run.weights),
     }
     digest = hashlib.sha256(repr(sorted(agreed.items())).encode()).hexdigest()

@@ -12,25 +12,30 @@ import numpy as np
 
 from zoo import files, registry
 from zoo.config import ExperimentConfig, parse_model_args
-from zoo.layers.quantizers import codeword_path
+from zoo.layers.quantizers import UniformQuantizer, normalise
 from zoo.models.autoencoder import CsiAutoencoder, connect
 
 # Where a run lives and how it is executed may change between start and resume.
 MAY_CHANGE = ("run_dir", "data_dir", "manual_dir", "image_every")
 
 
-def build_autoencoder(config: ExperimentConfig, csi_shape, bits=None) -> CsiAutoencoder:
+def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
     """Network of a configuration with its codeword path.
 
     Args:
         config: model, model_args, codeword_dim, quantizer and bits apply.
         csi_shape: (N_t, N_a, 2).
-        bits: overrides the configuration's; 0 leaves the quantiser out.
+
+    Returns:
+        The network; with a quantiser its encoder ends in the codeword normaliser and
+        only `autoencoder` holds the quantiser itself.
     """
     args = parse_model_args(config.model_args)
     parts = registry.build(config.model, csi_shape, config.codeword_dim, args)
-    path = codeword_path(config.quantizer, config.bits if bits is None else bits)
-    return connect(parts.encoder, parts.decoder, path) if path else parts
+    if config.quantizer == "none":
+        return parts
+    path = [UniformQuantizer(config.bits, name="quantise")]
+    return connect(normalise(parts.encoder), parts.decoder, path)
 
 
 @dataclass(frozen=True)
@@ -93,18 +98,17 @@ class RunDirectory:
         values = files.read_json(self.path / "config.json")
         return ExperimentConfig.from_json(values)
 
-    def load(self, csi_shape=(32, 32, 2), bits=None) -> CsiAutoencoder:
+    def load(self, csi_shape=(32, 32, 2)) -> CsiAutoencoder:
         """Network of the run with its best weights.
 
         Args:
             csi_shape: (N_t, N_a, 2).
-            bits: as in `build_autoencoder`.
 
         Raises:
             FileNotFoundError: no weights (no epoch was finished).
             ValueError: the weights file is damaged or of another network.
         """
-        model = build_autoencoder(self.config(), csi_shape, bits)
+        model = build_autoencoder(self.config(), csi_shape)
         if not self.weights.is_file():
             raise FileNotFoundError(
                 f"{self.weights}: no such file; train the run for at least one epoch"

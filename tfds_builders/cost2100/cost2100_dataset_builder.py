@@ -115,7 +115,7 @@ def _manual_dir(dl_manager: tfds.download.DownloadManager, names: list[str]) -> 
     try:
         folder = Path(dl_manager.manual_dir)
     except AssertionError as error:  # TFDS: the folder is missing or empty
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).partition(" Create it")[0]
         raise FileNotFoundError(
             f"{reason} Expected the files {', '.join(names)}: put them into that folder"
             f" or name another with --manual_dir (linked from {HOMEPAGE})"

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from zoo.keras_compat import keras, layers
+from zoo.keras_compat import PYTORCH_BN, Model, keras, layers
 
 
 @keras.utils.register_keras_serializable(package="zoo")
 class UniformQuantizer(layers.Layer):
-    """Uniform B-bit quantiser of a codeword in [0, 1].
+    """Uniform B-bit quantiser of a codeword in [-1, 1].
 
-    q(z) = clip(round(2^B z - 1/2), 0, 2^B - 1), reconstruction (q + 1/2) / 2^B, and
-    the straight-through gradient d z_hat / d z = 1 (SPECS 3.5). Runs in float32 under
-    every precision policy, so that sent and trained indices agree.
+    q(z) = clip(round(2^(B-1) (z + 1) - 1/2), 0, 2^B - 1), reconstruction
+    z_hat = (q + 1/2) / 2^(B-1) - 1, and the straight-through gradient
+    d z_hat / d z = 1 (SPECS 3.5, mapped from [0, 1] to the zero-centred range). Runs
+    in float32 under every precision policy, so that sent and trained indices agree.
 
     Args:
         bits: B, 1 to 16.
+
+    Raises:
+        ValueError: bits out of range.
     """
 
     def __init__(self, bits: int, **kwargs):
@@ -28,14 +32,12 @@ class UniformQuantizer(layers.Layer):
 
     def indices(self, z):
         """Quantise `[batch, M]` float32 to `[batch, M]` int32 in [0, 2^B - 1]."""
-        levels = 2.0**self.bits
-        return tf.cast(
-            tf.clip_by_value(tf.round(levels * z - 0.5), 0, levels - 1), "int32"
-        )
+        index = tf.round(2.0 ** (self.bits - 1) * (z + 1) - 0.5)
+        return tf.cast(tf.clip_by_value(index, 0, 2.0**self.bits - 1), "int32")
 
     def dequantize(self, indices):
-        """Map `[batch, M]` int32 indices to `[batch, M]` float32 in (0, 1)."""
-        return (tf.cast(indices, "float32") + 0.5) / 2.0**self.bits
+        """Map `[batch, M]` int32 indices to `[batch, M]` float32 in (-1, 1)."""
+        return (tf.cast(indices, "float32") + 0.5) / 2.0 ** (self.bits - 1) - 1
 
     def call(self, z):
         """Quantise and reconstruct `[batch, M]`."""
@@ -51,21 +53,21 @@ class UniformQuantizer(layers.Layer):
         return {**super().get_config(), "bits": self.bits}
 
 
-def codeword_path(quantizer: str, bits: int) -> list:
-    """Layers between encoder and decoder: normalisation, then quantisation.
+def normalise(encoder: Model) -> Model:
+    """Append the codeword normaliser, tanh(batch norm(z)), to an encoder.
+
+    CSI around 0.5 makes most of an untrained codeword the same for every sample; batch
+    norm per entry removes that part and spreads the rest over the quantiser's range. At
+    inference it is one scale and shift per entry.
 
     Args:
-        quantizer: 'none' leaves the codeword as the encoder gives it; 'uniform' maps it
-            to [0, 1] with a sigmoid and quantises it.
-        bits: bits per codeword entry; 0 keeps the normalised codeword unquantised.
+        encoder: `[batch, N_t, N_a, 2]` to a codeword `[batch, M]` of any range.
 
-    Raises:
-        ValueError: unknown quantiser or unusable number of bits.
+    Returns:
+        The same network with a codeword in (-1, 1), float32.
     """
-    if quantizer == "none":
-        return []
-    if quantizer != "uniform":
-        raise ValueError(f"quantizer is {quantizer!r}, expected none or uniform")
-    normalise = layers.Activation("sigmoid", dtype="float32", name="normalise")
-    quantise = [UniformQuantizer(bits, name="quantise")] if bits else []
-    return [normalise, *quantise]
+    z = layers.BatchNormalization(dtype="float32", name="codeword_bn", **PYTORCH_BN)(
+        encoder.output
+    )
+    z = layers.Activation("tanh", dtype="float32", name="codeword_tanh")(z)
+    return Model(encoder.input, z, name=encoder.name)

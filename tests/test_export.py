@@ -1,0 +1,200 @@
+"""Evaluation row, export round trips, and the served path with real bytes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from serving import bitstream
+from serving.ue_encoder import UeEncoder
+from tests.conftest import assert_one_line_error, run_command
+from zoo import data, evaluate, export, files, metrics, report, verify_export
+from zoo.codec_graph import pack
+from zoo.run_directory import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("export") / "crnet"
+    export.export(tiny_run, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def test_h(tiny_run):
+    return data.load_split(tiny_run.config(), "test").h
+
+
+@pytest.fixture(scope="module")
+def in_process(tiny_run, test_h):
+    """Quantised reconstruction by Keras, no bytes involved."""
+    return np.asarray(tiny_run.load().autoencoder(test_h + 0.5)) - 0.5
+
+
+def test_evaluate_command(tiny_run, test_h, in_process, tmp_path):
+    target = tmp_path / "row.json"
+    done = run_command("zoo.evaluate", f"--run={tiny_run.path}", f"--json={target}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    row = json.loads(target.read_text())
+    assert row["nmse_db"] == pytest.approx(
+        metrics.nmse_db(test_h, in_process), abs=1e-3
+    )
+    assert row["feedback_bits"] == 32 * 6
+    assert row["ratio"] == 32 / 2048
+    assert 0 < row["rho"] <= 1 and 0 < row["sgcs"] <= row["rho"]
+    assert row["beamforming_loss_db"] <= 0 and row["nmse_pca_db"] < 0
+    assert row["weights_sha256"] == files.sha256(tiny_run.weights)
+    assert row["origin"] == "ours" and row["num_test"] == 50 and row["seed"] == 0
+    for key in ("commit", "device", "date", "dataset_version", "flags_sha256"):
+        assert row[key]
+    for name in ("row_examples.png", "row_nmse.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    page = tmp_path / "report.html"
+    report.write(page, target, tiny_run.path, {"NMSE [dB]": row["nmse_db"]})
+    text = page.read_text()
+    assert text.count("data:image/png;base64,") == 3
+    assert "http" not in text.replace("https://arxiv.org", "")
+
+
+@pytest.mark.parametrize("bits", [1, 3, 6, 8, 11, 16])
+def test_pack_in_the_graph_equals_the_codec(bits):
+    indices = np.random.default_rng(bits).integers(0, 2**bits, (1, 37), dtype=np.int32)
+    expected = bitstream.pack(indices, bits)
+    np.testing.assert_array_equal(pack(tf.constant(indices), bits), expected)
+
+
+@pytest.mark.tflite
+def test_encoder_sends_the_bits_of_the_network(exported, tiny_run, test_h):
+    ue = UeEncoder(exported / "encoder.tflite")
+    model = tiny_run.load()
+    codeword = np.asarray(model.encoder(test_h + 0.5))
+    quantizer = evaluate.UniformQuantizer(6)
+    differing = 0
+    for h, z in zip(test_h[:20], codeword, strict=False):
+        np.testing.assert_allclose(ue.encode(h), z, atol=1e-5)
+        payload = ue.encode_bits(h)
+        assert len(payload) == 24
+        sent = bitstream.unpack(payload, 32, 6)
+        expected = np.asarray(quantizer.indices(z[None]))[0]
+        assert np.max(np.abs(sent - expected)) <= 1
+        differing += np.sum(sent != expected)
+    assert differing <= 2  # only entries within 1e-5 of a decision threshold
+
+
+@pytest.mark.tflite
+@pytest.mark.parametrize("name", export.ENCODERS)
+def test_signatures_and_builtin_operations(exported, name):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(exported / name))
+    signatures = interpreter.get_signature_list()
+    assert signatures == {
+        "encode": {"inputs": ["h"], "outputs": ["codeword"]},
+        "encode_bits": {"inputs": ["h"], "outputs": ["packed"]},
+    }
+    operations = {op["op_name"] for op in interpreter._get_ops_details()}
+    assert not {op for op in operations if op.startswith("Flex") or "VAR" in op}
+
+
+def test_sizes_and_checksums(exported):
+    sizes = {n: (exported / n).stat().st_size for n in export.ENCODERS}
+    assert sizes["encoder.tflite"] > 4 * 65_740
+    assert sizes["encoder_dynamic.tflite"] < 0.35 * sizes["encoder.tflite"]
+    lines = (exported / "checksums.sha256").read_text().splitlines()
+    named = dict(reversed(line.split("  ")) for line in lines)
+    present = {str(p.relative_to(exported)) for p in exported.rglob("*") if p.is_file()}
+    assert set(named) == present - {"checksums.sha256"}
+    assert all(files.sha256(exported / n) == digest for n, digest in named.items())
+
+
+def _session(exported):
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph)
+    path = str(exported / "decoder" / "1")
+    with graph.as_default():
+        return session, tf.compat.v1.saved_model.load(session, ["serve"], path)
+
+
+@pytest.mark.serving
+def test_decoder_through_a_session(exported, tiny_run, test_h, in_process):
+    """All signatures equal the network; damaged rows are flagged NaN, others exact."""
+    codec = json.loads((exported / "codec.json").read_text())
+    model_id = bytes.fromhex(codec["model_id"])
+    codeword = np.asarray(tiny_run.load().encoder(test_h[:6] + 0.5))
+    indices = np.asarray(evaluate.UniformQuantizer(6).indices(codeword))
+    payload = bitstream.pack(indices, 6)
+    frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
+    frames[1] = frames[1][:-1]
+    frames[3] = frames[3][:9] + bytes([frames[3][9] ^ 4]) + frames[3][10:]
+    frames[4] = bitstream.frame(payload[4].tobytes(), b"none")
+    indices[2, 5] = 64
+    codeword[0, 0] = np.nan
+    feeds = {
+        "serving_default": (frames, [1, 0, 1, 0, 0, 1]),
+        "decode_u8": (payload, [1] * 6),
+        "decode_indices": (indices, [1, 1, 0, 1, 1, 1]),
+        "decode_float": (codeword, [0, 1, 1, 1, 1, 1]),
+    }
+    session, loaded = _session(exported)
+    with session:
+        for name, (feed, expected) in feeds.items():
+            signature = loaded.signature_def[name]
+            (source,) = signature.inputs.values()
+            outputs = [signature.outputs[k].name for k in ("h", "valid")]
+            h, valid = session.run(outputs, {source.name: feed})
+            np.testing.assert_array_equal(valid, np.array(expected, bool), name)
+            assert np.isnan(h[~valid]).all()
+            if name != "decode_float":
+                np.testing.assert_allclose(h[valid], in_process[:6][valid], atol=2e-5)
+
+
+def test_saved_model_is_frozen(exported):
+    path = exported / "decoder" / "1"
+    proto = tf.compat.v1.saved_model.loader_impl.parse_saved_model(str(path))
+    functions = proto.meta_graphs[0].graph_def.library.function
+    operations = {node.op for f in functions for node in f.node_def}
+    assert "VarHandleOp" not in operations and "ReadVariableOp" not in operations
+    # One copy of the 64 K entry kernel serves all four signatures.
+    assert (path / "saved_model.pb").stat().st_size < 2 * 4 * 70_538
+
+
+def test_export_refuses(tiny_run, tiny_config, exported, tmp_path):
+    run = f"--run={tiny_run.path}"
+    done = run_command("zoo.export", run, f"--out={exported}")
+    assert_one_line_error(done, "exists", str(exported))
+    done = run_command("zoo.export", f"--run={tmp_path / 'no'}", f"--out={tmp_path}/x")
+    assert_one_line_error(done, "no such run directory")
+    float_run = RunDirectory.create(
+        tiny_config(tmp_path / "float", quantizer="none", bits=0)
+    )
+    with pytest.raises(ValueError, match="--quantizer=uniform"):
+        export.export(float_run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_export_that_differs_is_discarded(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(verify_export, "FLOAT_TOLERANCE", -1.0)
+    with pytest.raises(ValueError, match="export was discarded"):
+        export.export(tiny_run, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_run_directories(tiny_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run.path, run)
+    (run / "best.weights.h5").write_bytes(tiny_run.weights.read_bytes()[:5000])
+    with pytest.raises(ValueError, match="best.weights.h5: cannot be loaded"):
+        RunDirectory(run).load()
+    (run / "best.weights.h5").unlink()
+    with pytest.raises(FileNotFoundError, match="at least one epoch"):
+        RunDirectory(run).load()
+    (run / "config.json").write_text('{"model": ')
+    done = run_command("zoo.evaluate", f"--run={run}")
+    assert_one_line_error(done, "config.json", "not a JSON file")
+    (run / "config.json").write_text('{"model": "crnet"}')
+    with pytest.raises(ValueError, match="missing"):
+        RunDirectory(run).config()

@@ -1,0 +1,93 @@
+"""The whole chain on tiny data, as `make quickstart` runs it, and project rules."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+
+import pytest
+
+from tests.conftest import ROOT, TINY, run_command
+
+
+@pytest.mark.serving
+def test_quickstart_end_to_end(tmp_path):
+    directory = tmp_path / "quickstart"
+    overrides = [f"--{k}={v}" for k, v in TINY.items()]
+    done = run_command(
+        "zoo.quickstart", f"--directory={directory}", "--", *overrides, timeout=400
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    summary = json.loads((directory / "summary.json").read_text())
+    assert {
+        "nmse_float_db", "nmse_quantised_db", "nmse_served_db", "nmse_pca_db", "rho",
+        "feedback_bits", "encoder_bytes", "encode_ms_p50", "decode_ms_p50",
+        "train_seconds",
+    } <= set(summary)  # fmt: skip
+    assert summary["feedback_bits"] == 32 * 6
+    assert abs(summary["nmse_served_db"] - summary["nmse_quantised_db"]) < 0.05
+    assert abs(summary["nmse_served_dynamic_db"] - summary["nmse_quantised_db"]) < 0.05
+    assert summary["encoder_dynamic_bytes"] < summary["encoder_bytes"]
+    assert f"{summary['nmse_served_db']:.3f}" in done.stdout
+    assert "server stopped" in done.stdout
+    page = (directory / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _sources(folder):
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("tfds_builders", r"(zoo|serving)(\.|$)"),
+        ("zoo/layers", r"zoo\.(models|train|data|registry)|serving"),
+        ("zoo/models", r"zoo\.(train|data|registry|evaluate)|serving"),
+        ("serving", r"zoo\.(?!metrics|cli)|tfds_builders"),
+    ],
+)
+def test_imports_follow_the_direction(folder, forbidden):
+    wrong = [
+        (path.name, name)
+        for path in _sources(folder)
+        for name in _imports(path)
+        if re.match(forbidden, name)
+    ]
+    assert _sources(folder) and not wrong
+
+
+def test_only_keras_compat_imports_keras():
+    found = {
+        path.name
+        for folder in ("zoo", "serving", "tfds_builders")
+        for path in _sources(folder)
+        for name in _imports(path)
+        if re.match(r"(keras|tf_keras|tensorflow\.keras)(\.|$)", name)
+    }
+    assert found == {"keras_compat.py"}
+
+
+def test_every_flagfile_is_a_valid_configuration():
+    from absl import flags
+
+    from zoo import config
+
+    files = sorted((ROOT / "zoo" / "flagfiles").glob("*.cfg"))
+    assert files
+    for path in files:
+        values = flags.FlagValues()
+        config.define_flags(values)
+        values(["train", f"--flagfile={path}"])
+        settings = config.from_flags(values)
+        assert settings.codeword_dim > 0 and path.read_text().startswith("#")
