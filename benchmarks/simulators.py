@@ -13,21 +13,14 @@ import os
 # The libraries read these when NumPy is imported.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
 
-import datetime  # noqa: E402
-import json  # noqa: E402
-import platform  # noqa: E402
 import statistics  # noqa: E402
-import subprocess  # noqa: E402
 import time  # noqa: E402
-from pathlib import Path  # noqa: E402
 
-import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
 from tfds_builders.cost2100_sim import simulator  # noqa: E402
-from zoo import cli  # noqa: E402
+from zoo import cli, files  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGETS = {"indoor": 1000, "outdoor": 300}  # drops per second
 
 _SCENARIO = flags.DEFINE_multi_enum(
@@ -71,29 +64,6 @@ def measure(scenario: str, num_blocks: int) -> dict[str, object]:
     }
 
 
-def provenance(core: int | None) -> dict[str, object]:
-    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    git = subprocess.run(
-        ["git", "-C", str(ROOT), *describe], capture_output=True, text=True, check=False
-    )
-    return {
-        "commit": git.stdout.strip() if git.returncode == 0 else None,
-        "device": cpu_name(),
-        "core": core,
-        "threads": 1,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat("T", "seconds"),
-    }
-
-
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def print_table(rows: list[dict[str, object]]) -> None:
     header = f"{'scenario':<18}{'drops/s':>9}{'best':>9}{'target':>9}{'paths':>8}"
     print(f"{header}{'us paths':>10}{'us taps':>9}")
@@ -113,8 +83,8 @@ def main(argv: list[str]) -> None:
     rows = [measure(scenario, _BLOCKS.value) for scenario in _SCENARIO.value]
     print_table(rows)
     if _JSON.value:
-        result = {"provenance": provenance(core), "rows": rows}
-        Path(_JSON.value).write_text(json.dumps(result, indent=2) + "\n")
+        run = {"rows": rows, "core": core, "threads": 1}
+        files.write_json(_JSON.value, {**run, **files.environment(), "origin": "ours"})
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+
+from tfds_builders.provenance import git_commit
 
 
 @contextlib.contextmanager
@@ -66,17 +67,6 @@ def sha256(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def commit() -> str:
-    """Git commit of the project, '-dirty' appended with changes, or 'unknown'."""
-    root = Path(__file__).resolve().parents[1]
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
-
-
 def device_name() -> str:
     """Processor model and number of usable cores."""
     model = platform.processor() or platform.machine()
@@ -92,7 +82,7 @@ def environment() -> dict:
     """Versions, commit, device and date: the provenance of a run or result."""
     packages = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
     return {
-        "commit": commit(),
+        "commit": git_commit(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": device_name(),
         "python": platform.python_version(),

@@ -85,7 +85,7 @@ class Trainer:
         return np.concatenate(parts)
 
     def rate(self) -> float:
-        """Learning rate of the next update."""
+        """Learning rate of the next update, logged at the end of each epoch."""
         if callable(self.schedule):
             return float(self.schedule(self.optimizer.iterations))
         return self.schedule
@@ -146,7 +146,7 @@ def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) ->
     board = TensorBoard(run.path / "tb", settings.image_every) if chief else None
     iterator = iter(trainer.strategy.experimental_distribute_dataset(batches))
     for epoch in range(start, settings.epochs):
-        began, rate = time.monotonic(), trainer.rate()
+        began = time.monotonic()
         loss = _run_epoch(trainer, iterator, epoch, steps, progress, run)
         seconds = time.monotonic() - began
         trainer.synchronise()
@@ -162,7 +162,7 @@ def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) ->
             "loss": loss,
             "val_nmse_db": value,
             "best": best,
-            "lr": rate,
+            "lr": trainer.rate(),
             "seconds": round(state["seconds"], 3),
             "samples_per_s": round(steps * settings.batch_size / seconds, 1),
         }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import tensorflow_datasets as tfds
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.parameters import load_scenario
+from tfds_builders.provenance import git_commit
 
 DATASET_SEED = 2100
 NUM_DELAY = 32
@@ -52,18 +51,6 @@ def _config(scenario: str, suffix: str) -> Cost2100SimConfig:
     )
 
 
-def _git_commit() -> str | None:
-    """Commit the simulator was run from (`-dirty` if modified), None outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        git = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True
-        )
-    except OSError:
-        return None
-    return git.stdout.strip() if git.returncode == 0 else None
-
-
 def _kept_energy(paths: simulator.Paths) -> float:
     """Mean fraction of a drop's energy in the first 32 of all 1024 delay taps."""
     h_a = simulator.taps(paths, simulator.NUM_SUBCARRIERS)
@@ -93,7 +80,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             bandwidth_hz=parameters.bandwidth_hz,
             num_subcarriers=simulator.NUM_SUBCARRIERS,
             seed=config.seed,
-            git_commit=_git_commit(),
+            git_commit=git_commit(),
         )
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
