@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
@@ -124,8 +125,8 @@ def test_decoder_through_a_session(exported, tiny_run, test_h, in_process):
     """All signatures equal the network; damaged rows are flagged NaN, others exact."""
     codec = json.loads((exported / "codec.json").read_text())
     model_id = bytes.fromhex(codec["model_id"])
-    codeword = np.asarray(tiny_run.load().encoder(test_h[:6] + 0.5))
-    indices = np.asarray(evaluate.UniformQuantizer(6).indices(codeword))
+    codeword = np.array(tiny_run.load().encoder(test_h[:6] + 0.5))
+    indices = np.array(evaluate.UniformQuantizer(6).indices(codeword))
     payload = bitstream.pack(indices, 6)
     frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
     frames[1] = frames[1][:-1]
@@ -154,7 +155,9 @@ def test_decoder_through_a_session(exported, tiny_run, test_h, in_process):
 
 def test_saved_model_is_frozen(exported):
     path = exported / "decoder" / "1"
-    proto = tf.compat.v1.saved_model.loader_impl.parse_saved_model(str(path))
+    proto = saved_model_pb2.SavedModel.FromString(
+        (path / "saved_model.pb").read_bytes()
+    )
     functions = proto.meta_graphs[0].graph_def.library.function
     operations = {node.op for f in functions for node in f.node_def}
     assert "VarHandleOp" not in operations and "ReadVariableOp" not in operations

@@ -18,7 +18,9 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 def _fail(error: BaseException, code: int) -> None:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    print(f"error: {lines[0]}", file=sys.stderr)
+    # TensorFlow puts "in user code:" and a trace before the message itself.
+    message = lines[-1].strip() if lines[0].endswith("user code:") else lines[0]
+    print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
 
 

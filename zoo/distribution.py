@@ -79,16 +79,14 @@ def average_over_replicas(strategy: tf.distribute.Strategy, variables: list):
     batch; averaging them at the end of an epoch makes all replicas equal again.
     """
 
-    def replica():
-        context = tf.distribute.get_replica_context()
-        mean = tf.distribute.ReduceOp.MEAN
-        for variable in variables:
-            value = tf.convert_to_tensor(variable)
-            if value.dtype.is_floating:
-                variable.assign(context.all_reduce(mean, value))
-
     @tf.function
+    def means():
+        values = strategy.run(lambda: [tf.convert_to_tensor(v) for v in variables])
+        return [strategy.reduce("MEAN", value, axis=None) for value in values]
+
     def average():
-        strategy.run(replica)
+        with strategy.scope():
+            for variable, mean in zip(variables, means(), strict=True):
+                variable.assign(mean)
 
     return average

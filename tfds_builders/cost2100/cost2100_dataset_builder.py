@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_builders.cost2100 import mat_files
+from tfds_builders.features import csi_features
 
 HOMEPAGE = "https://github.com/sydney222/Python_CsiNet"
 SPLIT_FILES = {
@@ -62,18 +63,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             num_subcarriers=1024,
         )
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "csi": tfds.features.Tensor(
-                        shape=(32, 32, 2), dtype=np.float32, encoding="bytes"
-                    ),
-                    "scale": np.float32,
-                    # Every split has the same features: no rows outside test.
-                    "csi_freq": tfds.features.Tensor(
-                        shape=(None, 125, 2), dtype=np.float32, encoding="bytes"
-                    ),
-                }
-            ),
+            features=csi_features(),
             metadata=metadata,
             disable_shuffling=True,
             homepage=HOMEPAGE,

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.parameters import load_scenario
+from tfds_builders.features import csi_features
 from tfds_builders.provenance import git_commit
 
 DATASET_SEED = 2100
@@ -83,18 +84,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             git_commit=git_commit(),
         )
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "csi": tfds.features.Tensor(
-                        shape=(32, 32, 2), dtype=np.float32, encoding="bytes"
-                    ),
-                    "scale": np.float32,
-                    # Every split has the same features: no rows outside test.
-                    "csi_freq": tfds.features.Tensor(
-                        shape=(None, 125, 2), dtype=np.float32, encoding="bytes"
-                    ),
-                }
-            ),
+            features=csi_features(),
             metadata=metadata,
             disable_shuffling=True,
             homepage="https://github.com/cost2100/cost2100",
