@@ -9,6 +9,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT, TINY, run_command
+from zoo import quickstart
 
 
 @pytest.mark.serving
@@ -33,6 +34,17 @@ def test_quickstart_end_to_end(tmp_path):
     assert "server stopped" in done.stdout
     page = (directory / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3
+
+
+def test_readme_shows_the_committed_results():
+    result = json.loads(
+        (ROOT / "zoo" / "results" / "crnet_quickstart.json").read_text()
+    )
+    readme = (ROOT / "README.md").read_text()
+    assert quickstart.table(result["summary"]) in readme
+    row = result["row"]
+    assert row["origin"] == "ours" and not row["commit"].endswith("-dirty")
+    assert row["nmse_float_db"] == result["summary"]["nmse_float_db"]
 
 
 def _imports(path):

@@ -297,8 +297,15 @@ def test_mirrored_over_logical_devices(data_dir, tmp_path):
     assert math.isfinite(RunDirectory(tmp_path).read_metrics()[0]["val_nmse_db"])
 
 
-@pytest.mark.parametrize("change", [{"precision": "mixed_bfloat16"}, {"xla": "true"}])
-def test_precision_and_xla_options(data_dir, tmp_path, tiny_run, change):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"precision": "mixed_bfloat16"},
+        {"precision": "mixed_float16"},
+        {"xla": "true", "deterministic": "true"},
+    ],
+)
+def test_precision_and_execution_options(data_dir, tmp_path, tiny_run, change):
     flags = tiny_flags(data_dir, tmp_path, **change)
     done = run_command("zoo.train", *flags)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -158,6 +158,8 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
             )
     summary = summarise(directory, run, export)
     files.write_json(directory / "summary.json", summary)
+    row = files.read_json(directory / "evaluation.json")
+    files.write_json(directory / "result.json", {"summary": summary, "row": row})
     rows = {LABELS[key]: value for key, value in summary.items()}
     report.write(directory / "report.html", directory / "evaluation.json", run, rows)
     return summary

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from absl import flags
 
 from zoo import cli, config, data, distribution, metrics
 from zoo.callbacks import Progress, TensorBoard
@@ -210,4 +211,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     config.define_flags()
+    flags.adopt_module_key_flags(config)  # so that --help lists them
     cli.run(main)
