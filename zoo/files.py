@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -31,8 +32,26 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno and not error.filename:  # written by a library: name the file
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_free(folder: Path, size: int) -> None:
+    """Refuse to start writing `size` bytes to a disk that has no room for them.
+
+    Raises:
+        OSError: less space is free; the message says how much.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(
+            f"{folder}: {free / 1e6:.1f} MB free, {size / 1e6:.1f} MB needed; make "
+            "room and run the same command again"
+        )
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -121,7 +121,14 @@ class RunDirectory:
         return model
 
     def save_weights(self, model: CsiAutoencoder) -> None:
-        """Write the weights as best.weights.h5, atomically."""
+        """Write the weights as best.weights.h5, atomically.
+
+        Raises:
+            OSError: no room or no permission; the previous file is kept.
+        """
+        # HDF5 reports a full disk too late, from a destructor: ask first.
+        size = sum(v.numpy().nbytes for v in model.autoencoder.variables)
+        files.require_free(self.path, 2 * size + 10**6)
         partial = self.path / "partial.weights.h5"
         try:
             model.autoencoder.save_weights(partial)

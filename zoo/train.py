@@ -142,7 +142,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
 def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) -> None:
     settings, start = trainer.settings, state["epoch"]
     if start:
-        print(f"resuming {run.path} after epoch {start}/{settings.epochs}")
+        what = "complete" if start == settings.epochs else "resuming"
+        print(f"{what}: {run.path} after epoch {start}/{settings.epochs}")
     progress = Progress(settings.epochs, steps, start)
     board = TensorBoard(run.path / "tb", settings.image_every) if chief else None
     iterator = iter(trainer.strategy.experimental_distribute_dataset(batches))

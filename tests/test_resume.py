@@ -1,0 +1,165 @@
+"""Killed, failing and distributed training runs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT, run_command, tiny_flags
+from zoo import data, files, train
+from zoo.run_directory import RunDirectory
+
+
+def test_nan_loss_stops_with_an_error(tiny_config, tmp_path, monkeypatch):
+    config = tiny_config(tmp_path / "run")
+    good = data.load_split(config, "train")
+    bad = good.csi.copy()
+    bad[50] = np.nan
+    loaded = {"train": data.Split(bad, None), "validation": good}
+    monkeypatch.setattr(data, "load_split", lambda config, split: loaded[split])
+    with pytest.raises(ValueError, match="loss became nan at epoch 1"):
+        train.train(config)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-200], lambda b: b[:500] + b"x" + b[501:]]
+)
+def test_damaged_checkpoint_is_refused(tiny_config, tmp_path, damage):
+    config = tiny_config(tmp_path / "run", epochs=1)
+    run = train.train(config)
+    run.checkpoint.write_bytes(damage(run.checkpoint.read_bytes()))
+    with pytest.raises(ValueError, match="damaged checkpoint"):
+        train.train(config)
+
+
+def test_full_disk_keeps_the_last_checkpoint(tiny_config, tmp_path, monkeypatch):
+    config = tiny_config(tmp_path / "run", epochs=2)
+    run = RunDirectory(tmp_path / "run")
+    write, calls = np.savez, []
+
+    def full_disk(file, **arrays):
+        calls.append(1)
+        if len(calls) == 2:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space left .*last.npz"):
+        train.train(config)
+    monkeypatch.undo()
+    assert [p.name for p in run.checkpoint.parent.iterdir()] == ["last.npz"]
+    train.train(config)
+    assert [r["epoch"] for r in run.read_metrics()] == [1, 2]
+
+
+def test_no_room_for_weights_is_said_before_writing(tmp_path):
+    with pytest.raises(OSError, match="MB free, .* MB needed"):
+        files.require_free(tmp_path, 10**18)
+    files.require_free(tmp_path, 1)
+
+
+def _values(run):
+    return [
+        (r["epoch"], r["loss"], r["val_nmse_db"], r["lr"]) for r in run.read_metrics()
+    ]
+
+
+def test_killed_run_resumes_to_the_same_metrics(data_dir, tmp_path):
+    changes = {"epochs": 4, "num_train": 400, "batch_size": 10}
+    whole = tiny_flags(data_dir, tmp_path / "whole", **changes)
+    done = run_command("zoo.train", *whole)
+    assert done.returncode == 0, done.stderr[-2000:]
+    killed = tiny_flags(data_dir, tmp_path / "killed", **changes)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zoo.train", *killed],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    run = RunDirectory(tmp_path / "killed")
+    deadline = time.monotonic() + 150
+    while len(run.read_metrics()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)  # into the third epoch
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 2 <= len(run.read_metrics()) < 4
+    done = run_command("zoo.train", *killed)
+    assert done.returncode == 0 and "resuming" in done.stdout, done.stderr[-2000:]
+    expected = _values(RunDirectory(tmp_path / "whole"))
+    assert len(expected) == 4
+    np.testing.assert_allclose(_values(run), expected, rtol=2e-3)
+
+
+def _workers(data_dir, run_dir, ports, **changes):
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    processes = []
+    for index in range(2):
+        task = {"type": "worker", "index": index}
+        env = {
+            **os.environ,
+            "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task}),
+        }
+        flags = tiny_flags(data_dir, run_dir, strategy="multi_worker", **changes)
+        command = [sys.executable, "-m", "zoo.train", *flags]
+        processes.append(
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=env,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )  # fmt: skip
+        )
+    return processes
+
+
+def _free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def test_two_workers_end_with_the_same_weights(data_dir, tmp_path, tiny_run):
+    processes = _workers(data_dir, tmp_path / "run", _free_ports(2))
+    outputs = [p.communicate(timeout=240) for p in processes]
+    for process, (_, err) in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, err[-2000:]
+    hashes = {
+        line.split()[-1]
+        for out, _ in outputs
+        for line in out.splitlines()
+        if line.startswith("weights sha256")
+    }
+    assert len(hashes) == 1
+    chief, worker = (tmp_path / "run", tmp_path / "run" / "worker1")
+    assert _values(RunDirectory(chief)) == _values(RunDirectory(worker))
+    assert not (worker / "ckpt").exists()
+    # Half batches per replica normalise over fewer examples, hence the tolerance.
+    one = [r["loss"] for r in tiny_run.read_metrics()]
+    two = [r["loss"] for r in RunDirectory(chief).read_metrics()]
+    np.testing.assert_allclose(two, one, rtol=0.2)
+
+
+def test_mirrored_over_logical_devices(data_dir, tmp_path):
+    flags = tiny_flags(
+        data_dir, tmp_path, strategy="mirrored", logical_cpus=2, epochs=1
+    )
+    done = run_command("zoo.train", *flags)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert math.isfinite(RunDirectory(tmp_path).read_metrics()[0]["val_nmse_db"])
