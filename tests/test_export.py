@@ -50,6 +50,7 @@ def test_evaluate_command(tiny_run, test_h, in_process, tmp_path):
     assert row["beamforming_loss_db"] <= 0 and row["nmse_pca_db"] < 0
     assert row["weights_sha256"] == files.sha256(tiny_run.weights)
     assert row["origin"] == "ours" and row["num_test"] == 50 and row["seed"] == 0
+    assert row["precision"] == row["train_precision"].replace("float32", "fp32")
     for key in ("commit", "device", "date", "dataset_version", "flags_sha256"):
         assert row[key]
     for name in ("row_examples.png", "row_nmse.png"):
@@ -184,6 +185,26 @@ def test_export_that_differs_is_discarded(tiny_run, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="export was discarded"):
         export.export(tiny_run, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_during_export_leaves_nothing(tiny_run, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        export.export(tiny_run, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_codec_says_how_to_scale(exported, tiny_config, tmp_path):
+    codec = json.loads((exported / "codec.json").read_text())
+    assert "0.9 / ||H||_F" in codec["normalisation"]["scale"]
+    published = tiny_config(tmp_path, dataset="cost2100/indoor")
+    assert export.normalisation(published)["scale"] is None
+    assert (
+        export.normalisation(tiny_config(tmp_path, scaling="global"))["scale"] is None
+    )
 
 
 def test_damaged_run_directories(tiny_run, tmp_path):

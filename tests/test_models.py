@@ -153,6 +153,8 @@ def test_crnet_encoder_against_numpy():
         ("crnet", {"heads": "3x3"}, "head"),
         ("crnet", {"head": "4x4"}, "dual3x3"),
         ("crnet", {"slope": 1.5}, "[0, 1)"),
+        ("crnet", {"slope": "0.3"}, "like 0.3"),
+        ("crnet", {"head": ["5x5"]}, "like '5x5'"),
         ("csinet", {"bn": "angle"}, "delay"),
     ],
 )

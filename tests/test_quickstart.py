@@ -64,9 +64,9 @@ def _sources(folder):
     ("folder", "forbidden"),
     [
         ("tfds_builders", r"(zoo|serving)(\.|$)"),
-        ("zoo/layers", r"zoo\.(models|train|data|registry)|serving"),
+        ("zoo/layers", r"zoo\.(?!(keras_compat|layers)(\.|$))|serving"),
         ("zoo/models", r"zoo\.(train|data|registry|evaluate)|serving"),
-        ("serving", r"zoo\.(?!metrics|cli)|tfds_builders"),
+        ("serving", r"zoo\.(?!(metrics|cli)(\.|$))|tfds_builders"),
     ],
 )
 def test_imports_follow_the_direction(folder, forbidden):

@@ -209,6 +209,13 @@ def test_bad_flags_give_one_line(data_dir, tmp_path, changes, words, code):
     assert_one_line_error(done, *words, code=code)
 
 
+def test_corrected_command_uses_the_same_directory(tiny_config, tmp_path):
+    with pytest.raises(ValueError, match="--warmup_epochs|warmup_epochs is 30"):
+        train.train(tiny_config(tmp_path / "run", warmup_epochs=30.0))
+    run = train.train(tiny_config(tmp_path / "run", epochs=1))
+    assert len(run.read_metrics()) == 1
+
+
 def test_run_directory_that_cannot_be_written(data_dir, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a directory")

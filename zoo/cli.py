@@ -41,5 +41,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             if os.environ.get("ZOO_TRACEBACK"):
                 raise
             _fail(error, code=1)
+        except KeyboardInterrupt:
+            _fail(InterruptedError("interrupted"), code=130)
 
     app.run(guarded, flags_parser=_parse_flags)

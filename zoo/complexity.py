@@ -46,8 +46,8 @@ def summary(model: CsiAutoencoder) -> dict[str, int]:
     """Parameters, MACs and weight bytes of the UE (encoder) and BS (decoder) side.
 
     Bytes count every stored weight (running statistics included): 4 each at fp32; at
-    int8 one byte per kernel entry and four for everything else, as dynamic-range
-    quantisation stores them.
+    int8 one byte per kernel entry and four for everything else. A real file differs by
+    its structure, by folded batch norm and by small kernels left in float.
     """
     result = {}
     for side, part in (("ue", model.encoder), ("bs", model.decoder)):

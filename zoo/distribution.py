@@ -56,11 +56,14 @@ def _check_cluster() -> None:
     text = os.environ.get("TF_CONFIG", "")
     try:
         cluster = json.loads(text)
-        cluster["cluster"]["worker"], cluster["task"]["index"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        jobs = {cluster["task"]["type"], *cluster["cluster"]}
+        int(cluster["task"]["index"])
+        if jobs != {"worker"}:
+            raise ValueError(f"jobs {sorted(jobs)}, expected only workers")
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"--strategy=multi_worker: TF_CONFIG is {text!r}; set it to JSON such as "
-            '{"cluster": {"worker": ["host:port", ...]}, '
+            f"--strategy=multi_worker: TF_CONFIG is {text!r} ({error}); set it to "
+            'JSON such as {"cluster": {"worker": ["host:port", ...]}, '
             '"task": {"type": "worker", "index": 0}}'
         ) from error
 
@@ -70,6 +73,25 @@ def worker_index(config: ExperimentConfig) -> int:
     if config.strategy != "multi_worker":
         return 0
     return int(json.loads(os.environ["TF_CONFIG"])["task"]["index"])
+
+
+def check_same_epoch(strategy: tf.distribute.Strategy, epoch: int) -> None:
+    """Make sure that all workers resume at the same epoch.
+
+    Raises:
+        ValueError: they do not, because they do not share the run directory.
+    """
+
+    @tf.function
+    def mean():
+        values = strategy.run(lambda: tf.constant(float(epoch)))
+        return strategy.reduce("MEAN", values, axis=None)
+
+    if float(mean()) != epoch:
+        raise ValueError(
+            f"this worker resumes after epoch {epoch}, others do not: all workers must "
+            "see the same --run_dir (a shared file system)"
+        )
 
 
 def average_over_replicas(strategy: tf.distribute.Strategy, variables: list):

@@ -68,6 +68,15 @@ def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int) -> float:
     return float(np.concatenate(values).mean())
 
 
+def _klt_db(train: np.ndarray, test: np.ndarray, codeword_dim: int) -> float | None:
+    """NMSE of the KLT line; None where it does not exist (odd M, few samples)."""
+    try:
+        return pca.nmse_db(train, test, codeword_dim)
+    except ValueError as error:
+        print(f"no KLT line: {error}")
+        return None
+
+
 def _nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
     per_sample = metrics.to_db(metrics.nmse(h, h_hat))
     names = ("global", "batch_db", "sample_db")
@@ -101,17 +110,18 @@ def evaluate(run: RunDirectory) -> tuple[dict, np.ndarray, np.ndarray]:
     model = run.load(csi_shape)
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
     h_float = h_hat = decode(model, codeword)
-    payload_bytes = 0
+    feedback_bits = None
     if settings.bits:
         sent, payload_bytes = through_bits(codeword, settings.bits)
+        feedback_bits = 8 * payload_bytes
         h_hat = decode(model, sent)
     grid = int((builder.info.metadata or {}).get("num_subcarriers", 1024))
     row = {
         **_identity(run, settings, builder, csi_shape),
-        "feedback_bits": 8 * payload_bytes,
+        "feedback_bits": feedback_bits,
         **_nmse_metrics(test.h, h_hat),
         "nmse_float_db": metrics.nmse_db(test.h, h_float),
-        "nmse_pca_db": pca.nmse_db(train.h, test.h, settings.codeword_dim),
+        "nmse_pca_db": _klt_db(train.h, test.h, settings.codeword_dim),
         **_frequency_metrics(test, h_hat, grid),
         **complexity.summary(model),
         "num_test": len(test.csi),
@@ -135,7 +145,8 @@ def _identity(run, settings, builder, csi_shape) -> dict:
         "ratio": settings.codeword_dim / int(np.prod(csi_shape)),
         "codeword_dim": settings.codeword_dim,
         "bits": settings.bits,
-        "precision": "fp32" if settings.precision == "float32" else settings.precision,
+        "precision": "fp32",
+        "train_precision": settings.precision,
         "keras": "tf_keras" if LEGACY else "keras 3",
         "flags_sha256": files.sha256(run.path / "flags.cfg"),
         "weights_sha256": files.sha256(run.weights),
@@ -157,6 +168,13 @@ def _training(run, settings) -> dict:
     }
 
 
+def _save_samples(target: Path, h: np.ndarray) -> None:
+    """Write zero-centred CSI as the sample file of serving.client."""
+    with files.atomic_path(target) as temporary, temporary.open("wb") as file:
+        np.savez(file, h=h)
+    print(f"test CSI for serving.client: {target}")
+
+
 def main(argv: list[str]) -> None:
     """Command line."""
     if len(argv) > 1:
@@ -171,6 +189,8 @@ def main(argv: list[str]) -> None:
     with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
         plots.save_nmse_histogram(metrics.nmse(h, h_hat), image)
     files.write_json(target, row)
+    if flags.FLAGS.samples:
+        _save_samples(Path(flags.FLAGS.samples), h)
     keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits")
     print(json.dumps({k: row.get(k) for k in keys}))
     print(f"results row: {target}")
@@ -179,4 +199,5 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     flags.DEFINE_string("run", "", "run directory of a training")
     flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation.json")
+    flags.DEFINE_string("samples", "", "also write the test CSI (.npz) for the client")
     cli.run(main)

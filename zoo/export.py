@@ -49,17 +49,31 @@ def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict
         "bits": bits,
         "payload_bytes": payload,
         "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
-        "normalisation": {
-            "input": "h, zero-centred CSI [angle, delay, re/im]",
-            "scaling": settings.scaling,
-            "per_sample_norm": 0.9 if settings.scaling != "global" else None,
-            "offset": 0.5,
-        },
+        "normalisation": normalisation(settings),
         "quantizer": {"name": "uniform", "normaliser": "tanh", "range": [-1, 1]},
         "weights_sha256": files.sha256(run.weights),
     }
     digest = hashlib.sha256(repr(sorted(agreed.items())).encode()).hexdigest()
     return {**agreed, "model_id": digest[: 2 * bitstream.MODEL_ID_BYTES]}
+
+
+def normalisation(settings: ExperimentConfig) -> dict:
+    """How a UE must scale its channel H before the encoder: h = scale * H.
+
+    `scale` is a rule, or null where the data set fixes one constant that is not known
+    here (the published files) or that is its metadata (global_scale).
+    """
+    published = settings.dataset.startswith("cost2100/")
+    per_sample = settings.scaling == "per_sample" or (
+        settings.scaling == "stored" and not published
+    )
+    rule = "min(0.9 / ||H||_F, 0.5 / max|re, im|) per sample" if per_sample else None
+    return {
+        "input": "h, zero-centred CSI [angle, delay, re/im]",
+        "dataset": settings.dataset,
+        "scaling": settings.scaling,
+        "scale": rule,
+    }
 
 
 def freeze(function) -> tf.types.experimental.ConcreteFunction:
@@ -139,6 +153,8 @@ def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)
         files.write_text(partial / "checksums.sha256", "".join(lines))
         verify_export.verify(partial, model, codec, version)
         partial.replace(out)
+    except tf.errors.OpError as error:  # how TensorFlow reports a full disk
+        raise OSError(f"{out}: cannot be written ({error.message})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return codec

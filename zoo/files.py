@@ -87,14 +87,17 @@ def sha256(path: str | Path) -> str:
 
 
 def device_name() -> str:
-    """Processor model and number of usable cores."""
+    """Processor model, number of usable cores, and GPUs if TensorFlow is loaded."""
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    tf = sys.modules.get("tensorflow")
+    gpus = tf.config.list_physical_devices("GPU") if tf else []
+    names = [tf.config.experimental.get_device_details(g)["device_name"] for g in gpus]
+    return ", ".join([f"{model}, {len(os.sched_getaffinity(0))} cores", *names])
 
 
 def environment() -> dict:

@@ -52,8 +52,8 @@ def nmse_db(h: np.ndarray, h_hat: np.ndarray, definition: str = "global") -> flo
         h_hat: estimate.
         definition: 'global' is 10 log10 of the mean ratio (the papers' text and the
             default); 'batch_db' averages the dB of batches of 200 (public CRNet, CLNet
-            and TransNet evaluators, never worse than global); 'sample_db' averages
-            per-sample dB.
+            and TransNet evaluators; for full batches never worse than global);
+            'sample_db' averages per-sample dB.
 
     Raises:
         ValueError: unknown definition.

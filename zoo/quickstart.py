@@ -15,14 +15,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from zoo import cli, files, report
 
-FLAGFILE = Path("zoo/flagfiles/crnet_quickstart.cfg")
+FLAGFILE = Path(__file__).parent / "flagfiles" / "crnet_quickstart.cfg"
 ENCODERS = {"float32": "encoder.tflite", "dynamic": "encoder_dynamic.tflite"}
-START_SECONDS = 120
+STOP_SECONDS = 60
 
 
 def step(module: str, *args) -> None:
@@ -60,18 +59,12 @@ def server(model_base_path: Path) -> Iterator[str]:
         yield ready.split("grpc ")[1].split(",")[0]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(START_SECONDS)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         print("server stopped", flush=True)
-
-
-def save_test_set(run: Path, target: Path) -> None:
-    """Write the zero-centred test CSI of a run as the client's sample file."""
-    from zoo import data
-    from zoo.run_directory import RunDirectory
-
-    h = data.load_split(RunDirectory(run).config(), "test").h
-    with files.atomic_path(target) as temporary, temporary.open("wb") as file:
-        np.savez(file, h=h)
 
 
 def summarise(directory: Path, run: Path, export: Path) -> dict:
@@ -85,7 +78,7 @@ def summarise(directory: Path, run: Path, export: Path) -> dict:
         "nmse_served_db": served["nmse_db"],
         "nmse_served_dynamic_db": sent["dynamic"]["nmse_db"],
         "nmse_pca_db": row["nmse_pca_db"],
-        "rho": row["rho"],
+        "rho": row.get("rho"),
         "feedback_bits": int(served["payload_bits_per_csi"]),
         "frame_bytes": int(served["frame_bytes_per_csi"]),
         "encoder_bytes": (export / "encoder.tflite").stat().st_size,
@@ -118,7 +111,9 @@ def table(summary: dict) -> str:
     lines = []
     for key, label in LABELS.items():
         value = summary[key]
-        text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+        text = "-" if value is None else f"{value:,}"
+        if isinstance(value, float):
+            text = f"{value:.3f}"
         lines.append(f"{label:<58}{text:>12}")
     return "\n".join(lines)
 
@@ -144,9 +139,13 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
         f"--run_dir={run}",
         *overrides,
     )
-    step("zoo.evaluate", f"--run={run}", f"--json={directory / 'evaluation.json'}")
+    step(
+        "zoo.evaluate",
+        f"--run={run}",
+        f"--json={directory / 'evaluation.json'}",
+        f"--samples={samples}",
+    )
     step("zoo.export", f"--run={run}", f"--out={export}")
-    save_test_set(run, samples)
     with server(export / "decoder") as endpoint:
         for name, file in ENCODERS.items():
             step(

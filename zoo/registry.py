@@ -111,4 +111,12 @@ def build(
             f"model {name!r} has no option {', '.join(unknown)}; it has "
             f"{', '.join(spec.options) or 'none'}"
         )
+    for option, value in args.items():
+        default = spec.options[option]
+        kinds = (int, float) if isinstance(default, float) else type(default)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError(
+                f"option {option} of model {name!r} is {value!r}, expected a value "
+                f"like {default!r}"
+            )
     return spec.build(csi_shape, codeword_dim, **args)

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo import files, registry
 from zoo.config import ExperimentConfig, parse_model_args
+from zoo.keras_compat import set_precision
 from zoo.layers.quantizers import UniformQuantizer, normalise
 from zoo.models.autoencoder import CsiAutoencoder, connect
 
@@ -63,13 +64,16 @@ class RunDirectory:
     def create(cls, config: ExperimentConfig) -> RunDirectory:
         """Start a run directory, or open the one that the same configuration began.
 
+        Until the first checkpoint nothing is lost by starting again, with any flags.
+
         Raises:
             ValueError: the directory holds a run of another configuration.
             OSError: it cannot be written.
         """
         run = cls(config.resolved_run_dir)
-        if (run.path / "config.json").exists():
+        if run.checkpoint.exists():
             run._check_same(config)
+            return run
         run.path.mkdir(parents=True, exist_ok=True)
         files.write_text(run.path / "flags.cfg", config.to_flags())
         files.write_json(run.path / "env.json", files.environment())
@@ -99,7 +103,7 @@ class RunDirectory:
         return ExperimentConfig.from_json(values)
 
     def load(self, csi_shape=(32, 32, 2)) -> CsiAutoencoder:
-        """Network of the run with its best weights.
+        """Network of the run with its best weights, in float32.
 
         Args:
             csi_shape: (N_t, N_a, 2).
@@ -108,7 +112,9 @@ class RunDirectory:
             FileNotFoundError: no weights (no epoch was finished).
             ValueError: the weights file is damaged or of another network.
         """
-        model = build_autoencoder(self.config(), csi_shape)
+        settings = self.config()
+        set_precision("float32")
+        model = build_autoencoder(settings, csi_shape)
         if not self.weights.is_file():
             raise FileNotFoundError(
                 f"{self.weights}: no such file; train the run for at least one epoch"
@@ -129,12 +135,8 @@ class RunDirectory:
         # HDF5 reports a full disk too late, from a destructor: ask first.
         size = sum(v.numpy().nbytes for v in model.autoencoder.variables)
         files.require_free(self.path, 2 * size + 10**6)
-        partial = self.path / "partial.weights.h5"
-        try:
-            model.autoencoder.save_weights(partial)
-            partial.replace(self.weights)
-        finally:
-            partial.unlink(missing_ok=True)
+        with files.atomic_path(self.weights) as temporary:
+            model.autoencoder.save_weights(temporary)
 
     def save_checkpoint(self, variables: list, progress: dict) -> None:
         """Write all variables and the progress as one file, atomically."""

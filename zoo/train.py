@@ -130,6 +130,7 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         run = run.worker(worker)
         run.path.mkdir(parents=True, exist_ok=True)
     state = progress or {"epoch": 0, "best_db": math.inf, "best_epoch": 0, "seconds": 0}
+    distribution.check_same_epoch(strategy, state["epoch"])
     run.rewind_metrics(state["epoch"])
     batches = data.training_batches(
         csi, settings.batch_size, settings.seed, state["epoch"]
@@ -201,7 +202,13 @@ def main(argv: list[str]) -> None:
         raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
     settings = config.from_flags()
     print(settings.to_flags(), flush=True)
-    run = train(settings)
+    try:
+        run = train(settings)
+    except tf.errors.OpError as error:  # a lost worker, no device memory
+        reason = error.message.splitlines()[0]
+        raise OSError(f"{type(error).__name__}: {reason}") from error
+    if distribution.worker_index(settings):
+        return
     best = min(run.read_metrics(), key=lambda r: r["val_nmse_db"], default=None)
     if best:
         print(
