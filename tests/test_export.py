@@ -202,9 +202,8 @@ def test_codec_says_how_to_scale(exported, tiny_config, tmp_path):
     assert "0.9 / ||H||_F" in codec["normalisation"]["scale"]
     published = tiny_config(tmp_path, dataset="cost2100/indoor")
     assert export.normalisation(published)["scale"] is None
-    assert (
-        export.normalisation(tiny_config(tmp_path, scaling="global"))["scale"] is None
-    )
+    one_factor = export.normalisation(tiny_config(tmp_path, scaling="global"))
+    assert one_factor["scale"] is None
 
 
 def test_damaged_run_directories(tiny_run, tmp_path):
