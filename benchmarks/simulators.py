@@ -77,8 +77,7 @@ def print_table(rows: list[dict[str, object]]) -> None:
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}: only flags are read")
+    cli.refuse_arguments(argv)
     core = pin_to_one_core()
     rows = [measure(scenario, _BLOCKS.value) for scenario in _SCENARIO.value]
     print_table(rows)

@@ -140,7 +140,7 @@ def measure(
     h_hat, valid, seconds = decode_all(decoder, frames, batch)
     nmse_db = None
     if valid.any():
-        nmse_db = float(metrics.to_db(metrics.nmse(h[valid], h_hat[valid]).mean()))
+        nmse_db = metrics.nmse_db(h[valid], h_hat[valid])
     return {
         "model": encoder.codec["model"],
         "samples": len(h),

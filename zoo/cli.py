@@ -24,6 +24,16 @@ def _fail(error: BaseException, code: int) -> None:
     sys.exit(code)
 
 
+def refuse_arguments(argv: list[str]) -> None:
+    """Refuse anything but flags on the command line.
+
+    Raises:
+        ValueError: `argv` holds more than the program's name.
+    """
+    if len(argv) > 1:
+        raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
+
+
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Parse flags, run `main(argv)`, exit with its status.
 

@@ -109,6 +109,12 @@ def save_encoder(graph: EncoderGraph, path: Path, dynamic: bool) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _hashes(directory: Path) -> dict[str, str]:
+    """SHA-256 of every file below a directory, by relative path."""
+    paths = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(directory)): files.sha256(path) for path in paths}
+
+
 def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)):
     """Export a run's best weights.
 
@@ -141,15 +147,9 @@ def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)
         for name, dynamic in ENCODERS.items():
             save_encoder(encoder, partial / name, dynamic)
         save_decoder(decoder, partial / "decoder" / str(version))
-        hashes = {
-            str(p.relative_to(partial)): files.sha256(p)
-            for p in sorted(partial.rglob("*"))
-            if p.is_file()
-        }
-        codec["files"] = hashes
+        codec["files"] = _hashes(partial)
         files.write_json(partial / "codec.json", codec)
-        hashes["codec.json"] = files.sha256(partial / "codec.json")
-        lines = [f"{digest}  {name}\n" for name, digest in hashes.items()]
+        lines = [f"{digest}  {name}\n" for name, digest in _hashes(partial).items()]
         files.write_text(partial / "checksums.sha256", "".join(lines))
         verify_export.verify(partial, model, codec, version)
         partial.replace(out)
@@ -163,8 +163,7 @@ def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)
 def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
+    cli.refuse_arguments(argv)
     for name in ("run", "out"):
         if not values[name].value:
             raise ValueError(f"--{name} is missing")

@@ -184,11 +184,10 @@ class RunDirectory:
         lines = self.metrics.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def rewind_metrics(self, epochs: int) -> list[dict]:
+    def rewind_metrics(self, epochs: int) -> None:
         """Drop records after the given number of epochs (left by a killed run)."""
         kept = [r for r in self.read_metrics() if r["epoch"] <= epochs]
         files.write_text(self.metrics, "".join(json.dumps(r) + "\n" for r in kept))
-        return kept
 
     def worker(self, index: int) -> RunDirectory:
         """Directory of a worker that is not the chief: its own metrics only."""

@@ -129,7 +129,7 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     if worker:
         run = run.worker(worker)
         run.path.mkdir(parents=True, exist_ok=True)
-    state = progress or {"epoch": 0, "best_db": math.inf, "best_epoch": 0, "seconds": 0}
+    state = progress or {"epoch": 0, "best_db": math.inf, "seconds": 0}
     distribution.check_same_epoch(strategy, state["epoch"])
     run.rewind_metrics(state["epoch"])
     batches = data.training_batches(
@@ -158,7 +158,7 @@ def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) ->
         best = value < state["best_db"]
         state |= {"epoch": epoch + 1, "seconds": state["seconds"] + seconds}
         if best:
-            state |= {"best_db": value, "best_epoch": epoch + 1}
+            state["best_db"] = value
         record = {
             "epoch": epoch + 1,
             "step": (epoch + 1) * steps,
@@ -198,8 +198,7 @@ def _run_epoch(trainer, iterator, epoch, steps, progress, run) -> float:
 
 def main(argv: list[str]) -> None:
     """Command line."""
-    if len(argv) > 1:
-        raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
+    cli.refuse_arguments(argv)
     settings = config.from_flags()
     print(settings.to_flags(), flush=True)
     try:
