@@ -1,8 +1,8 @@
 """Parameters, multiply-accumulates and bytes of a network, per side.
 
-Conventions (SPECS 0 and 8): a MAC is one multiply-accumulate of a convolution or a
-fully connected layer; parameters are all trainable scalars, batch-normalisation scale
-and shift included, running statistics excluded.
+Conventions (SPECS 0 and 8): a MAC is one multiply-accumulate of a convolution (grouped
+ones at their own cost) or a fully connected layer; parameters are all trainable
+scalars, batch-normalisation scale and shift included, running statistics excluded.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from zoo.keras_compat import Model, layers
+from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.models.autoencoder import CsiAutoencoder
 
 
@@ -31,10 +32,12 @@ def count_macs(model: Model) -> int:
 
 
 def _layer_macs(layer) -> int:
-    if isinstance(layer, layers.Conv2D):
+    if isinstance(layer, (layers.Conv2D, GroupedConv2D)):
         return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
     if isinstance(layer, layers.Dense):
         return math.prod(layer.kernel.shape)
+    if isinstance(layer, layers.PReLU):
+        return 0
     if any(len(w.shape) > 1 for w in layer.trainable_weights):
         raise ValueError(
             f"no MAC rule for layer {layer.name!r} of type {type(layer).__name__}"
@@ -51,9 +54,12 @@ def summary(model: CsiAutoencoder) -> dict[str, int]:
     """
     result = {}
     for side, part in (("ue", model.encoder), ("bs", model.decoder)):
-        sizes = [(len(w.shape), math.prod(w.shape)) for w in part.weights]
-        kernels = sum(size for rank, size in sizes if rank > 1)
-        total = sum(size for _, size in sizes)
+        total = sum(math.prod(w.shape) for w in part.weights)
+        kernels = sum(
+            math.prod(layer.kernel.shape)
+            for layer in part.layers
+            if hasattr(layer, "kernel")
+        )
         result |= {
             f"{side}_params": count_params(part),
             f"{side}_macs": count_macs(part),

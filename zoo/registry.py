@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.models.acrnet import build_acrnet
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.models.clnet import build_clnet
 from zoo.models.crnet import build_crnet
 from zoo.models.csinet import build_csinet
 
@@ -22,7 +24,8 @@ class ModelSpec:
         build: model function (csi_shape, codeword_dim, **paper options).
         paper: authors, title, venue and link.
         licence: licence of the authors' public code.
-        published: compression ratio to {scenario: NMSE dB} as the paper prints it.
+        published: compression ratio to {scenario: NMSE dB} as the paper prints it for
+            the default options.
     """
 
     name: str
@@ -48,6 +51,31 @@ def _rows(indoor: list[float], outdoor: list[float]) -> dict[str, dict[str, floa
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
+        ModelSpec(
+            name="acrnet",
+            build=build_acrnet,
+            paper="Lu, Zhang, He, Wang, Song: Binarized Aggregated Network with "
+            "Quantization: Flexible Deep Learning Deployment for CSI Feedback in "
+            "Massive MIMO Systems, IEEE Transactions on Wireless Communications "
+            "21(7), 2022, https://arxiv.org/abs/2105.00354",
+            licence="MIT",
+            published=_rows(
+                [-27.16, -15.34, -10.36, -8.60, -6.51],
+                [-10.71, -7.85, -5.19, -3.31, -2.29],
+            ),
+        ),
+        ModelSpec(
+            name="clnet",
+            build=build_clnet,
+            paper="Ji, Li: CLNet: Complex Input Lightweight Neural Network Designed "
+            "for Massive MIMO CSI Feedback, IEEE Wireless Communications Letters "
+            "10(10), 2021, https://arxiv.org/abs/2102.07507",
+            licence="MIT",
+            published=_rows(
+                [-29.16, -15.60, -11.15, -8.95, -6.34],
+                [-12.88, -8.29, -5.56, -3.49, -2.19],
+            ),
+        ),
         ModelSpec(
             name="crnet",
             build=build_crnet,

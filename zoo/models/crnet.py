@@ -80,9 +80,7 @@ def build_crnet(
 
 def _encoder(csi_shape, codeword_dim: int, slope: float) -> Model:
     csi = csi_input(csi_shape)
-    a = leaky_relu(slope)(conv_bn(csi, 2, (3, 3), "path_a1"))
-    a = leaky_relu(slope)(conv_bn(a, 2, (1, 9), "path_a2"))
-    a = conv_bn(a, 2, (9, 1), "path_a3")
+    a = factorised_path(csi, 2, 9, slope, "path")
     b = conv_bn(csi, 2, (3, 3), "path_b")
     x = leaky_relu(slope)(layers.Concatenate(name="paths")([a, b]))
     x = leaky_relu(slope)(conv_bn(x, 2, (1, 1), "merge"))
@@ -98,14 +96,41 @@ def _decoder(csi_shape, codeword_dim: int, head: str, slope: float) -> Model:
     for i, size in enumerate(HEADS[head]):
         x = leaky_relu(slope)(conv_bn(x, 2, (size, size), f"head{i + 1}"))
     for i in range(2):
-        x = _cr_block(x, slope, f"block{i + 1}")
+        x = cr_block(x, 9, slope, f"block{i + 1}")
     return Model(codeword, csi_output(x), name="crnet_decoder")
 
 
-def _cr_block(x, slope: float, name: str):
-    a = leaky_relu(slope)(conv_bn(x, 7, (3, 3), f"{name}_a1"))
-    a = leaky_relu(slope)(conv_bn(a, 7, (1, 9), f"{name}_a2"))
-    a = conv_bn(a, 7, (9, 1), f"{name}_a3")
+def factorised_path(x, filters: int, length: int, slope: float, name: str):
+    """3x3, 1 x length and length x 1 convolution, LeakyReLU between them.
+
+    Args:
+        x: `[batch, N_t, N_a, channels]`.
+        filters: output channels of each convolution.
+        length: long side of the second and third kernel.
+        slope: negative slope.
+        name: prefix of the layer names.
+
+    Returns:
+        `[batch, N_t, N_a, filters]`, not yet activated.
+    """
+    x = leaky_relu(slope)(conv_bn(x, filters, (3, 3), f"{name}_a1"))
+    x = leaky_relu(slope)(conv_bn(x, filters, (1, length), f"{name}_a2"))
+    return conv_bn(x, filters, (length, 1), f"{name}_a3")
+
+
+def cr_block(x, length: int, slope: float, name: str):
+    """Two-path residual block of the decoder (CRNet: length 9, CLNet: 3).
+
+    Args:
+        x: `[batch, N_t, N_a, 2]`.
+        length: long side of the first path's factorised kernels.
+        slope: negative slope.
+        name: prefix of the layer names.
+
+    Returns:
+        `[batch, N_t, N_a, 2]`.
+    """
+    a = factorised_path(x, 7, length, slope, name)
     b = leaky_relu(slope)(conv_bn(x, 7, (1, 5), f"{name}_b1"))
     b = conv_bn(b, 7, (5, 1), f"{name}_b2")
     merged = leaky_relu(slope)(layers.Concatenate(name=f"{name}_paths")([a, b]))
