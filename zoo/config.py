@@ -29,7 +29,10 @@ class ExperimentConfig:
     codeword_dim: int = _flag(512, "codeword length M; ratio is M / (2 N_t N_a)")
     quantizer: str = _flag("none", "codeword quantiser", ("none", "uniform"))
     bits: int = _flag(0, "bits per codeword entry B; 0 trains unquantised")
-    dataset: str = _flag("cost2100_sim/indoor", "TFDS name/config")
+    dataset: str = _flag(
+        "cost2100_sim/indoor",
+        "TFDS name/config; cost2100_sim/CONFIG:stream simulates fresh training drops",
+    )
     data_dir: str = _flag("", "TFDS data directory; empty: TFDS default")
     manual_dir: str = _flag("", "folder with the published .mat files (cost2100)")
     scaling: str = _flag(
@@ -37,9 +40,12 @@ class ExperimentConfig:
         "map to [0, 1]: as stored, per sample (norm 0.9), or one global factor",
         ("stored", "per_sample", "global"),
     )
-    num_train: int = _flag(0, "use the first training examples only; 0: all")
+    num_train: int = _flag(
+        0, "use the first training examples only (:stream: length of an epoch); 0: all"
+    )
     num_validation: int = _flag(0, "use the first validation examples only; 0: all")
     num_test: int = _flag(0, "use the first test examples only; 0: all")
+    stream_workers: int = _flag(1, "processes that simulate for DATASET:stream")
     epochs: int = _flag(1000, "passes over the training split")
     batch_size: int = _flag(200, "examples per step, over all devices")
     schedule: str = _flag("cosine", "learning rate schedule", ("constant", "cosine"))
@@ -66,7 +72,10 @@ class ExperimentConfig:
     )
 
     def __post_init__(self):
-        for name in ("codeword_dim", "epochs", "batch_size", "lr", "adam_epsilon"):
+        for name in (
+            "codeword_dim", "epochs", "batch_size", "lr", "adam_epsilon",
+            "stream_workers",
+        ):  # fmt: skip
             self._require(name, getattr(self, name) > 0, "more than 0")
         for name in (
             "num_train", "num_validation", "num_test", "seed", "logical_cpus",
@@ -96,7 +105,7 @@ class ExperimentConfig:
         """Where the run lives."""
         if self.run_dir:
             return Path(self.run_dir)
-        dataset = self.dataset.replace("/", "_")
+        dataset = self.dataset.replace("/", "_").replace(":", "_")
         bits = f"_b{self.bits}" if self.bits else ""
         name = f"{self.model}_{dataset}_m{self.codeword_dim}{bits}_s{self.seed}"
         return Path("runs") / name

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import tensorflow_datasets as tfds
 
 import tfds_builders
 from tfds_builders import transforms
+from zoo import stream
 from zoo.config import ExperimentConfig
 
 
@@ -36,12 +41,13 @@ class Split:
 
 
 def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
-    """Find a TFDS builder by 'name/config' and make sure its data exist.
+    """Find a TFDS builder by 'name/config[:stream]' and make sure its data exist.
 
     Raises:
         ValueError: unknown data set or configuration.
         FileNotFoundError: published files are missing from `manual_dir`.
     """
+    dataset, _ = stream.parse(dataset)
     name, _, config = dataset.partition("/")
     known = sorted(
         path.parent.name
@@ -71,23 +77,27 @@ def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
     return builder
 
 
-def load_split(config: ExperimentConfig, split: str) -> Split:
+def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     """Read one split of a configuration's data set into memory.
 
     Args:
-        config: dataset, scaling and num_<split> apply.
+        config: dataset, scaling and num_<split> apply; for a stream, num_train is the
+            length of its epochs instead.
         split: 'train', 'validation' or 'test'.
+        at_most: read only so many; 0: no limit.
 
     Raises:
         ValueError: too few examples, or NaN or infinity in them.
     """
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
     available = builder.info.splits[split].num_examples
-    wanted = getattr(config, f"num_{split}") or available
+    fresh = split == "train" and stream.parse(config.dataset)[1]
+    wanted = available if fresh else getattr(config, f"num_{split}") or available
     if wanted > available:
         raise ValueError(
             f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
         )
+    wanted = min(wanted, at_most or wanted)
     with_freq = split == "test" and "csi_freq" in builder.info.features
     csi, scale, csi_freq = _read(builder, f"{split}[:{wanted}]", wanted, with_freq)
     if not np.isfinite(csi).all():
@@ -118,13 +128,30 @@ def _rescale(csi, scale, scaling: str, builder) -> np.ndarray:
     h = transforms.from_unit_range(csi, scale)
     if scaling == "per_sample":
         return transforms.to_unit_range(h, transforms.per_sample_scale(h))
+    return transforms.to_unit_range(h, _global_scale(builder))
+
+
+def _global_scale(builder) -> np.float32:
     metadata = builder.info.metadata or {}
     if "global_scale" not in metadata:
         raise ValueError(
             f"--scaling=global: {builder.info.full_name} stores no global_scale; use "
             "--scaling=stored or --scaling=per_sample"
         )
-    return transforms.to_unit_range(h, np.float32(metadata["global_scale"]))
+    return np.float32(metadata["global_scale"])
+
+
+def steps_per_epoch(num_train: int, batch_size: int) -> int:
+    """Whole batches in an epoch.
+
+    Raises:
+        ValueError: fewer examples than one batch.
+    """
+    if num_train < batch_size:
+        raise ValueError(
+            f"{num_train} training examples are less than --batch_size={batch_size}"
+        )
+    return num_train // batch_size
 
 
 def training_batches(
@@ -144,13 +171,10 @@ def training_batches(
     Raises:
         ValueError: fewer examples than one batch.
     """
-    if len(csi) < batch_size:
-        raise ValueError(
-            f"{len(csi)} training examples are less than --batch_size={batch_size}"
-        )
+    steps = steps_per_epoch(len(csi), batch_size)
     with tf.device("CPU"):
         examples = tf.constant(csi)
-    indices = tf.range(len(csi) // batch_size * batch_size)
+    indices = tf.range(steps * batch_size)
 
     def order(epoch):
         key = [tf.constant(seed, tf.int64), epoch]
@@ -170,3 +194,47 @@ def training_batches(
         .prefetch(4)
         .with_options(options)
     )
+
+
+def num_train(config: ExperimentConfig, builder) -> int:
+    """Training examples per epoch; of a stream, fresh ones in each."""
+    return config.num_train or builder.info.splits["train"].num_examples
+
+
+BatchesFrom = Callable[[int], AbstractContextManager[tf.data.Dataset]]
+
+
+def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
+    """Training batches of a configuration, from memory or from a simulator.
+
+    Returns:
+        Batches per epoch, and a function of the first epoch to deliver. Its context
+        gives endless batches `[batch_size, N_t, N_a, 2]` float32.
+
+    Raises:
+        ValueError: unusable data, fewer examples than one batch, or a stream over
+            several machines.
+    """
+    size, seed = config.batch_size, config.seed
+    if stream.parse(config.dataset)[1]:
+        builder = open_builder(config.dataset, config.data_dir)
+        scale = float(_global_scale(builder)) if config.scaling == "global" else None
+        drops = stream.open_stream(config, builder.builder_config.scenario, scale)
+        steps = steps_per_epoch(num_train(config, builder), size)
+        return steps, functools.partial(stream.batches, drops, size, steps)
+    csi = load_split(config, "train").csi
+
+    def batches(start_epoch):
+        return contextlib.nullcontext(training_batches(csi, size, seed, start_epoch))
+
+    return steps_per_epoch(len(csi), size), batches
+
+
+def training_examples(config: ExperimentConfig, count: int) -> np.ndarray:
+    """First training examples, for what is fitted to them before training.
+
+    Returns:
+        CSI float32 `[count or as many as there are, N_t, N_a, 2]` in [0, 1]; of a
+        stream, those of the stored training split.
+    """
+    return load_split(config, "train", count).csi

@@ -126,7 +126,7 @@ def evaluate(run: RunDirectory) -> tuple[dict, np.ndarray, np.ndarray]:
         **_frequency_metrics(test, h_hat, grid),
         **complexity.summary(model),
         "num_test": len(test.csi),
-        "num_train": len(train.csi),
+        "num_train": data.num_train(settings, builder),
         **_training(run, settings),
         **files.environment(),
         "origin": "ours",

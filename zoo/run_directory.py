@@ -17,7 +17,7 @@ from zoo.layers.quantizers import UniformQuantizer, normalise
 from zoo.models.autoencoder import CsiAutoencoder, connect
 
 # Where a run lives and how it is executed may change between start and resume.
-MAY_CHANGE = ("run_dir", "data_dir", "manual_dir", "image_every")
+MAY_CHANGE = ("run_dir", "data_dir", "manual_dir", "image_every", "stream_workers")
 
 
 def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:

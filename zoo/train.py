@@ -121,10 +121,9 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         else RunDirectory(settings.resolved_run_dir)
     )
     set_precision(settings.precision)
-    csi = data.load_split(settings, "train").csi
+    steps, batches_from = data.training_source(settings)
     validation = data.load_split(settings, "validation")
-    steps = len(csi) // settings.batch_size
-    trainer = Trainer(settings, strategy, csi.shape[1:], max(steps, 1))
+    trainer = Trainer(settings, strategy, validation.csi.shape[1:], steps)
     progress = run.restore_checkpoint(trainer.variables)
     if worker:
         run = run.worker(worker)
@@ -132,10 +131,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     state = progress or {"epoch": 0, "best_db": math.inf, "seconds": 0}
     distribution.check_same_epoch(strategy, state["epoch"])
     run.rewind_metrics(state["epoch"])
-    batches = data.training_batches(
-        csi, settings.batch_size, settings.seed, state["epoch"]
-    )
-    _run_epochs(trainer, run, batches, validation, state, steps, chief=worker == 0)
+    with batches_from(state["epoch"]) as batches:
+        _run_epochs(trainer, run, batches, validation, state, steps, chief=worker == 0)
     print(f"weights sha256 {trainer.weights_sha256()}")
     return run
 

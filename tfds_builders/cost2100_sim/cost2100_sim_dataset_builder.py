@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
+from tfds_builders.cost2100_sim.examples import SPLITS, examples
 from tfds_builders.cost2100_sim.parameters import load_scenario
 from tfds_builders.features import csi_features
 from tfds_builders.provenance import git_commit
@@ -18,7 +19,6 @@ from tfds_builders.provenance import git_commit
 DATASET_SEED = 2100
 NUM_DELAY = 32
 SCENARIOS = ("indoor", "outdoor")
-SPLITS = {"train": 0, "validation": 1, "test": 2}
 SIZES = {
     "": (100_000, 30_000, 20_000),
     "_quick": (20_000, 2_000, 2_000),
@@ -56,11 +56,6 @@ def _kept_energy(paths: simulator.Paths) -> float:
     """Mean fraction of a drop's energy in the first 32 of all 1024 delay taps."""
     h_a = simulator.taps(paths, simulator.NUM_SUBCARRIERS)
     return float(transforms.kept_energy(h_a, NUM_DELAY).mean())
-
-
-def _real_pairs(h: np.ndarray) -> np.ndarray:
-    """Complex `[...]` as float32 `[..., 2]` (re, im)."""
-    return h.astype(np.complex64, order="C")[..., None].view(np.float32)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -107,10 +102,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             h = simulator.taps(paths)
             if split == "train":
                 self._update_metadata(h, paths if block == 0 else None)
-            examples = _examples(h, paths if split == "test" else None)
+            features = examples(h, paths if split == "test" else None)
             for row in range(simulator.BLOCK):
                 key = block * simulator.BLOCK + row
-                yield key, {name: value[row] for name, value in examples.items()}
+                yield key, {name: value[row] for name, value in features.items()}
 
     def _update_metadata(
         self, h: np.ndarray, first_paths: simulator.Paths | None
@@ -122,16 +117,3 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             metadata["kept_energy_drops"] = len(h)
             metadata["global_scale"] = scale
         metadata["global_scale"] = min(metadata["global_scale"], scale)
-
-
-def _examples(
-    h: np.ndarray, frequency_paths: simulator.Paths | None
-) -> dict[str, np.ndarray]:
-    """Features of a block of channels `h [drops, 32, 32]`, one row per drop."""
-    scale = transforms.per_sample_scale(h)
-    csi_freq = np.zeros((len(h), 0, 125, 2), np.float32)
-    if frequency_paths is not None:
-        frequency = simulator.beam_subcarriers(frequency_paths)
-        csi_freq = _real_pairs(frequency * scale[:, None, None])
-    csi = transforms.to_unit_range(h, scale)
-    return {"csi": csi, "scale": scale, "csi_freq": csi_freq}
