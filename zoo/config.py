@@ -46,6 +46,12 @@ class ExperimentConfig:
     num_validation: int = _flag(0, "use the first validation examples only; 0: all")
     num_test: int = _flag(0, "use the first test examples only; 0: all")
     stream_workers: int = _flag(1, "processes that simulate for DATASET:stream")
+    init: str = _flag(
+        "paper",
+        "initial weights: the paper's, or fitted to training CSI to start at the "
+        "linear KLT codec",
+        ("paper", "klt"),
+    )
     epochs: int = _flag(1000, "passes over the training split")
     batch_size: int = _flag(200, "examples per step, over all devices")
     schedule: str = _flag("cosine", "learning rate schedule", ("constant", "cosine"))
@@ -66,6 +72,12 @@ class ExperimentConfig:
         "float32", "precision policy", ("float32", "mixed_float16", "mixed_bfloat16")
     )
     xla: bool = _flag(False, "compile the training step with XLA")
+    cpu_step: str = _flag(
+        "auto",
+        "training step: layer by layer, or batch norm and activation fused (CPU, "
+        "float32, one device); auto: fused where that applies",
+        ("auto", "native", "fused"),
+    )
     image_every: int = _flag(10, "epochs between |H| images in TensorBoard; 0: none")
     run_dir: str = _flag(
         "", "run directory; empty: runs/<model>_<dataset>_m<M>_s<seed>"

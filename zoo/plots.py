@@ -58,7 +58,8 @@ def save_training_curve(records: list[dict], target, reference_db=None) -> None:
     """
     epochs = [r["epoch"] for r in records]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    left.semilogy(epochs, [r["loss"] for r in records])
+    loss = np.array([r["loss"] for r in records], float)  # None at epoch 0: NaN
+    left.semilogy(epochs, loss)
     left.set_ylabel("training loss (MSE)")
     right.plot(epochs, [r["val_nmse_db"] for r in records], label="validation")
     if reference_db is not None:

@@ -14,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from zoo import cli, config, data, distribution, metrics
+from zoo import cli, config, data, distribution, klt_start, metrics
 from zoo.callbacks import Progress, TensorBoard
 from zoo.config import ExperimentConfig
+from zoo.fused import fused_autoencoder, use_fused
 from zoo.keras_compat import keras, set_precision
 from zoo.run_directory import RunDirectory, build_autoencoder
 from zoo.schedules import make_schedule
@@ -58,32 +59,37 @@ class Trainer:
         self.synchronise = distribution.average_over_replicas(
             strategy, network.non_trainable_variables
         )
+        fused = use_fused(settings)
+        self._network = fused_autoencoder(network) if fused else network
+        self._apply = tf.function(self._apply_gradients, jit_compile=fused or None)
         self._replica = tf.function(self._update, jit_compile=settings.xla or None)
         self.step = tf.function(self._step)
         self.predict = tf.function(lambda csi: network(csi, training=False))
 
     def _update(self, csi):
         """One replica's update; returns its share of the global mean loss."""
-        network = self.model.autoencoder
         with tf.GradientTape() as tape:
-            error = tf.square(network(csi, training=True) - csi)
+            error = tf.square(self._network(csi, training=True) - csi)
             per_sample = tf.reduce_mean(error, axis=(1, 2, 3))
             loss = tf.reduce_sum(per_sample) / self.settings.batch_size
             target = self.optimizer.scale_loss(loss) if self.scaled else loss
-        gradients = tape.gradient(target, network.trainable_variables)
-        pairs = zip(gradients, network.trainable_variables, strict=True)
-        self.optimizer.apply_gradients(pairs)
+        self._apply(tape.gradient(target, self.model.autoencoder.trainable_variables))
         return loss
+
+    def _apply_gradients(self, gradients):
+        variables = self.model.autoencoder.trainable_variables
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def _step(self, csi):
         losses = self.strategy.run(self._replica, args=(csi,))
         return self.strategy.reduce("SUM", losses, axis=None)
 
-    def recover(self, csi: np.ndarray) -> np.ndarray:
-        """Recovered CSI `[n, N_t, N_a, 2]` in [0, 1], float32."""
-        starts = range(0, len(csi), VALIDATION_BATCH)
-        parts = [self.predict(csi[i : i + VALIDATION_BATCH]) for i in starts]
-        return np.concatenate(parts)
+    def validate(self, split: data.Split) -> tuple[float, np.ndarray]:
+        """NMSE in dB of a split and its recovered CSI, zero-centred."""
+        starts = range(0, len(split.csi), VALIDATION_BATCH)
+        parts = [self.predict(split.csi[i : i + VALIDATION_BATCH]) for i in starts]
+        h_hat = np.concatenate(parts) - np.float32(0.5)
+        return metrics.nmse_db(split.h, h_hat), h_hat
 
     def rate(self) -> float:
         """Learning rate of the next update, logged at the end of each epoch."""
@@ -128,13 +134,48 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     if worker:
         run = run.worker(worker)
         run.path.mkdir(parents=True, exist_ok=True)
-    state = progress or {"epoch": 0, "best_db": math.inf, "seconds": 0}
-    distribution.check_same_epoch(strategy, state["epoch"])
-    run.rewind_metrics(state["epoch"])
+    distribution.check_same_epoch(strategy, progress["epoch"] if progress else 0)
+    run.rewind_metrics(progress["epoch"] if progress else -1)
+    state = progress or _start(trainer, run, validation, chief=worker == 0)
     with batches_from(state["epoch"]) as batches:
         _run_epochs(trainer, run, batches, validation, state, steps, chief=worker == 0)
     print(f"weights sha256 {trainer.weights_sha256()}")
     return run
+
+
+def _start(trainer, run, validation, chief: bool) -> dict:
+    """Progress before the first epoch; fits the initial weights where asked to."""
+    state = {"epoch": 0, "best_db": math.inf, "seconds": 0}
+    if trainer.settings.init == "paper":
+        return state
+    began = time.monotonic()
+    csi = data.training_examples(trainer.settings, klt_start.EXAMPLES)
+    klt_start.initialise(trainer.model, csi)
+    state["seconds"] = time.monotonic() - began
+    state["best_db"] = trainer.validate(validation)[0]
+    print(
+        f"initial weights from {len(csi)} examples: val NMSE {state['best_db']:.2f} dB "
+        f"({state['seconds']:.0f} s)",
+        flush=True,
+    )
+    if chief:
+        run.save_weights(trainer.model)
+        run.append_metrics(_record(trainer, state, state["best_db"]))
+    return state
+
+
+def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:
+    """Metrics of an epoch; 0 is the fitted start, before any update."""
+    return {
+        "epoch": state["epoch"],
+        "step": state["epoch"] * steps,
+        "loss": loss,
+        "val_nmse_db": val_nmse_db,
+        "best": val_nmse_db <= state["best_db"],
+        "lr": trainer.rate(),
+        "seconds": round(state["seconds"], 3),
+        "samples_per_s": rate,
+    }
 
 
 def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) -> None:
@@ -150,25 +191,17 @@ def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) ->
         loss = _run_epoch(trainer, iterator, epoch, steps, progress, run)
         seconds = time.monotonic() - began
         trainer.synchronise()
-        h_hat = trainer.recover(validation.csi) - np.float32(0.5)
-        value = metrics.nmse_db(validation.h, h_hat)
-        best = value < state["best_db"]
-        state |= {"epoch": epoch + 1, "seconds": state["seconds"] + seconds}
-        if best:
-            state["best_db"] = value
-        record = {
+        value, h_hat = trainer.validate(validation)
+        state |= {
             "epoch": epoch + 1,
-            "step": (epoch + 1) * steps,
-            "loss": loss,
-            "val_nmse_db": value,
-            "best": best,
-            "lr": trainer.rate(),
-            "seconds": round(state["seconds"], 3),
-            "samples_per_s": round(steps * settings.batch_size / seconds, 1),
+            "seconds": state["seconds"] + seconds,
+            "best_db": min(value, state["best_db"]),
         }
+        rate = round(steps * settings.batch_size / seconds, 1)
+        record = _record(trainer, state, value, steps, loss, rate)
         if chief:
             # Order matters: a kill between two of these repeats the epoch.
-            if best:
+            if record["best"]:
                 run.save_weights(trainer.model)
             board.on_epoch(record, validation.h, h_hat)
             run.append_metrics(record)

@@ -1,0 +1,237 @@
+"""Convolutions that let a signal through: the first half of `--init=klt`.
+
+A network is walked layer by layer with a few hundred samples. Every convolution starts
+with its central tap only, every batch norm at the statistics of these samples:
+
+* a convolution to more than the two CSI parts copies its input, with alternating signs
+  and with thresholds, so that its LeakyReLUs span piecewise-linear functions;
+* a convolution to the two parts is fitted by ridge regression such that what follows
+  (skip connection, LeakyReLU) gives the target again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.keras_compat import Model, keras, layers
+from zoo.layers.grouped_conv import GroupedConv2D
+
+RIDGE = 1e-6
+OFF_CENTRE = 1e-5  # of a Glorot bound: breaks ties between equal copies
+KNOTS = (0.5, 0.85, 0.2)  # thresholds, as fractions of the input's energy
+GOOD_FIT = 1e-3
+CONVOLUTIONS = (layers.Conv2D, GroupedConv2D)
+LEAKY = (layers.LeakyReLU, layers.PReLU)
+
+
+class Walk:
+    """Values of a functional model's tensors on calibration samples.
+
+    Args:
+        model: functional model; every layer is used once.
+        inputs: `[n, ...]` float32, the model's input.
+    """
+
+    def __init__(self, model: Model, inputs: np.ndarray):
+        self.layers = [x for x in model.layers if not isinstance(x, layers.InputLayer)]
+        self._values = {id(model.inputs[0]): tf.constant(inputs)}
+        self._users: dict[int, list] = {}
+        for layer in self.layers:
+            for tensor in tf.nest.flatten(layer.input):
+                self._users.setdefault(id(tensor), []).append(layer)
+
+    def value(self, tensor) -> np.ndarray:
+        """Value of a tensor that has been run."""
+        return self._values[id(tensor)].numpy()
+
+    def has_run(self, layer) -> bool:
+        """Whether the layer has been run."""
+        return id(layer.output) in self._values
+
+    def run(self, layer) -> np.ndarray:
+        """Evaluate a layer whose inputs have been run, at inference."""
+        inputs = tf.nest.map_structure(lambda t: self._values[id(t)], layer.input)
+        self._values[id(layer.output)] = layer(inputs, training=False)
+        return self.value(layer.output)
+
+    def user(self, tensor, kinds):
+        """First layer of some kinds that takes a tensor, also within a concatenation.
+
+        Returns:
+            The layer or None.
+        """
+        for layer in self._users.get(id(tensor), []):
+            if isinstance(layer, kinds):
+                return layer
+            if isinstance(layer, layers.Concatenate):
+                found = self.user(layer.output, kinds)
+                if found is not None:
+                    return found
+        return None
+
+
+def let_through(model: Model, inputs, target, weight=None, shift: bool = False) -> None:
+    """Initialise all convolutions and batch norms of an encoder or decoder.
+
+    Args:
+        model: functional model whose dense layers are set already (a decoder's) or come
+            last (an encoder's).
+        inputs: `[n, ...]` float32 input of the model.
+        target: `[n, N_t, N_a, 2]` float32, what the last activations should hold.
+        weight: `[n, N_t, N_a, 2]` of the squared error; equal by default.
+        shift: keep a signal that cannot pass a LeakyReLU otherwise above zero by adding
+            a constant (for what ends in a dense layer).
+    """
+    walk = Walk(model, inputs)
+    start = _ConvStart(walk, target, weight, shift)
+    for layer in walk.layers:
+        if isinstance(layer, CONVOLUTIONS):
+            start.initialise(layer)
+        elif isinstance(layer, layers.Dense) and layer.activation is (
+            keras.activations.sigmoid
+        ):
+            layer.kernel.assign(tf.zeros_like(layer.kernel))  # a gate starts constant
+        if not walk.has_run(layer):
+            walk.run(layer)
+
+
+class _ConvStart:
+    def __init__(self, walk: Walk, target, weight, shift: bool):
+        self.walk, self.target, self.shift = walk, target, shift
+        self.weight = np.ones_like(target) if weight is None else weight
+        self.rng = np.random.default_rng(0)
+        self.knot = 0
+
+    def initialise(self, conv) -> None:
+        """Set a convolution and its batch norm; run both."""
+        norm = self.walk.user(conv.output, layers.BatchNormalization)
+        inputs = self.walk.value(conv.input)
+        if conv.filters == 1:  # spatial attention: its gate starts constant
+            self._normalise(conv, norm, None, np.zeros(1))
+            return
+        if isinstance(conv, GroupedConv2D):
+            taps, offset = _group_copies(conv), np.zeros(conv.filters)
+        elif conv.filters == 2:
+            taps, offset = self._fit(conv, norm, inputs)
+        else:
+            taps, offset = self._copies(inputs, conv.filters)
+        if norm is None:
+            self._set_kernel(conv, taps, 1.0)
+            conv.bias.assign(offset)
+            return
+        bound = np.sqrt(6 / np.prod(conv.kernel.shape[:2]) / sum(taps.shape))
+        scale = bound / max(np.abs(taps).max(), 1e-12)  # batch norm undoes it
+        self._set_kernel(conv, taps, scale, OFF_CENTRE * bound)
+        gain = None if conv.filters > 2 else 1 / scale
+        self._normalise(conv, norm, gain, offset if gain else offset * scale)
+
+    def _set_kernel(self, conv, taps, scale: float, noise: float = 0.0) -> None:
+        kernel = noise * self.rng.standard_normal(conv.kernel.shape)
+        height, width = kernel.shape[:2]
+        kernel[(height - 1) // 2, (width - 1) // 2] += taps * scale
+        conv.kernel.assign(kernel)
+        if getattr(conv, "bias", None) is not None:
+            conv.bias.assign(tf.zeros_like(conv.bias))
+
+    def _normalise(self, conv, norm, gain, offset) -> None:
+        """Make batch norm the map v -> gain v + offset, or (v - offset) / std(v).
+
+        With `gain` None and offset 0 for a gate, it gives a constant zero.
+        """
+        v = self.walk.run(conv)
+        axes = tuple(i for i in range(v.ndim) if i != norm.axis % v.ndim)
+        mean, variance = v.mean(axes), v.var(axes)
+        std = np.sqrt(variance + norm.epsilon)
+        norm.moving_mean.assign(mean)
+        norm.moving_variance.assign(variance)
+        if conv.filters == 1:
+            norm.gamma.assign(np.zeros_like(std))
+            norm.beta.assign(np.zeros_like(std))
+        elif gain is None:
+            norm.gamma.assign(np.ones_like(std))
+            norm.beta.assign((mean - offset) / std)
+        else:
+            norm.gamma.assign(gain * std)
+            norm.beta.assign(gain * mean + offset)
+        self.walk.run(norm)
+
+    def _copies(self, inputs, filters: int):
+        """Taps `[channels, filters]` and thresholds `[filters]` of signed copies."""
+        channels = inputs.shape[-1]
+        taps, threshold = np.zeros((channels, filters)), np.zeros(filters)
+        for j in range(filters):
+            source, turn = j % channels, j // channels
+            taps[source, j] = -1 if turn % 2 else 1
+            if turn >= 2:
+                knot = KNOTS[(self.knot + turn // 2 - 1) % len(KNOTS)]
+                threshold[j] = _energy_quantile(inputs[..., source], knot)
+        self.knot += 1
+        return taps, threshold
+
+    def _fit(self, conv, norm, inputs):
+        """Taps `[channels, 2]` and bias `[2]` with which the target comes out."""
+        out = conv.output if norm is None else norm.output
+        add = self.walk.user(out, layers.Add)
+        leaky = self.walk.user(add.output if add else out, LEAKY)
+        slope = _slope(leaky)
+        skip, weight = 0.0, self.weight
+        if add is not None:
+            (other,) = [t for t in add.input if t is not out]
+            skip = self.walk.value(other)
+            weight = weight * np.where(self.target > 0, 1, slope**2)
+        goals = [np.where(self.target > 0, self.target, self.target / slope) - skip]
+        if self.shift:
+            goals.append(self.target + 1.1 * np.abs(self.target).max() - skip)
+        if add is None and leaky is not None:
+            direct = self.walk.user(leaky.output, (layers.Flatten, layers.Add))
+            if not (self.shift and direct):
+                goals.insert(1, -self.target)
+        for goal in goals:
+            taps, bias, error = _ridge(inputs, goal, weight)
+            if error < GOOD_FIT * np.mean(weight * self.target**2):
+                break
+        else:
+            fits = [_ridge(inputs, goal, weight) for goal in goals]
+            taps, bias, _ = min(fits, key=lambda fit: fit[2])
+        return taps, bias
+
+
+def _slope(leaky) -> float:
+    if leaky is None:
+        return 1.0
+    if isinstance(leaky, layers.PReLU):
+        return float(np.mean(leaky.alpha))
+    return float(leaky.negative_slope)
+
+
+def _group_copies(conv: GroupedConv2D) -> np.ndarray:
+    """Taps `[channels per group, filters]` that copy each group to itself."""
+    channels = conv.kernel.shape[2]
+    return np.eye(channels)[:, np.arange(conv.filters) % channels]
+
+
+def _energy_quantile(x: np.ndarray, fraction: float) -> float:
+    """Magnitude below which lies a fraction of the energy of x."""
+    magnitude = np.sort(np.abs(x), axis=None).astype(np.float64)
+    energy = np.cumsum(magnitude**2)
+    return magnitude[np.searchsorted(energy, fraction * energy[-1])]
+
+
+def _ridge(inputs, goal, weight):
+    """Weighted regression of `[..., 2]` on `[..., channels]` of the same position.
+
+    Returns:
+        Taps `[channels, 2]`, bias `[2]`, mean weighted squared error.
+    """
+    x = inputs.reshape(-1, inputs.shape[-1]).astype(np.float64)
+    x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    y, weight = goal.reshape(len(x), -1), weight.reshape(len(x), -1)
+    solution = np.zeros((x.shape[1], y.shape[1]))
+    for part in range(y.shape[1]):
+        weighted = x * weight[:, part, None]
+        normal = weighted.T @ x
+        normal += np.diag(RIDGE * np.diag(normal) + 1e-12)
+        solution[:, part] = np.linalg.solve(normal, weighted.T @ y[:, part])
+    error = np.mean(weight * (x @ solution - y) ** 2)
+    return solution[:-1], solution[-1], error
