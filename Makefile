@@ -31,6 +31,7 @@ lint: $(STAMP)  ## ruff: rules and formatting
 
 bench: $(STAMP)  ## simulator, training and input-pipeline speed
 	$(BIN)/python -m benchmarks.simulators
+	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.train
 
 clean:  ## remove the virtual environment (runs are kept)

@@ -1,0 +1,119 @@
+"""What minutes of training on a CPU give: CRNet against the KLT line of the same run.
+
+python -m benchmarks.fast_training seeds --json=zoo/results/crnet_fast.json
+python -m benchmarks.fast_training ablation --json=zoo/results/crnet_ablation.json
+
+`seeds` trains zoo/flagfiles/crnet_fast_{4,16}.cfg with three seeds. `ablation` trains
+crnet_fast_16 with every combination of start, step and data; a native step takes about
+twice as long, so it gets half the epochs. Runs that are complete are not repeated.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from zoo import cli, files
+
+FLAGFILES = Path("zoo/flagfiles")
+RATIOS = (16, 4)
+DATA = {
+    "fixed": "cost2100_sim/indoor_quick",
+    "stream": "cost2100_sim/indoor_quick:stream",
+}
+EPOCHS = {"native": 4, "fused": 8}
+SHOWN = ("nmse_db", "nmse_pca_db", "best_epoch", "train_seconds")
+
+_SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds", 1)
+_DIRECTORY = flags.DEFINE_string("directory", "runs/fast", "where the runs live")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
+_JSON = flags.DEFINE_string("json", "", "also write the rows here")
+
+
+def row(name: str, ratio: int, **overrides) -> dict:
+    """Train and evaluate one run, or read what an earlier call left.
+
+    Raises:
+        ValueError: a command failed (it has printed why).
+    """
+    run = Path(_DIRECTORY.value) / name
+    result = run / "evaluation.json"
+    if not result.is_file():
+        options = [f"--{key}={value}" for key, value in overrides.items()]
+        flagfile = f"--flagfile={FLAGFILES / f'crnet_fast_{ratio}.cfg'}"
+        where = [f"--run_dir={run}", f"--data_dir={_DATA_DIR.value}"]
+        _command("zoo.train", flagfile, *options, *where)
+        _command("zoo.evaluate", f"--run={run}", f"--json={result}")
+    values = files.read_json(result)
+    print(name, " ".join(f"{key} {values[key]}" for key in SHOWN), flush=True)
+    return {"name": name, **overrides, **values}
+
+
+def _command(module: str, *args: str) -> None:
+    status = subprocess.run([sys.executable, "-m", module, *args]).returncode
+    if status:
+        raise ValueError(f"python -m {module} ended with status {status}, see above")
+
+
+def seeds() -> list[dict]:
+    """Rows of both ratios and all seeds."""
+    pairs = itertools.product(RATIOS, range(_SEEDS.value))
+    return [row(f"crnet_{ratio}_s{seed}", ratio, seed=seed) for ratio, seed in pairs]
+
+
+def ablation() -> list[dict]:
+    """Rows of all combinations of start, step and data, one seed."""
+    cells = itertools.product(("paper", "klt"), EPOCHS, DATA)
+    return [
+        row(
+            f"{init}_{step}_{data}",
+            ratio=16,
+            init=init,
+            cpu_step=step,
+            dataset=DATA[data],
+            epochs=EPOCHS[step],
+        )
+        for init, step, data in cells
+    ]
+
+
+def summary(rows: list[dict]) -> list[dict]:
+    """Mean and spread over seeds of NMSE and of its distance to the KLT line."""
+    result = []
+    for dim in sorted({r["codeword_dim"] for r in rows}):
+        group = [r for r in rows if r["codeword_dim"] == dim]
+        nmse = np.array([r["nmse_db"] for r in group])
+        gain = np.array([r["nmse_pca_db"] for r in group]) - nmse
+        result.append(
+            {
+                "codeword_dim": dim,
+                "seeds": len(group),
+                "nmse_db_mean": round(float(nmse.mean()), 3),
+                "nmse_db_min_max": [float(nmse.min()), float(nmse.max())],
+                "better_than_klt_db_mean": round(float(gain.mean()), 3),
+                "better_than_klt_db_min": round(float(gain.min()), 3),
+            }
+        )
+    return result
+
+
+def main(argv: list[str]) -> None:
+    experiments = {"seeds": seeds, "ablation": ablation}
+    if len(argv) != 2 or argv[1] not in experiments:
+        raise ValueError(f"{argv[1:]}: expected one of {', '.join(experiments)}")
+    rows = experiments[argv[1]]()
+    result = {"rows": rows, **files.environment(), "origin": "ours"}
+    if argv[1] == "seeds":
+        result["summary"] = summary(rows)
+        print(*result["summary"], sep="\n")
+    if _JSON.value:
+        files.write_json(Path(_JSON.value), result)
+
+
+if __name__ == "__main__":
+    cli.run(main)
