@@ -160,7 +160,9 @@ def _training(run, settings) -> dict:
     trained = files.read_json(run.path / "env.json")
     return {
         "seed": settings.seed,
-        "epochs": len(records),
+        "init": settings.init,
+        "cpu_step": settings.cpu_step,
+        "epochs": records[-1]["epoch"] if records else 0,
         "best_epoch": best.get("epoch"),
         "batch_size": settings.batch_size,
         "train_seconds": records[-1]["seconds"] if records else None,
