@@ -20,7 +20,7 @@ from benchmarks import worker
 from zoo import cli
 from zoo.complexity import count_params
 from zoo.config import ExperimentConfig
-from zoo.train import Trainer
+from zoo.trainer import Trainer
 
 CSI_SHAPE = (32, 32, 2)
 

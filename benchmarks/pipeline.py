@@ -18,7 +18,7 @@ from absl import flags
 
 from zoo import cli, data, files
 from zoo.config import ExperimentConfig
-from zoo.train import Trainer
+from zoo.trainer import Trainer
 
 WARM_UP = 3
 MODELS = {"crnet": 512, "csinet": 512}
