@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") == "1"
 
 if LEGACY:
