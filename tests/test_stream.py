@@ -38,12 +38,17 @@ def ended(pid: int) -> bool:
 
 
 def children() -> list[int]:
-    """Process numbers of running stream workers that this process started."""
+    """Running stream workers that this process started."""
     found = []
-    for task in Path("/proc/self/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in found}
-    return [pid for pid, text in commands.items() if "cost2100_sim.stream" in text]
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (path / "cmdline").read_text()
+            if int(parent) == os.getpid() and "cost2100_sim.stream" in command:
+                found.append(int(path.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+    return found
 
 
 def source_batches(config, start_epoch, count):

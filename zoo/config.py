@@ -52,6 +52,11 @@ class ExperimentConfig:
         "linear KLT codec",
         ("paper", "klt"),
     )
+    weights: str = _flag(
+        "",
+        "initial weights instead of --init: 'pretrained' for those that come with the "
+        "zoo, or a .weights.h5 file",
+    )
     epochs: int = _flag(1000, "passes over the training split")
     batch_size: int = _flag(200, "examples per step, over all devices")
     schedule: str = _flag("cosine", "learning rate schedule", ("constant", "cosine"))
@@ -99,6 +104,11 @@ class ExperimentConfig:
             raise ValueError(
                 f"--bits={self.bits} and --quantizer={self.quantizer} do not fit: give "
                 "--quantizer=uniform --bits=1..16, or neither"
+            )
+        if self.weights and self.init != "paper":
+            raise ValueError(
+                f"--weights={self.weights} and --init={self.init} both set the initial "
+                "weights: leave one out"
             )
         for item in dataclasses.fields(self):
             choices = item.metadata["choices"]

@@ -160,8 +160,12 @@ class _ConvStart:
         """Taps `[channels, filters]` and thresholds `[filters]` of signed copies."""
         channels = inputs.shape[-1]
         taps, threshold = np.zeros((channels, filters)), np.zeros(filters)
+        if channels == filters:
+            return np.eye(channels), threshold
         for j in range(filters):
             source, turn = j % channels, j // channels
+            if turn >= 2:  # each convolution begins with another channel
+                source = (source + self.knot) % channels
             taps[source, j] = -1 if turn % 2 else 1
             if turn >= 2:
                 knot = KNOTS[(self.knot + turn // 2 - 1) % len(KNOTS)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo import files, registry
 from zoo.config import ExperimentConfig, parse_model_args
-from zoo.keras_compat import set_precision
+from zoo.keras_compat import Model, set_precision
 from zoo.layers.quantizers import UniformQuantizer, normalise
 from zoo.models.autoencoder import CsiAutoencoder, connect
 
@@ -37,6 +37,24 @@ def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
         return parts
     path = [UniformQuantizer(config.bits, name="quantise")]
     return connect(normalise(parts.encoder), parts.decoder, path)
+
+
+def load_weights(network: Model, path: Path) -> None:
+    """Load a weights file into an autoencoder.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is damaged or of another network.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file; train the run for at least one epoch"
+        )
+    try:
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: cannot be loaded ({reason})") from error
 
 
 @dataclass(frozen=True)
@@ -115,15 +133,7 @@ class RunDirectory:
         settings = self.config()
         set_precision("float32")
         model = build_autoencoder(settings, csi_shape)
-        if not self.weights.is_file():
-            raise FileNotFoundError(
-                f"{self.weights}: no such file; train the run for at least one epoch"
-            )
-        try:
-            model.autoencoder.load_weights(self.weights)
-        except (ValueError, OSError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"{self.weights}: cannot be loaded ({reason})") from error
+        load_weights(model.autoencoder, self.weights)
         return model
 
     def save_weights(self, model: CsiAutoencoder) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from zoo import cli, config, data, distribution, klt_start
+from zoo import cli, config, data, distribution, klt_start, pretrained
 from zoo.callbacks import Progress, TensorBoard
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras, set_precision
@@ -60,17 +60,21 @@ def train(settings: ExperimentConfig) -> RunDirectory:
 
 
 def _start(trainer, run, validation, chief: bool) -> dict:
-    """Progress before the first epoch; fits the initial weights where asked to."""
+    """Progress before the first epoch; initial weights other than the paper's."""
     state = {"epoch": 0, "best_db": math.inf, "seconds": 0}
-    if trainer.settings.init == "paper":
+    settings, began = trainer.settings, time.monotonic()
+    if settings.weights:
+        source = pretrained.load(settings, trainer.model.autoencoder)
+    elif settings.init == "klt":
+        csi = data.training_examples(settings, klt_start.EXAMPLES)
+        klt_start.initialise(trainer.model, csi)
+        source = f"{len(csi)} examples"
+    else:
         return state
-    began = time.monotonic()
-    csi = data.training_examples(trainer.settings, klt_start.EXAMPLES)
-    klt_start.initialise(trainer.model, csi)
     state["seconds"] = time.monotonic() - began
     state["best_db"] = trainer.validate(validation)[0]
     print(
-        f"initial weights from {len(csi)} examples: val NMSE {state['best_db']:.2f} dB "
+        f"initial weights from {source}: val NMSE {state['best_db']:.2f} dB "
         f"({state['seconds']:.0f} s)",
         flush=True,
     )

@@ -53,7 +53,9 @@ class Trainer:
         )
         fused = use_fused(settings)
         self._network = fused_autoencoder(network) if fused else network
-        self._apply = tf.function(self._apply_gradients, jit_compile=fused or None)
+        self._apply = self._apply_gradients
+        if fused:
+            self._apply = tf.function(self._apply_gradients, jit_compile=True)
         self._replica = tf.function(self._update, jit_compile=settings.xla or None)
         self.step = tf.function(self._step)
         self.predict = tf.function(lambda csi: network(csi, training=False))

@@ -1,0 +1,86 @@
+"""Weights that come with the zoo: shipping, finding, loading, damage."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.conftest import assert_one_line_error, run_command
+from zoo import evaluate, files, pretrained, train
+from zoo.run_directory import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def evaluated(tiny_run) -> RunDirectory:
+    row, _, _ = evaluate.evaluate(tiny_run)
+    files.write_json(tiny_run.path / "evaluation.json", row)
+    return tiny_run
+
+
+@pytest.fixture
+def shipped(evaluated, tmp_path, monkeypatch) -> RunDirectory:
+    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "weights")
+    return pretrained.ship(evaluated, "tiny")
+
+
+def test_shipped_weights_are_a_run_without_paths(shipped, evaluated):
+    settings = shipped.config()
+    assert settings.data_dir == settings.run_dir == ""
+    assert settings.codeword_dim == evaluated.config().codeword_dim
+    ours, theirs = shipped.load(), evaluated.load()
+    for a, b in zip(ours.autoencoder.weights, theirs.autoencoder.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_training_goes_on_from_them(shipped, tiny_config, tmp_path):
+    run = train.train(tiny_config(tmp_path / "run", weights="pretrained", epochs=1))
+    best = min(r["val_nmse_db"] for r in shipped.read_metrics())
+    assert run.read_metrics()[0]["val_nmse_db"] == pytest.approx(best, abs=1e-3)
+
+
+def test_none_fits(shipped, tiny_config, tmp_path):
+    settings = tiny_config(tmp_path, weights="pretrained", codeword_dim=8)
+    with pytest.raises(ValueError, match="0 fit .*codeword_dim=8.*there are: tiny"):
+        pretrained.find(settings)
+
+
+def test_several_fit_and_the_data_set_decides(shipped, evaluated, tiny_config):
+    pretrained.ship(evaluated, "second")
+    with pytest.raises(ValueError, match="2 fit .*second, tiny"):
+        pretrained.find(evaluated.config())
+    config = json.loads((shipped.path / "config.json").read_text())
+    config["dataset"] = "cost2100_sim/outdoor_tiny"
+    (shipped.path / "config.json").write_text(json.dumps(config))
+    assert pretrained.find(evaluated.config()).path.name == "second"
+
+
+def test_damaged_weights(shipped, tiny_config, tmp_path):
+    content = bytearray(shipped.weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    shipped.weights.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged, its hash"):
+        train.train(tiny_config(tmp_path / "run", weights="pretrained"))
+
+
+def test_a_file_instead(evaluated, tiny_config, tmp_path):
+    settings = tiny_config(tmp_path / "a", weights=str(evaluated.weights), epochs=1)
+    assert train.train(settings).read_metrics()[0]["epoch"] == 0
+    with pytest.raises(FileNotFoundError, match="no.weights.h5"):
+        train.train(tiny_config(tmp_path / "b", weights="no.weights.h5"))
+    with pytest.raises(ValueError, match="--init=klt both set"):
+        tiny_config(tmp_path / "c", weights="pretrained", init="klt")
+
+
+def test_shipping_needs_an_evaluation_of_these_weights(shipped, evaluated):
+    with pytest.raises(FileNotFoundError, match="evaluation.json"):
+        pretrained.ship(shipped, "again")
+    row = files.read_json(evaluated.path / "evaluation.json")
+    files.write_json(shipped.path / "evaluation.json", row | {"weights_sha256": "0"})
+    with pytest.raises(ValueError, match="of other weights"):
+        pretrained.ship(shipped, "again")
+
+
+def test_command_line():
+    assert_one_line_error(run_command("zoo.pretrained"), "--run=DIR", "--name=NAME")

@@ -1,0 +1,117 @@
+"""Weights that come with the zoo: `--weights=pretrained`, and how they get there.
+
+python -m zoo.pretrained --run=DIR --name=NAME
+
+`zoo/weights/NAME/` is a small run directory (configuration, metrics, best weights) with
+`card.json`: the evaluation of these weights and their hash. So everything that takes a
+run takes it as well: python -m zoo.evaluate --run=zoo/weights/NAME --json=FILE.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from absl import flags
+
+from zoo import cli, files
+from zoo.config import ExperimentConfig
+from zoo.keras_compat import Model
+from zoo.run_directory import MAY_CHANGE, RunDirectory, load_weights
+
+SHIPPED = Path(__file__).parent / "weights"
+SAME = ("model", "model_args", "codeword_dim", "quantizer", "bits")
+LARGEST_BYTES = 5_000_000
+
+
+def find(settings: ExperimentConfig) -> RunDirectory:
+    """Shipped weights of a configuration's network; for its data set where several fit.
+
+    Raises:
+        ValueError: none, or several of which none is for its data set.
+    """
+    shipped = [RunDirectory(path.parent) for path in SHIPPED.glob("*/card.json")]
+    fitting = [
+        run
+        for run in shipped
+        if all(getattr(run.config(), k) == getattr(settings, k) for k in SAME)
+    ]
+    same_data = [r for r in fitting if r.config().dataset == settings.dataset]
+    for candidates in (same_data, fitting):
+        if len(candidates) == 1:
+            return candidates[0]
+    wanted = ", ".join(f"--{name}={getattr(settings, name)}" for name in SAME)
+    names = ", ".join(sorted(run.path.name for run in fitting or shipped)) or "none"
+    raise ValueError(
+        f"--weights=pretrained: {len(fitting)} fit {wanted} (there are: {names}); give "
+        "a file or other flags"
+    )
+
+
+def load(settings: ExperimentConfig, network: Model) -> Path:
+    """Load the weights that `--weights` names into an autoencoder.
+
+    Returns:
+        The file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: nothing shipped fits, or the file is damaged or of another network.
+    """
+    path = Path(settings.weights)
+    if settings.weights == "pretrained":
+        run = find(settings)
+        path = run.weights
+        expected = files.read_json(run.path / "card.json")["weights_sha256"]
+        if files.sha256(path) != expected:
+            raise ValueError(f"{path}: damaged, its hash is not that of card.json")
+    load_weights(network, path)
+    return path
+
+
+def ship(run: RunDirectory, name: str) -> RunDirectory:
+    """Copy what is needed of an evaluated run to the shipped weights.
+
+    Raises:
+        FileNotFoundError: the run was not evaluated.
+        ValueError: the evaluation is of other weights, or the weights are too large.
+    """
+    row = files.read_json(run.path / "evaluation.json")
+    if row["weights_sha256"] != files.sha256(run.weights):
+        raise ValueError(
+            f"{run.path}: evaluation.json is of other weights; run python -m "
+            f"zoo.evaluate --run={run.path} again"
+        )
+    size = run.weights.stat().st_size
+    if size > LARGEST_BYTES:
+        raise ValueError(
+            f"{run.weights}: {size:,} bytes, expected at most {LARGEST_BYTES:,}"
+        )
+    target = RunDirectory(SHIPPED / name)
+    target.path.mkdir(parents=True, exist_ok=True)
+    default = ExperimentConfig()
+    config = dataclasses.replace(
+        run.config(), **{key: getattr(default, key) for key in MAY_CHANGE}
+    )
+    files.write_json(target.path / "config.json", config.to_json())
+    files.write_text(target.path / "flags.cfg", config.to_flags())
+    for source in (run.weights, run.metrics, run.path / "env.json"):
+        shutil.copyfile(source, target.path / source.name)
+    files.write_json(target.path / "card.json", row)
+    return target
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    cli.refuse_arguments(argv)
+    if not (flags.FLAGS.run and flags.FLAGS.name):
+        raise ValueError("give --run=DIR, an evaluated run, and --name=NAME")
+    target = ship(RunDirectory(Path(flags.FLAGS.run)), flags.FLAGS.name)
+    print(f"{target.path}: {target.weights.stat().st_size:,} bytes of weights")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("run", "", "evaluated run directory")
+    flags.DEFINE_string("name", "", "name of the shipped weights")
+    cli.run(main)
