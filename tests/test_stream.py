@@ -31,10 +31,10 @@ TINY_STREAM = {
 def ended(pid: int) -> bool:
     """No such process, or a zombie that its parent has still to collect."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+        return status.split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 def children() -> list[int]:
