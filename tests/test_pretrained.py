@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from zoo.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
-def evaluated(tiny_run) -> RunDirectory:
-    row, _, _ = evaluate.evaluate(tiny_run)
-    files.write_json(tiny_run.path / "evaluation.json", row)
-    return tiny_run
+def evaluated(tiny_run, tmp_path_factory) -> RunDirectory:
+    run = RunDirectory(tmp_path_factory.mktemp("evaluated") / "run")
+    shutil.copytree(tiny_run.path, run.path)
+    row, _, _ = evaluate.evaluate(run)
+    files.write_json(run.path / "evaluation.json", row)
+    return run
 
 
 @pytest.fixture
