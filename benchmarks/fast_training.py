@@ -11,14 +11,13 @@ twice as long, so it gets half the epochs. Runs that are complete are not repeat
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
 from zoo import cli, files
+from zoo.quickstart import step
 
 FLAGFILES = Path("zoo/flagfiles")
 RATIOS = (16, 4)
@@ -47,17 +46,11 @@ def row(name: str, ratio: int, **overrides) -> dict:
         options = [f"--{key}={value}" for key, value in overrides.items()]
         flagfile = f"--flagfile={FLAGFILES / f'crnet_fast_{ratio}.cfg'}"
         where = [f"--run_dir={run}", f"--data_dir={_DATA_DIR.value}"]
-        _command("zoo.train", flagfile, *options, *where)
-        _command("zoo.evaluate", f"--run={run}", f"--json={result}")
+        step("zoo.train", flagfile, *options, *where)
+        step("zoo.evaluate", f"--run={run}", f"--json={result}")
     values = files.read_json(result)
     print(name, " ".join(f"{key} {values[key]}" for key in SHOWN), flush=True)
     return {"name": name, **overrides, **values}
-
-
-def _command(module: str, *args: str) -> None:
-    status = subprocess.run([sys.executable, "-m", module, *args]).returncode
-    if status:
-        raise ValueError(f"python -m {module} ended with status {status}, see above")
 
 
 def seeds() -> list[dict]:
@@ -71,14 +64,14 @@ def ablation() -> list[dict]:
     cells = itertools.product(("paper", "klt"), EPOCHS, DATA)
     return [
         row(
-            f"{init}_{step}_{data}",
+            f"{init}_{cpu_step}_{data}",
             ratio=16,
             init=init,
-            cpu_step=step,
+            cpu_step=cpu_step,
             dataset=DATA[data],
-            epochs=EPOCHS[step],
+            epochs=EPOCHS[cpu_step],
         )
-        for init, step, data in cells
+        for init, cpu_step, data in cells
     ]
 
 

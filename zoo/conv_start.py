@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.keras_compat import Model, keras, layers
+from zoo.layer_graph import LayerGraph, look_up
 from zoo.layers.grouped_conv import GroupedConv2D
 
 RIDGE = 1e-6
@@ -25,7 +26,7 @@ CONVOLUTIONS = (layers.Conv2D, GroupedConv2D)
 LEAKY = (layers.LeakyReLU, layers.PReLU)
 
 
-class Walk:
+class Walk(LayerGraph):
     """Values of a functional model's tensors on calibration samples.
 
     Args:
@@ -34,12 +35,8 @@ class Walk:
     """
 
     def __init__(self, model: Model, inputs: np.ndarray):
-        self.layers = [x for x in model.layers if not isinstance(x, layers.InputLayer)]
+        super().__init__(model)
         self._values = {id(model.inputs[0]): tf.constant(inputs)}
-        self._users: dict[int, list] = {}
-        for layer in self.layers:
-            for tensor in tf.nest.flatten(layer.input):
-                self._users.setdefault(id(tensor), []).append(layer)
 
     def value(self, tensor) -> np.ndarray:
         """Value of a tensor that has been run."""
@@ -51,7 +48,7 @@ class Walk:
 
     def run(self, layer) -> np.ndarray:
         """Evaluate a layer whose inputs have been run, at inference."""
-        inputs = tf.nest.map_structure(lambda t: self._values[id(t)], layer.input)
+        inputs = look_up(self._values, layer.input)
         self._values[id(layer.output)] = layer(inputs, training=False)
         return self.value(layer.output)
 
@@ -61,7 +58,7 @@ class Walk:
         Returns:
             The layer or None.
         """
-        for layer in self._users.get(id(tensor), []):
+        for layer in self.users(tensor):
             if isinstance(layer, kinds):
                 return layer
             if isinstance(layer, layers.Concatenate):
@@ -108,7 +105,7 @@ class _ConvStart:
         norm = self.walk.user(conv.output, layers.BatchNormalization)
         inputs = self.walk.value(conv.input)
         if conv.filters == 1:  # spatial attention: its gate starts constant
-            self._normalise(conv, norm, None, np.zeros(1))
+            self._normalise(conv, norm, 0.0, 0.0)
             return
         if isinstance(conv, GroupedConv2D):
             taps, offset = _group_copies(conv), np.zeros(conv.filters)
@@ -123,8 +120,10 @@ class _ConvStart:
         bound = np.sqrt(6 / np.prod(conv.kernel.shape[:2]) / sum(taps.shape))
         scale = bound / max(np.abs(taps).max(), 1e-12)  # batch norm undoes it
         self._set_kernel(conv, taps, scale, OFF_CENTRE * bound)
-        gain = None if conv.filters > 2 else 1 / scale
-        self._normalise(conv, norm, gain, offset if gain else offset * scale)
+        if conv.filters > 2:
+            self._normalise(conv, norm, None, offset * scale)
+        else:
+            self._normalise(conv, norm, 1 / scale, offset)
 
     def _set_kernel(self, conv, taps, scale: float, noise: float = 0.0) -> None:
         kernel = noise * self.rng.standard_normal(conv.kernel.shape)
@@ -135,33 +134,25 @@ class _ConvStart:
             conv.bias.assign(tf.zeros_like(conv.bias))
 
     def _normalise(self, conv, norm, gain, offset) -> None:
-        """Make batch norm the map v -> gain v + offset, or (v - offset) / std(v).
-
-        With `gain` None and offset 0 for a gate, it gives a constant zero.
-        """
+        """Make batch norm v -> gain v + offset; gain None: (v + offset) / std(v)."""
         v = self.walk.run(conv)
         axes = tuple(i for i in range(v.ndim) if i != norm.axis % v.ndim)
         mean, variance = v.mean(axes), v.var(axes)
         std = np.sqrt(variance + norm.epsilon)
+        if gain is None:
+            gain, offset = 1 / std, offset / std
         norm.moving_mean.assign(mean)
         norm.moving_variance.assign(variance)
-        if conv.filters == 1:
-            norm.gamma.assign(np.zeros_like(std))
-            norm.beta.assign(np.zeros_like(std))
-        elif gain is None:
-            norm.gamma.assign(np.ones_like(std))
-            norm.beta.assign((mean - offset) / std)
-        else:
-            norm.gamma.assign(gain * std)
-            norm.beta.assign(gain * mean + offset)
+        norm.gamma.assign(gain * std)
+        norm.beta.assign(gain * mean + offset)
         self.walk.run(norm)
 
     def _copies(self, inputs, filters: int):
-        """Taps `[channels, filters]` and thresholds `[filters]` of signed copies."""
+        """Taps `[channels, filters]` and offsets `[filters]` of signed copies."""
         channels = inputs.shape[-1]
-        taps, threshold = np.zeros((channels, filters)), np.zeros(filters)
+        taps, offset = np.zeros((channels, filters)), np.zeros(filters)
         if channels == filters:
-            return np.eye(channels), threshold
+            return np.eye(channels), offset
         for j in range(filters):
             source, turn = j % channels, j // channels
             if turn >= 2:  # each convolution begins with another channel
@@ -169,9 +160,9 @@ class _ConvStart:
             taps[source, j] = -1 if turn % 2 else 1
             if turn >= 2:
                 knot = KNOTS[(self.knot + turn // 2 - 1) % len(KNOTS)]
-                threshold[j] = _energy_quantile(inputs[..., source], knot)
+                offset[j] = -_energy_quantile(inputs[..., source], knot)
         self.knot += 1
-        return taps, threshold
+        return taps, offset
 
     def _fit(self, conv, norm, inputs):
         """Taps `[channels, 2]` and bias `[2]` with which the target comes out."""

@@ -18,6 +18,7 @@ import tensorflow as tf
 from zoo.config import ExperimentConfig
 from zoo.fused_norm import Form, kernel
 from zoo.keras_compat import Model, layers
+from zoo.layer_graph import LayerGraph, look_up
 
 
 def use_fused(settings: ExperimentConfig) -> bool:
@@ -90,14 +91,10 @@ class FusedNetwork:
 
     def __init__(self, model: Model):
         self._model = model
-        self._layers = [x for x in model.layers if not isinstance(x, layers.InputLayer)]
-        self._users: dict[int, list] = {}
-        for layer in self._layers:
-            for tensor in tf.nest.flatten(layer.input):
-                self._users.setdefault(id(tensor), []).append(layer)
+        self._graph = LayerGraph(model)
         self._groups = {
             id(layer): self._group(layer, position)
-            for position, layer in enumerate(self._layers)
+            for position, layer in enumerate(self._graph.layers)
             if _can_fuse(layer)
         }
 
@@ -111,10 +108,10 @@ class FusedNetwork:
             The model's output.
         """
         values = {id(self._model.inputs[0]): inputs}
-        for layer in self._layers:
+        for layer in self._graph.layers:
             if id(layer.output) in values:
                 continue  # computed with an earlier group
-            x = _look_up(values, layer.input)
+            x = look_up(values, layer.input)
             if id(layer) in self._groups:
                 group = self._groups[id(layer)]
                 skip = () if group.skip is None else (values[id(group.skip)],)
@@ -125,7 +122,7 @@ class FusedNetwork:
         return values[id(self._model.outputs[0])]
 
     def _only_user(self, tensor, kinds):
-        users = self._users.get(id(tensor), [])
+        users = self._graph.users(tensor)
         return users[0] if len(users) == 1 and isinstance(users[0], kinds) else None
 
     def _group(self, norm, position: int) -> Group:
@@ -133,7 +130,7 @@ class FusedNetwork:
         add = self._only_user(tensor, layers.Add)
         if add is not None and len(add.input) == 2:
             (other,) = [t for t in add.input if t is not tensor]
-            earlier = [id(layer.output) for layer in self._layers[:position]]
+            earlier = [id(layer.output) for layer in self._graph.layers[:position]]
             if id(other) in [*earlier, id(self._model.inputs[0])]:
                 skip, tensor = other, add.output
         activation = self._only_user(tensor, (layers.LeakyReLU, layers.PReLU))
@@ -150,10 +147,6 @@ def _can_fuse(layer) -> bool:
         and layer.axis in (-1, 3)
         and layer.compute_dtype == "float32"
     )
-
-
-def _look_up(values: dict, tensors):
-    return tf.nest.map_structure(lambda tensor: values[id(tensor)], tensors)
 
 
 def _evaluate(norm, group: Group, x, skip: tuple):

@@ -51,8 +51,7 @@ def initialise(model: CsiAutoencoder, csi: np.ndarray) -> None:
     kernel, bias = reduced_rank_regression(features, h, compress.units)
     compress.kernel.assign(kernel)
     compress.bias.assign(bias)
-    _calibrate_normaliser(model.encoder, csi)
-    codeword = _evaluate(_codeword_path(model), csi)
+    codeword = _arriving(model, compress, features @ kernel + bias)
     kernel, bias = ridge_regression(codeword, h)
     h_hat = (codeword[:WALKED] @ kernel + bias).reshape(-1, *csi.shape[1:])
     slope, target, weight = _before_output(model.decoder, h_hat)
@@ -84,23 +83,20 @@ def _evaluate(part: Model, inputs: np.ndarray) -> np.ndarray:
     )
 
 
-def _codeword_path(model: CsiAutoencoder) -> Model:
-    """Encoder with quantiser: what arrives at the decoder."""
-    decoder = model.autoencoder.get_layer(model.decoder.name)
-    node = decoder._inbound_nodes[-1]
-    return Model(model.autoencoder.input, node.input_tensors[0])
+def _arriving(model: CsiAutoencoder, compress, z: np.ndarray) -> np.ndarray:
+    """Codewords at the decoder, given the outputs of the encoder's dense layer.
 
-
-def _calibrate_normaliser(encoder: Model, csi: np.ndarray) -> None:
-    """Statistics of the codeword's batch norm, where there is one."""
-    names = [layer.name for layer in encoder.layers]
-    if "codeword_bn" not in names:
-        return
-    norm = encoder.get_layer("codeword_bn")
-    z = _evaluate(Model(encoder.input, norm.input), csi)
-    norm.moving_mean.assign(z.mean(0))
-    norm.moving_variance.assign(z.var(0))
-    norm.gamma.assign(np.full(z.shape[1], CODEWORD_STD))
+    Calibrates the codeword's batch norm where there is one.
+    """
+    position = model.encoder.layers.index(compress)
+    path = model.autoencoder.layers[2:-1]  # input, encoder, path, decoder
+    for layer in [*model.encoder.layers[position + 1 :], *path]:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.moving_mean.assign(z.mean(0))
+            layer.moving_variance.assign(z.var(0))
+            layer.gamma.assign(np.full(z.shape[1], CODEWORD_STD))
+        z = np.asarray(layer(z.astype(np.float32)))
+    return z
 
 
 def _before_output(decoder: Model, h_hat: np.ndarray):
@@ -134,10 +130,7 @@ def reduced_rank_regression(x: np.ndarray, y: np.ndarray, rank: int):
     centred = x - x_mean
     covariance = (centred.T @ centred).astype(np.float64) / len(x)
     cross = (centred.T @ (y - y_mean)).astype(np.float64) / len(x)
-    covariance += FEATURE_RIDGE * np.diag(
-        np.full(len(covariance), np.diag(covariance).mean())
-    )
-    solution = np.linalg.solve(covariance, cross)
+    solution = _solve(covariance, cross, FEATURE_RIDGE)
     power, vectors = np.linalg.eigh(cross.T @ solution)
     kernel = solution @ vectors[:, ::-1][:, :rank]
     kernel /= np.sqrt(power[::-1][:rank].mean())
@@ -149,6 +142,11 @@ def ridge_regression(x: np.ndarray, y: np.ndarray):
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     centred = (x - x_mean).astype(np.float64)
     normal = centred.T @ centred
-    normal += CODEWORD_RIDGE * np.diag(np.full(len(normal), np.diag(normal).mean()))
-    kernel = np.linalg.solve(normal, centred.T @ (y - y_mean))
+    kernel = _solve(normal, centred.T @ (y - y_mean), CODEWORD_RIDGE)
     return kernel, y_mean - x_mean @ kernel
+
+
+def _solve(matrix: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
+    """Solve with a ridge relative to the mean of the matrix' diagonal."""
+    load = ridge * np.diag(matrix).mean() * np.eye(len(matrix))
+    return np.linalg.solve(matrix + load, right)
