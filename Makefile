@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow lint bench clean
+.PHONY: help quickstart test test-slow oracle lint bench clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,11 @@ test-slow: $(STAMP)  ## the tests marked slow
 lint: $(STAMP)  ## ruff: rules and formatting
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+
+oracle: $(STAMP)  ## TR 38.901 against other implementations (installs them)
+	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[oracle]'
+	$(BIN)/python -m pip install --quiet --no-deps sionna-no-rt==1.2.2
+	$(BIN)/python -m pytest -rs tests/test_tr38901_oracles.py
 
 bench: $(STAMP)  ## simulator, training and input-pipeline speed
 	$(BIN)/python -m benchmarks.simulators

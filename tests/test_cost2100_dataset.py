@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_builders import transforms
+from tfds_builders import blocks, generation, transforms
 from tfds_builders.cost2100_sim import cost2100_sim_dataset_builder as dataset
-from tfds_builders.cost2100_sim import simulator
+from tfds_builders.cost2100_sim import motion, simulator
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {"train": 400, "validation": 100, "test": 100}
@@ -40,7 +40,7 @@ def read(data_dir: Path, config: str, split: str) -> dict[str, np.ndarray]:
 
 class Cost2100SimBuilderTest(tfds.testing.DatasetBuilderTestCase):
     DATASET_CLASS = dataset.Builder
-    BUILDER_CONFIG_NAMES_TO_TEST = ["indoor_tiny"]
+    BUILDER_CONFIG_NAMES_TO_TEST = ["dualnet_indoor_fdd_tiny", "outdoor_track_tiny"]
     SPLITS = TINY
     EXAMPLE_DIR = str(Path(__file__).parent)  # nothing is read: no dummy data
 
@@ -93,6 +93,14 @@ def test_metadata_survives_reloading(data_dir, scenario):
     assert metadata["git_commit"] == "unknown" or len(metadata["git_commit"]) >= 40
 
 
+def test_common_scale_keeps_every_stored_example_in_range():
+    features = blocks.simulator_of("cost2100_sim")({"scenario": "indoor"}, 0, 0, 3)
+    scale = np.float32(generation.common_scale(features))
+    parts = (features["csi"] - np.float32(0.5)) / features["scale"][:, None, None, None]
+    csi = np.float32(0.5) + scale * parts
+    assert (csi.min() == 0 or csi.max() == 1) and csi.min() >= 0 and csi.max() <= 1
+
+
 def test_kept_energy_is_that_of_the_full_delay_axis(data_dir):
     builder = tfds.builder("cost2100_sim/indoor_tiny", data_dir=data_dir)
     metadata = dict(builder.info.metadata)
@@ -105,6 +113,45 @@ def test_kept_energy_is_that_of_the_full_delay_axis(data_dir):
     assert metadata["kept_energy"] == pytest.approx(kept, rel=1e-4)
     assert 0.8 < metadata["kept_energy"] <= 1
     assert metadata["kept_energy_drops"] == 100
+
+
+def test_uplink_and_downlink_of_the_same_drops(tmp_path):
+    name = "dualnet_indoor_fdd_tiny"
+    builder = dataset.Builder(config=name, data_dir=tmp_path)
+    builder.download_and_prepare()
+    examples = read(tmp_path, name, "train")
+    paths = simulator.paths("indoor", 400, dataset.DATASET_SEED)
+    pair = simulator.fdd_pair(paths, 5.1e9, 16, 16)
+    channels = []
+    for suffix, h in zip(("", "_uplink"), pair, strict=True):
+        csi, scale = examples[f"csi{suffix}"], examples[f"scale{suffix}"]
+        channels.append(transforms.from_unit_range(csi, scale))
+        norm = np.linalg.norm(h, axis=(1, 2))
+        assert (np.linalg.norm(channels[-1] - h, axis=(1, 2)) < 3e-6 * norm).all()
+    flat = [np.abs(h).reshape(len(h), -1) for h in channels]
+    magnitude = [np.corrcoef(*rows)[0, 1] for rows in zip(*flat, strict=True)]
+    cosines = [np.cos(np.angle(h)).reshape(len(h), -1) for h in channels]
+    phase = [np.corrcoef(*rows)[0, 1] for rows in zip(*cosines, strict=True)]
+    assert 0.70 < np.mean(magnitude) < 0.85 and abs(np.mean(phase)) < 0.02
+    metadata = builder.info.metadata
+    assert metadata["last_taps"] == 16 and metadata["uplink_hz"] == 5.1e9
+    assert metadata["kept_energy"] > 0.98
+
+
+def test_moving_terminals(tmp_path):
+    builder = dataset.Builder(config="outdoor_track_tiny", data_dir=tmp_path)
+    builder.download_and_prepare()
+    examples = read(tmp_path, "outdoor_track_tiny", "test")
+    assert set(examples) == {"csi", "scale"}
+    assert examples["csi"].shape == (100, 10, 32, 32, 2)
+    times = builder.info.metadata["times_s"]
+    assert times == pytest.approx(0.04 * np.arange(10))
+    track = motion.block_track("outdoor", dataset.DATASET_SEED, 2, 0, 0.9, times)
+    scale = examples["scale"][:, None, None, None]
+    h = motion.sequence_taps(track) * scale
+    expected = np.stack([h.real, h.imag], axis=-1) + 0.5
+    np.testing.assert_allclose(examples["csi"], expected, atol=1e-5)
+    assert examples["csi"].min() >= 0 and examples["csi"].max() <= 1
 
 
 def test_splits_hold_different_drops(data_dir):
@@ -150,7 +197,9 @@ def test_published_sizes():
         assert sizes[scenario] == (100_000, 30_000, 20_000)
         assert sizes[f"{scenario}_quick"] == (20_000, 2_000, 2_000)
         assert sizes[f"{scenario}_tiny"] == tuple(TINY.values())
-    assert len(sizes) == 6
+        assert sizes[f"{scenario}_track"] == (75_000, 12_500, 12_500)
+    assert sizes["dualnet_indoor_fdd"] == (60_000, 20_000, 20_000)
+    assert len(sizes) == 15
 
 
 @pytest.mark.parametrize(

@@ -56,12 +56,12 @@ def test_log_normal_has_the_given_moments():
     assert values.std() == pytest.approx(2, rel=0.02)
 
 
-def explicit_response(paths, drop, frequency):
+def explicit_response(paths, drop, frequency, wavelength_share=0.5):
     """H [frequencies, 32 antennas] of one drop, path by path."""
     h = np.zeros((len(frequency), 32), complex)
     for path in range(paths.num_paths[drop]):
         azimuth, elevation = paths.azimuth[drop, path], paths.elevation[drop, path]
-        phase = math.pi * math.sin(azimuth) * math.cos(elevation)
+        phase = 2 * math.pi * wavelength_share * math.sin(azimuth) * math.cos(elevation)
         ramp = np.exp(-2j * np.pi * frequency * paths.delay[drop, path])
         h += paths.amplitude[drop, path] * np.outer(
             ramp, np.exp(-1j * phase * np.arange(32))
@@ -92,7 +92,7 @@ def test_simulate_and_beam_subcarriers_against_explicit_sums(scenario):
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_beam_subcarriers_equal_the_transform_without_truncation(scenario):
     paths = simulator.paths(scenario, 10, seed=6)
-    every_tap = simulator.taps(paths, num_taps=1024)
+    every_tap = simulator.taps(paths, first=1024)
     expected = transforms.delay_to_frequency(every_tap, 1024)
     beams = simulator.beam_subcarriers(paths, 1024, 1024)
     assert np.linalg.norm(beams - expected) < 1e-5 * np.linalg.norm(expected)
@@ -149,6 +149,44 @@ def test_other_carrier_of_the_same_drops(scenario, hz):
     np.testing.assert_array_equal(simulator.taps(back), simulator.taps(paths))
 
 
+def test_fdd_pair_has_one_array_in_metres():
+    paths = simulator.paths("indoor", 3, seed=11)
+    downlink, uplink = simulator.fdd_pair(paths, 5.1e9)
+    np.testing.assert_array_equal(downlink, simulator.taps(paths))
+    metres = 3e8 / 5.3e9 / 2
+    at_uplink = paths.at_carrier(5.1e9)
+    for drop in range(3):
+        frequency = 5.09e9 + np.arange(1024) * 20e6 / 1024
+        h = explicit_response(at_uplink, drop, frequency, metres * 5.1e9 / 3e8)
+        expected = transforms.truncate(transforms.to_angular_delay(h), 32)
+        error = np.linalg.norm(uplink[drop] - expected) / np.linalg.norm(expected)
+        assert error < 1e-5
+    assert uplink.dtype == np.complex64 and uplink.shape == (3, 32, 32)
+    own_array = simulator.taps(at_uplink)  # half a wavelength of the uplink
+    assert np.linalg.norm(own_array - uplink) > 0.1 * np.linalg.norm(uplink)
+
+
+def correlation(a, b):
+    """Pearson correlation over the entries of each sample."""
+    a, b = (x.reshape(len(x), -1) for x in (a, b))
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    return np.sum(a * b, axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+def test_uplink_and_downlink_share_magnitudes_but_not_phases():
+    blocks = [simulator.block_paths("indoor", 2100, 0, block) for block in range(20)]
+    pairs = [simulator.fdd_pair(paths, 5.1e9) for paths in blocks]
+    downlink, uplink = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    shared = correlation(np.abs(downlink), np.abs(uplink)).mean()
+    shuffled = correlation(np.abs(downlink), np.roll(np.abs(uplink), 1, axis=0)).mean()
+    assert 0.78 < shared < 0.83  # 0.804 measured
+    assert shuffled < 0.32
+    phases = [np.angle(side) for side in (downlink, uplink)]
+    assert abs(np.exp(1j * (phases[0] - phases[1])).mean()) < 0.02
+    for part in (np.cos, np.sin):
+        assert abs(correlation(*(part(phase) for phase in phases)).mean()) < 0.02
+
+
 def test_local_cluster_has_the_free_space_gain():
     # Indoors without shadowing; 147.56 dB is 20 log10(4 pi / 3e8) to 0.002 dB.
     paths = simulator.paths("indoor", 100, seed=10)
@@ -166,6 +204,7 @@ def test_local_cluster_has_the_free_space_gain():
         (lambda: simulator.paths("indoor", 2.5, 0), "num=2.5 must be a positive"),
         (lambda: simulator.block_paths("indoor", 0, -1, 0), "split=-1"),
         (lambda: simulator.paths("indoor", 1, 0).at_carrier(5.3), "carrier 5.3 Hz"),
+        (lambda: simulator.fdd_pair(simulator.paths("indoor", 1, 0), 5.1), "5.1 Hz"),
     ],
 )
 def test_errors_name_the_value(call, message):

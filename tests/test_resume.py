@@ -25,7 +25,7 @@ def test_nan_loss_stops_with_an_error(tiny_config, tmp_path, monkeypatch):
     good = data.load_split(config, "train")
     bad = good.csi.copy()
     bad[50] = np.nan
-    loaded = {"train": data.Split(bad, None), "validation": good}
+    loaded = {"train": data.Split(bad, bad, None, 1024), "validation": good}
     monkeypatch.setattr(data, "load_split", lambda config, split: loaded[split])
     with pytest.raises(ValueError, match="loss became nan at epoch 1"):
         train.train(config)

@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +14,15 @@ import tensorflow as tf
 from scipy import stats
 
 from tests.conftest import ROOT, run_command, tiny_flags
+from tests.processes import children, ended, wait_until
+from tfds_builders import blocks
+from tfds_builders import stream as drops
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
-from tfds_builders.cost2100_sim.stream import CHUNK_BLOCKS, Stream, block_csi
+from tfds_builders.stream import CHUNK_BLOCKS, Stream, block_csi
 from zoo import data, evaluate, stream, train
 from zoo.run_directory import RunDirectory
 
+INDOOR = ("cost2100_sim", {"scenario": "indoor"})
 TINY_STREAM = {
     "dataset": "cost2100_sim/indoor_tiny:stream",
     "num_train": 480,  # more than is stored
@@ -28,27 +30,8 @@ TINY_STREAM = {
 }
 
 
-def ended(pid: int) -> bool:
-    """No such process, or a zombie that its parent has still to collect."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
-        return status.split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def children() -> list[int]:
-    """Running stream workers that this process started."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
-            command = (path / "cmdline").read_text()
-            if int(parent) == os.getpid() and "cost2100_sim.stream" in command:
-                found.append(int(path.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
-    return found
+def workers() -> list[int]:
+    return children("tfds_builders.stream")
 
 
 def source_batches(config, start_epoch, count):
@@ -59,7 +42,8 @@ def source_batches(config, start_epoch, count):
 
 def test_workers_do_not_import_tensorflow():
     code = (
-        "import sys, tfds_builders.cost2100_sim.stream;"
+        "import sys; from tfds_builders import blocks, staging, stream;"
+        "blocks.simulator_of('cost2100_sim');"
         "print(sorted({n.split('.')[0] for n in sys.modules}))"
     )
     done = subprocess.run(
@@ -69,27 +53,27 @@ def test_workers_do_not_import_tensorflow():
 
 
 def test_blocks_are_the_same_whatever_the_workers():
-    blocks = [block_csi("indoor", 5, block) for block in range(3, 3 + CHUNK_BLOCKS)]
-    with Stream("indoor", 5) as one, Stream("indoor", 5, workers=2) as two:
+    single = [block_csi(*INDOOR, 5, block) for block in range(3, 3 + CHUNK_BLOCKS)]
+    with Stream(*INDOOR, 5) as one, Stream(*INDOOR, 5, workers=2) as two:
         first = list(islice(one.chunks(3), 2))
         second = list(islice(two.chunks(3), 2))
     np.testing.assert_array_equal(first, second)
-    np.testing.assert_array_equal(first[0], np.concatenate(blocks))
+    np.testing.assert_array_equal(first[0], np.concatenate(single))
     assert not np.array_equal(*first)
-    assert not children() and list(one.chunks()) == []
+    assert not workers() and list(one.chunks()) == []
 
 
 def test_drops_are_neither_stored_ones_nor_those_of_another_seed(tiny_config, tmp_path):
     config = tiny_config(tmp_path, num_train=0, num_validation=0, num_test=0)
     splits = [data.load_split(config, s).csi for s in ("train", "validation", "test")]
-    fresh = [block_csi("indoor", s, b) for s in (0, 1, DATASET_SEED) for b in (0, 1)]
+    fresh = [block_csi(*INDOOR, s, b) for s in (0, 1, DATASET_SEED) for b in (0, 1)]
     rows = np.concatenate([*splits, *fresh]).reshape(600 + 600, -1)
     assert len(np.unique(rows, axis=0)) == len(rows)
 
 
 def test_drops_have_the_statistics_of_the_stored_ones(tiny_config, tmp_path):
     stored = data.load_split(tiny_config(tmp_path, num_train=0), "train").h
-    fresh = np.concatenate([block_csi("indoor", 0, b) for b in range(10)]) - 0.5
+    fresh = np.concatenate([block_csi(*INDOOR, 0, b) for b in range(10)]) - 0.5
     norm = np.linalg.norm(fresh.reshape(1000, -1), axis=1)
     assert norm.max() < 0.9 + 1e-5 and np.median(norm) > 0.89
     energies = [np.sum(h**2, axis=-1) for h in (stored, fresh)]
@@ -128,7 +112,7 @@ def test_scalings_are_those_of_stored_data(tiny_config, tmp_path):
         batches[scaling] = source_batches(config, 0, 1)[1][0] - np.float32(0.5)
     np.testing.assert_array_equal(batches["stored"], batches["per_sample"])
     metadata = data.open_builder(config.dataset, config.data_dir).info.metadata
-    expected = block_csi("indoor", 0, 0, metadata["global_scale"])[:60] - 0.5
+    expected = block_csi(*INDOOR, 0, 0, metadata["global_scale"])[:60] - 0.5
     np.testing.assert_allclose(batches["global"], expected, atol=1e-6)
 
 
@@ -147,10 +131,10 @@ def test_interrupted_training_resumes_to_the_same_metrics(
     monkeypatch.setattr(RunDirectory, "append_metrics", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train.train(tiny_config(tmp_path, **changes))
-    assert not children()
+    assert not workers()
     monkeypatch.undo()
     run = train.train(tiny_config(tmp_path, **changes, stream_workers=2))
-    assert not children()
+    assert not workers()
     values, expected = (
         [record["loss"], record["val_nmse_db"], record["lr"]]
         for record in (run.read_metrics()[1], *cut)
@@ -189,51 +173,57 @@ def test_stream_with_two_replicas(data_dir, tmp_path):
 
 def test_error_of_a_worker_is_one_clear_error():
     words = "ended with status 1: ValueError: unknown COST2100 scenario 'attic'"
+    attic = Stream("cost2100_sim", {"scenario": "attic"}, 0)
     with pytest.raises(ChildProcessError, match=words) as caught:
-        with stream.batches(Stream("attic", 0), 60, steps=8) as batches:
+        with stream.batches(attic, 60, steps=8) as batches:
             next(iter(batches))
-    assert "\n" not in str(caught.value) and not children()
+    assert "\n" not in str(caught.value) and not workers()
+
+
+def test_csi_that_does_not_fit_the_stream_is_refused(monkeypatch):
+    csi = np.zeros((100, 32, 16, 2), np.float32)
+    monkeypatch.setattr(blocks, "simulator_of", lambda name: lambda *a: {"csi": csi})
+    task = {"args": ["name", {}, 0], "scale": None}
+    with pytest.raises(ValueError, match=r"float32 \(1000, 32, 16, 2\), a stream"):
+        drops._chunk(task, 0)
 
 
 @pytest.mark.parametrize("read", [iter, distributed])
 def test_killed_worker_is_one_clear_error(read):
-    expected = block_csi("indoor", 0, 0)[:60]
+    expected = block_csi(*INDOOR, 0, 0)[:60]
     with pytest.raises(ChildProcessError, match="worker was killed by signal 9"):
-        with stream.batches(Stream("indoor", 0), 60, steps=8) as batches:
+        with stream.batches(Stream(*INDOOR, 0), 60, steps=8) as batches:
             iterator = read(batches)
             np.testing.assert_array_equal(next(iterator), expected)
-            os.kill(children()[0], signal.SIGKILL)
+            os.kill(workers()[0], signal.SIGKILL)
             for _ in range(100):
                 next(iterator)
 
 
 def test_other_errors_end_the_workers_and_stay_themselves():
     with pytest.raises(ZeroDivisionError):
-        with stream.batches(Stream("indoor", 0, workers=2), 60, steps=8) as batches:
+        with stream.batches(Stream(*INDOOR, 0, workers=2), 60, steps=8) as batches:
             iterator = iter(batches)
             next(iterator)
-            assert len(children()) == 2
+            assert len(workers()) == 2
             raise ZeroDivisionError
-    assert not children()
+    assert not workers()
 
 
 def test_workers_end_when_their_reader_is_killed():
     code = (
-        "from tfds_builders.cost2100_sim.stream import Stream\n"
-        "drops = Stream('indoor', 0, workers=2)\n"
+        "from tfds_builders.stream import Stream\n"
+        f"drops = Stream(*{INDOOR}, 0, workers=2)\n"
         "next(chunks := drops.chunks())\n"
         "print(*[p.pid for p in drops._processes], flush=True)\n"
         "input()\n"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes) as reader:
-        workers = [int(pid) for pid in reader.stdout.readline().split()]
-        assert len(workers) == 2 and not any(map(ended, workers))
+        pids = [int(pid) for pid in reader.stdout.readline().split()]
+        assert len(pids) == 2 and not any(map(ended, pids))
         reader.kill()
-    deadline = time.monotonic() + 30
-    while not all(map(ended, workers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert all(map(ended, workers))
+    wait_until(lambda: all(map(ended, pids)))
 
 
 @pytest.mark.parametrize(

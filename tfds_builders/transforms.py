@@ -107,12 +107,12 @@ def kept_energy(h_a: np.ndarray, first: int, last: int = 0) -> np.ndarray:
 
 
 def delay_to_frequency(
-    h_t: np.ndarray, num_subcarriers: int, keep: int | None = None
+    h_t: np.ndarray, num_subcarriers: int, keep: int | None = None, last: int = 0
 ) -> np.ndarray:
     """Frequency response of each angular bin, complex `[..., N_t angle, keep]`.
 
-    Zero-filled unitary DFT of length `num_subcarriers` along delay, the first `keep`
-    bins (default all). The published COST2100 rho uses 257 and 125.
+    Unitary DFT of length `num_subcarriers` along the delays of `zero_fill`, the first
+    `keep` bins (default all). The published COST2100 rho uses 257 and 125.
 
     Raises:
       ValueError: more delay columns than subcarriers, or `keep` out of range.
@@ -120,7 +120,7 @@ def delay_to_frequency(
     keep = num_subcarriers if keep is None else keep
     if not 0 < keep <= num_subcarriers:
         raise ValueError(f"keep={keep} must lie in 1..{num_subcarriers} subcarriers")
-    h_t = zero_fill(h_t, num_subcarriers)
+    h_t = zero_fill(h_t, num_subcarriers, last)
     frequency = np.fft.fft(h_t, axis=-1, norm="ortho")[..., :keep]
     return frequency.astype(h_t.dtype, copy=False)
 

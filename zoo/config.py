@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +47,18 @@ class ExperimentConfig:
     num_validation: int = _flag(0, "use the first validation examples only; 0: all")
     num_test: int = _flag(0, "use the first test examples only; 0: all")
     stream_workers: int = _flag(1, "processes that simulate for DATASET:stream")
+    csi_noise: str = _flag(
+        "none",
+        "noise on the network's input, its target stays clean: white in angle and "
+        "delay, or of least-squares estimation from pilots over all subcarriers",
+        ("none", "awgn", "ls"),
+    )
+    train_snr_db: float = _flag(
+        math.inf, "SNR of --csi_noise in training and validation; inf: clean"
+    )
+    test_snr_db: float = _flag(
+        math.inf, "SNR of --csi_noise in the evaluation; inf: clean"
+    )
     init: str = _flag(
         "paper",
         "initial weights: the paper's, or fitted to training CSI to start at the "
@@ -115,7 +128,19 @@ class ExperimentConfig:
             if choices:
                 known = getattr(self, item.name) in choices
                 self._require(item.name, known, f"one of {', '.join(choices)}")
+        self._check_noise()
         parse_model_args(self.model_args)
+
+    def _check_noise(self) -> None:
+        snr_db = {name: getattr(self, name) for name in ("train_snr_db", "test_snr_db")}
+        for name, value in snr_db.items():
+            self._require(name, value >= -100, "-100 or more dB, or inf for clean CSI")
+        if (min(snr_db.values()) < math.inf) != (self.csi_noise != "none"):
+            given = "".join(f", --{name}={value}" for name, value in snr_db.items())
+            raise ValueError(
+                f"--csi_noise={self.csi_noise}{given} do not fit: give awgn or ls with "
+                "one SNR or both in dB, or none of them"
+            )
 
     def _require(self, name: str, fulfilled: bool, expected: str) -> None:
         if not fulfilled:
@@ -133,8 +158,9 @@ class ExperimentConfig:
         return Path("runs") / name
 
     def to_json(self) -> dict:
-        """Plain dictionary, the content of `config.json`."""
-        return dataclasses.asdict(self)
+        """Plain dictionary, the content of `config.json`; infinity becomes None."""
+        values = dataclasses.asdict(self)
+        return {k: None if v == math.inf else v for k, v in values.items()}
 
     @classmethod
     def from_json(cls, values: dict) -> ExperimentConfig:
@@ -149,12 +175,12 @@ class ExperimentConfig:
                 "config.json does not fit this version of the zoo: unknown fields "
                 f"{sorted(set(values) - names)}, missing {sorted(names - set(values))}"
             )
-        return cls(**values)
+        return cls(**{k: math.inf if v is None else v for k, v in values.items()})
 
     def to_flags(self) -> str:
         """Flagfile that sets every flag to this configuration."""
         lines = []
-        for name, value in self.to_json().items():
+        for name, value in dataclasses.asdict(self).items():
             text = str(value).lower() if isinstance(value, bool) else value
             lines.append(f"--{name}={text}")
         return "\n".join(lines) + "\n"

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-import tfds_builders
-from tfds_builders import transforms
-from zoo import stream
+from tfds_builders import build, transforms
+from zoo import noise, stream
 from zoo.config import ExperimentConfig
 
 
@@ -26,18 +22,25 @@ class Split:
     """One split in memory.
 
     Attributes:
-        csi: float32 `[n, N_t, N_a, 2]` in [0, 1], 0.5 is zero.
+        csi: the network's input, float32 `[n, N_t, N_a, 2]`, 0.5 is zero; noisy where
+            the configuration says so ('train' gets its noise in the step).
+        csi_clean: the truth in [0, 1]; without noise the same array.
         csi_freq: complex64 `[n, N_t angle, 125 subcarriers]`, zero-centred truth before
             delay truncation; None where the data set has none.
+        num_subcarriers: N_c; 1024 where the data set does not say.
+        last_taps: of the N_a delays, those that are the last of all N_c.
     """
 
     csi: np.ndarray
+    csi_clean: np.ndarray
     csi_freq: np.ndarray | None
+    num_subcarriers: int
+    last_taps: int = 0
 
     @property
     def h(self) -> np.ndarray:
-        """Zero-centred CSI, float32 `[n, N_t, N_a, 2]`."""
-        return self.csi - np.float32(0.5)
+        """Zero-centred truth, float32 `[n, N_t, N_a, 2]`."""
+        return self.csi_clean - np.float32(0.5)
 
 
 def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
@@ -46,34 +49,11 @@ def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
     Raises:
         ValueError: unknown data set or configuration.
         FileNotFoundError: published files are missing from `manual_dir`.
+        OSError: simulating failed; the next call takes up what is staged.
     """
     dataset, _ = stream.parse(dataset)
-    name, _, config = dataset.partition("/")
-    known = sorted(
-        path.parent.name
-        for path in Path(tfds_builders.__file__).parent.glob("*/*_dataset_builder.py")
-    )
-    if name not in known:
-        raise ValueError(
-            f"unknown dataset {name!r}, expected one of {', '.join(known)}"
-        )
-    module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
-    configs = [item.name for item in module.Builder.BUILDER_CONFIGS]
-    if config not in configs:
-        raise ValueError(
-            f"dataset {name!r} has no configuration {config!r}; write {name}/CONFIG "
-            f"with one of {', '.join(configs)}"
-        )
-    builder = module.Builder(config=config, data_dir=data_dir or None)
-    if not builder.data_path.exists():
-        print(f"preparing {dataset} in {builder.data_path}", flush=True)
-        if not sys.stderr.isatty():
-            tfds.disable_progress_bar()
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(
-                manual_dir=manual_dir or None, try_download_gcs=False
-            )
-        )
+    builder = build.find_builder(dataset, data_dir)
+    build.prepare(builder, build.usable_cores(), manual_dir)
     return builder
 
 
@@ -81,13 +61,13 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     """Read one split of a configuration's data set into memory.
 
     Args:
-        config: dataset, scaling and num_<split> apply; for a stream, num_train is the
-            length of its epochs instead.
+        config: dataset, scaling, noise and num_<split> apply; for a stream, num_train
+            is the length of its epochs instead.
         split: 'train', 'validation' or 'test'.
         at_most: read only so many; 0: no limit.
 
     Raises:
-        ValueError: too few examples, or NaN or infinity in them.
+        ValueError: too few examples, NaN or infinity in them, or sequences.
     """
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
     available = builder.info.splits[split].num_examples
@@ -97,12 +77,23 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         raise ValueError(
             f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
         )
+    shape = builder.info.features["csi"].shape
+    if len(shape) != 3:
+        raise ValueError(
+            f"{config.dataset} has sequences of {shape[0]} snapshots {shape[1:]}: the "
+            "networks take single ones, choose a data set without '_track'"
+        )
     wanted = min(wanted, at_most or wanted)
     with_freq = split == "test" and "csi_freq" in builder.info.features
     csi, scale, csi_freq = _read(builder, f"{split}[:{wanted}]", wanted, with_freq)
     if not np.isfinite(csi).all():
         raise ValueError(f"{config.dataset}, split {split}: NaN or infinity in csi")
-    return Split(_rescale(csi, scale, config.scaling, builder), csi_freq)
+    csi = _rescale(csi, scale, config.scaling, builder)
+    metadata = builder.info.metadata or {}
+    grid = int(metadata.get("num_subcarriers", 1024))
+    ratio = noise.ratio(config, split, csi.shape[2], grid)
+    noisy = noise.stored(csi, ratio, config.seed, split)
+    return Split(noisy, csi, csi_freq, grid, int(metadata.get("last_taps", 0)))
 
 
 def _read(builder, split: str, count: int, with_freq: bool):
@@ -219,7 +210,7 @@ def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
     if stream.parse(config.dataset)[1]:
         builder = open_builder(config.dataset, config.data_dir)
         scale = float(_global_scale(builder)) if config.scaling == "global" else None
-        drops = stream.open_stream(config, builder.builder_config.scenario, scale)
+        drops = stream.open_stream(config, builder.builder_config.simulation, scale)
         steps = steps_per_epoch(num_train(config, builder), size)
         return steps, functools.partial(stream.batches, drops, size, steps)
     csi = load_split(config, "train").csi

@@ -1,12 +1,15 @@
 """Evaluate a run on the test split: python -m zoo.evaluate --run=DIR --json=FILE.
 
 Writes one results row (JSON), and beside it plots of true against recovered |H| and of
-the distribution of the per-sample NMSE.
+the distribution of the per-sample NMSE. `--test_snr_db` and `--csi_noise` put another
+noise on the network's input than the run's; the truth is always clean.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from absl import flags
 from serving import bitstream
 from tfds_builders import transforms
 from zoo import cli, complexity, data, files, metrics, pca, plots
-from zoo.config import parse_model_args
+from zoo.config import ExperimentConfig, parse_model_args
 from zoo.keras_compat import LEGACY
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
@@ -44,13 +47,15 @@ def through_bits(codeword: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
     return np.asarray(quantizer.dequantize(indices)), payload.shape[1]
 
 
-def _frequency_metrics(test: data.Split, h_hat: np.ndarray, grid: int) -> dict:
+def _frequency_metrics(test: data.Split, h_hat: np.ndarray) -> dict:
     """Rho, SGCS and beamforming loss on 125 subcarriers; rho on the whole grid."""
     estimate = metrics.to_complex(h_hat)
-    row = {"rho_all": _rho_all(metrics.to_complex(test.h), estimate, grid)}
+    h, grid = metrics.to_complex(test.h), test.num_subcarriers
+    last = test.last_taps
+    row = {"rho_all": _rho_all(h, estimate, grid, last)}
     if test.csi_freq is None:
         return row
-    freq = transforms.delay_to_frequency(estimate, RHO_GRID, RHO_SUBCARRIERS)
+    freq = transforms.delay_to_frequency(estimate, RHO_GRID, RHO_SUBCARRIERS, last)
     return row | {
         "rho": metrics.rho(test.csi_freq, freq),
         "sgcs": metrics.sgcs(test.csi_freq, freq),
@@ -58,20 +63,21 @@ def _frequency_metrics(test: data.Split, h_hat: np.ndarray, grid: int) -> dict:
     }
 
 
-def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int) -> float:
+def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int, last: int) -> float:
     """Rho over all subcarriers; the truth is the zero-filled truncated CSI."""
     values = []
     for start in range(0, len(h), BATCH):
         pair = (x[start : start + BATCH] for x in (h, h_hat))
-        freq = [transforms.delay_to_frequency(x, grid) for x in pair]
+        freq = [transforms.delay_to_frequency(x, grid, last=last) for x in pair]
         values.append(metrics.cosine_similarity(*freq).mean(axis=1))
     return float(np.concatenate(values).mean())
 
 
-def _klt_db(train: np.ndarray, test: np.ndarray, codeword_dim: int) -> float | None:
+def _klt_db(train: data.Split, test: data.Split, codeword_dim: int) -> float | None:
     """NMSE of the KLT line; None where it does not exist (odd M, few samples)."""
     try:
-        return pca.nmse_db(train, test, codeword_dim)
+        noisy = test.csi - np.float32(0.5)
+        return pca.nmse_db(train.h, test.h, codeword_dim, noisy)
     except ValueError as error:
         print(f"no KLT line: {error}")
         return None
@@ -91,8 +97,30 @@ def _nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
     }
 
 
-def evaluate(run: RunDirectory) -> tuple[dict, np.ndarray, np.ndarray]:
+def with_noise(
+    settings: ExperimentConfig, csi_noise: str | None, test_snr_db: float | None
+) -> ExperimentConfig:
+    """Configuration with other test noise; None keeps the run's, 'none' is clean CSI.
+
+    Raises:
+        ValueError: noise without SNR, or an SNR without noise.
+    """
+    given = {"csi_noise": csi_noise, "test_snr_db": test_snr_db}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if csi_noise == "none":
+        changes = {"train_snr_db": math.inf, "test_snr_db": math.inf, **changes}
+    return dataclasses.replace(settings, **changes)
+
+
+def evaluate(
+    run: RunDirectory, csi_noise: str | None = None, test_snr_db: float | None = None
+) -> tuple[dict, np.ndarray, np.ndarray]:
     """Evaluate a run's best weights on its test split, read once.
+
+    Args:
+        run: the run.
+        csi_noise: kind of test noise instead of the run's.
+        test_snr_db: SNR of the test instead of the run's.
 
     Returns:
         The results row, and zero-centred truth and recovered CSI
@@ -101,7 +129,7 @@ def evaluate(run: RunDirectory) -> tuple[dict, np.ndarray, np.ndarray]:
     Raises:
         FileNotFoundError, ValueError: no such run, damaged files or unusable data.
     """
-    settings = run.config()
+    settings = with_noise(run.config(), csi_noise, test_snr_db)
     builder = data.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
@@ -116,14 +144,14 @@ def evaluate(run: RunDirectory) -> tuple[dict, np.ndarray, np.ndarray]:
         sent, payload_bytes = through_bits(codeword, settings.bits)
         feedback_bits = 8 * payload_bytes
         h_hat = decode(model, sent)
-    grid = int((builder.info.metadata or {}).get("num_subcarriers", 1024))
     row = {
         **_identity(run, settings, builder, csi_shape),
+        **_noise(run.config(), settings),
         "feedback_bits": feedback_bits,
         **_nmse_metrics(test.h, h_hat),
         "nmse_float_db": metrics.nmse_db(test.h, h_float),
-        "nmse_pca_db": _klt_db(train.h, test.h, settings.codeword_dim),
-        **_frequency_metrics(test, h_hat, grid),
+        "nmse_pca_db": _klt_db(train, test, settings.codeword_dim),
+        **_frequency_metrics(test, h_hat),
         **complexity.summary(model),
         "num_test": len(test.csi),
         "num_train": data.num_train(settings, builder),
@@ -154,6 +182,16 @@ def _identity(run, settings, builder, csi_shape) -> dict:
     }
 
 
+def _noise(trained: ExperimentConfig, tested: ExperimentConfig) -> dict:
+    """Noise of test and training; an SNR of None is clean CSI."""
+    return {
+        "csi_noise": tested.csi_noise,
+        "test_snr_db": tested.to_json()["test_snr_db"],
+        "train_csi_noise": trained.csi_noise,
+        "train_snr_db": trained.to_json()["train_snr_db"],
+    }
+
+
 def _training(run, settings) -> dict:
     records = run.read_metrics()
     best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}
@@ -172,7 +210,7 @@ def _training(run, settings) -> dict:
 
 
 def _save_samples(target: Path, h: np.ndarray) -> None:
-    """Write zero-centred CSI as the sample file of serving.client."""
+    """Write zero-centred clean CSI as the sample file of serving.client."""
     with files.atomic_path(target) as temporary, temporary.open("wb") as file:
         np.savez(file, h=h)
     print(f"test CSI for serving.client: {target}")
@@ -184,8 +222,10 @@ def main(argv: list[str]) -> None:
     if not flags.FLAGS.run:
         raise ValueError("--run is missing: give a run directory, e.g. runs/quickstart")
     run = RunDirectory(Path(flags.FLAGS.run))
-    target = Path(flags.FLAGS.json or run.path / "evaluation.json")
-    row, h, h_hat = evaluate(run)
+    noise = (flags.FLAGS.csi_noise, flags.FLAGS.test_snr_db)
+    name = "_".join(["evaluation", *(str(x) for x in noise if x is not None)])
+    target = Path(flags.FLAGS.json or run.path / f"{name}.json")
+    row, h, h_hat = evaluate(run, *noise)
     with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
         plots.save_examples(h[:6], h_hat[:6], image)
     with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
@@ -200,6 +240,10 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string("run", "", "run directory of a training")
-    flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation.json")
-    flags.DEFINE_string("samples", "", "also write the test CSI (.npz) for the client")
+    flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation*.json")
+    flags.DEFINE_string("samples", "", "also write the clean test CSI for the client")
+    flags.DEFINE_float("test_snr_db", None, "SNR of the test instead of the run's")
+    flags.DEFINE_enum(
+        "csi_noise", None, ["none", "awgn", "ls"], "noise instead of the run's"
+    )
     cli.run(main)

@@ -44,6 +44,19 @@ def reconstruct(h: np.ndarray, basis: np.ndarray) -> np.ndarray:
     return x_hat.reshape(h.shape)
 
 
-def nmse_db(train: np.ndarray, test: np.ndarray, codeword_dim: int) -> float:
-    """Global NMSE in dB of the KLT line on test CSI."""
-    return metrics.nmse_db(test, reconstruct(test, fit(train, codeword_dim)))
+def nmse_db(
+    train: np.ndarray,
+    test: np.ndarray,
+    codeword_dim: int,
+    noisy: np.ndarray | None = None,
+) -> float:
+    """Global NMSE in dB of the KLT line on test CSI.
+
+    Args:
+        train: zero-centred CSI `[n, N_t, N_a, 2]` for the basis.
+        test: zero-centred truth.
+        codeword_dim: M, even.
+        noisy: what the encoder sees of `test`; by default the truth.
+    """
+    inputs = test if noisy is None else noisy
+    return metrics.nmse_db(test, reconstruct(inputs, fit(train, codeword_dim)))

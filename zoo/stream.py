@@ -1,4 +1,4 @@
-"""Endless training data: 'cost2100_sim/CONFIG:stream' as tf.data batches.
+"""Endless training data: 'NAME/CONFIG:stream', simulated, as tf.data batches.
 
 An epoch of a stream is as long as --num_train says (by default as the stored training
 split) and holds drops that no other epoch does. Validation and test are the stored
@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from tfds_builders.cost2100_sim.simulator import BLOCK
-from tfds_builders.cost2100_sim.stream import CHUNK_SHAPE, Stream
+from tfds_builders import blocks
+from tfds_builders.stream import CHUNK_SHAPE, Stream
 from zoo.config import ExperimentConfig
 
 SUFFIX = "stream"
-SIMULATED = ("cost2100_sim",)
+SIMULATED = blocks.simulated()
 
 
 def parse(dataset: str) -> tuple[str, bool]:
@@ -41,12 +41,14 @@ def parse(dataset: str) -> tuple[str, bool]:
     return stored, bool(colon)
 
 
-def open_stream(config: ExperimentConfig, scenario: str, scale: float | None) -> Stream:
+def open_stream(
+    config: ExperimentConfig, simulation: dict, scale: float | None
+) -> Stream:
     """Stream of a configuration; no process runs before it is read.
 
     Args:
-        config: seed, stream_workers and strategy apply.
-        scenario: 'indoor' or 'outdoor'.
+        config: dataset, seed, stream_workers and strategy apply.
+        simulation: what determines the drops of the data set.
         scale: one factor for all drops; None: each its own.
 
     Raises:
@@ -57,7 +59,8 @@ def open_stream(config: ExperimentConfig, scenario: str, scale: float | None) ->
             f"--strategy=multi_worker: {config.dataset} streams on one machine only; "
             f"drop ':{SUFFIX}', or take --strategy=mirrored"
         )
-    return Stream(scenario, config.seed, config.stream_workers, scale)
+    name = config.dataset.partition("/")[0]
+    return Stream(name, simulation, config.seed, config.stream_workers, scale)
 
 
 def rebatch(
@@ -92,7 +95,7 @@ def batches(
     Raises:
         OSError: a worker failed: in place of the StopIteration that `next` meets.
     """
-    first_block, skip = divmod(start_epoch * steps * batch_size, BLOCK)
+    first_block, skip = divmod(start_epoch * steps * batch_size, blocks.BLOCK)
     failures = []
 
     def generate():

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from zoo import cli, config, data, distribution, klt_start, pretrained
+from zoo import cli, config, data, distribution, klt_start, noise, pretrained
 from zoo.callbacks import Progress, TensorBoard
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras, set_precision
@@ -45,7 +45,9 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     set_precision(settings.precision)
     steps, batches_from = data.training_source(settings)
     validation = data.load_split(settings, "validation")
-    trainer = Trainer(settings, strategy, validation.csi.shape[1:], steps)
+    shape = validation.csi.shape[1:]
+    ratio = noise.ratio(settings, "train", shape[1], validation.num_subcarriers)
+    trainer = Trainer(settings, strategy, shape, steps, ratio)
     progress = run.restore_checkpoint(trainer.variables)
     if worker:
         run = run.worker(worker)

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from zoo import data, distribution, metrics
+from zoo import data, distribution, metrics, noise
 from zoo.config import ExperimentConfig
 from zoo.fused import fused_autoencoder, use_fused
 from zoo.keras_compat import keras
@@ -25,6 +25,7 @@ class Trainer:
         strategy: tf.distribute strategy that owns the variables.
         csi_shape: (N_t, N_a, 2).
         steps_per_epoch: for the learning-rate schedule.
+        noise_ratio: E||noise||^2 / ||h||^2 of the step's input.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class Trainer:
         strategy: tf.distribute.Strategy,
         csi_shape: tuple[int, int, int],
         steps_per_epoch: int,
+        noise_ratio: float = 0.0,
     ):
         self.settings, self.strategy = settings, strategy
+        self.noise_ratio = noise_ratio
         with strategy.scope():
             self.model = build_autoencoder(settings, csi_shape)
             network = self.model.autoencoder
@@ -63,12 +66,21 @@ class Trainer:
     def _update(self, csi):
         """One replica's update; returns its share of the global mean loss."""
         with tf.GradientTape() as tape:
-            error = tf.square(self._network(csi, training=True) - csi)
+            error = tf.square(self._network(self._noisy(csi), training=True) - csi)
             per_sample = tf.reduce_mean(error, axis=(1, 2, 3))
             loss = tf.reduce_sum(per_sample) / self.settings.batch_size
             target = self.optimizer.scale_loss(loss) if self.scaled else loss
         self._apply(tape.gradient(target, self.model.autoencoder.trainable_variables))
         return loss
+
+    def _noisy(self, csi):
+        """The network's input: fresh noise, the same again in a resumed run."""
+        if not self.noise_ratio:
+            return csi
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        step = tf.cast(self.optimizer.iterations, tf.int64)
+        draw = step * self.strategy.num_replicas_in_sync + tf.cast(replica, tf.int64)
+        return noise.fresh(csi, self.noise_ratio, self.settings.seed, draw)
 
     def _apply_gradients(self, gradients):
         variables = self.model.autoencoder.trainable_variables

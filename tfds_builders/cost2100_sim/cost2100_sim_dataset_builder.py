@@ -3,59 +3,104 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_builders import transforms
+from tfds_builders import blocks, generation, transforms
+from tfds_builders.blocks import BLOCK, SPLITS
 from tfds_builders.cost2100_sim import simulator
-from tfds_builders.cost2100_sim.examples import SPLITS, examples
+from tfds_builders.cost2100_sim.examples import NUM_DELAY
 from tfds_builders.cost2100_sim.parameters import load_scenario
-from tfds_builders.features import csi_features
+from tfds_builders.features import csi_features, sequence_features
 from tfds_builders.provenance import git_commit
 
 DATASET_SEED = 2100
-NUM_DELAY = 32
 SCENARIOS = ("indoor", "outdoor")
-SIZES = {
-    "": (100_000, 30_000, 20_000),
-    "_quick": (20_000, 2_000, 2_000),
-    "_tiny": (400, 100, 100),
-}
+# Wang et al., "Deep Learning-based CSI Feedback Approach for Time-varying Massive MIMO
+# Channels", IEEE Wireless Communications Letters 8(2), 2019: ten frames, 40 ms apart.
+SPEEDS = {"indoor": 0.001, "outdoor": 0.9}
+TIMES = tuple(round(0.04 * frame, 2) for frame in range(10))
+PUBLISHED, FDD_SIZES = (100_000, 30_000, 20_000), (60_000, 20_000, 20_000)
+TRACK_SIZES = (75_000, 12_500, 12_500)
+SMALLER = {"_quick": (20_000, 2_000, 2_000), "_tiny": (400, 100, 100)}
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class Cost2100SimConfig(tfds.core.BuilderConfig):
-    """Scenario, examples per split (train, validation, test) and dataset seed."""
+    """What is simulated, examples per split and dataset seed.
+
+    Attributes:
+      scenario: `indoor` or `outdoor`.
+      sizes: examples of train, validation and test.
+      seed: of the data set.
+      uplink_hz: carrier of an uplink of the same drops; None: no uplink.
+      last_taps: of the 32 kept delay taps, those from the end.
+      speed: of UEs in m/s that move; None: they rest.
+      times: of the snapshots of a moving UE, s.
+    """
 
     scenario: str
     sizes: tuple[int, int, int]
     seed: int = DATASET_SEED
+    uplink_hz: float | None = None
+    last_taps: int = 0
+    speed: float | None = None
+    times: tuple[float, ...] = ()
 
     def __post_init__(self):
         load_scenario(self.scenario)
-        if any(num <= 0 or num % simulator.BLOCK for num in self.sizes):
-            raise ValueError(
-                f"sizes {self.sizes} must be positive multiples of {simulator.BLOCK}"
-            )
+        blocks.check_sizes(self.sizes)
+
+    @property
+    def simulation(self) -> dict:
+        """What determines the drops beside the seed, see `blocks`."""
+        simulation = {"scenario": self.scenario}
+        if self.uplink_hz is not None:
+            simulation |= {"uplink_hz": self.uplink_hz, "last_taps": self.last_taps}
+        if self.speed is not None:
+            simulation |= {"speed": self.speed, "times": list(self.times)}
+        return simulation
 
 
-def _config(scenario: str, suffix: str) -> Cost2100SimConfig:
-    train, validation, test = SIZES[suffix]
-    return Cost2100SimConfig(
-        name=scenario + suffix,
-        description=f"{scenario}, {train} / {validation} / {test} drops",
-        scenario=scenario,
-        sizes=SIZES[suffix],
+def _configs(
+    name: str, about: str, sizes: tuple[int, int, int], **settings
+) -> list[Cost2100SimConfig]:
+    """A configuration and its smaller variants."""
+    return [
+        Cost2100SimConfig(
+            name=name + suffix,
+            description=f"{about}, {' / '.join(map(str, numbers))} drops",
+            sizes=numbers,
+            **settings,
+        )
+        for suffix, numbers in {"": sizes, **SMALLER}.items()
+    ]
+
+
+def _all_configs() -> list[Cost2100SimConfig]:
+    configs = []
+    for scenario in SCENARIOS:
+        configs += _configs(scenario, scenario, PUBLISHED, scenario=scenario)
+        about = f"{scenario}, UE moving at {SPEEDS[scenario]} m/s"
+        track = {"speed": SPEEDS[scenario], "times": TIMES}
+        configs += _configs(
+            f"{scenario}_track", about, TRACK_SIZES, scenario=scenario, **track
+        )
+    return configs + _configs(
+        "dualnet_indoor_fdd",
+        "DualNet-MP: indoor, downlink 5.3 GHz and uplink 5.1 GHz",
+        FDD_SIZES,
+        scenario="indoor",
+        uplink_hz=5.1e9,
+        last_taps=16,
     )
 
 
-def _kept_energy(paths: simulator.Paths) -> float:
-    """Mean fraction of a drop's energy in the first 32 of all 1024 delay taps."""
-    h_a = simulator.taps(paths, simulator.NUM_SUBCARRIERS)
-    return float(transforms.kept_energy(h_a, NUM_DELAY).mean())
+def _kept_energy(config: Cost2100SimConfig) -> float:
+    """Mean fraction of a resting drop's energy in the kept of all 1024 delay taps."""
+    first = simulator.block_paths(config.scenario, config.seed, SPLITS["train"], 0)
+    h_a, last = simulator.taps(first, simulator.NUM_SUBCARRIERS), config.last_taps
+    return float(transforms.kept_energy(h_a, NUM_DELAY - last, last).mean())
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -63,9 +108,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
-    BUILDER_CONFIGS = [
-        _config(scenario, suffix) for scenario in SCENARIOS for suffix in SIZES
-    ]
+    BUILDER_CONFIGS = _all_configs()
+
+    examples_of = staticmethod(generation.simulated)  # or as tfds_builders.build says
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
@@ -78,8 +123,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             seed=config.seed,
             git_commit=git_commit(),
         )
+        features = csi_features(config.uplink_hz is not None)
+        if config.uplink_hz is not None:
+            metadata |= {"uplink_hz": config.uplink_hz, "last_taps": config.last_taps}
+        if config.speed is not None:
+            metadata |= {"speed": config.speed, "times_s": list(config.times)}
+            features = sequence_features(len(config.times))
         return self.dataset_info_from_configs(
-            features=csi_features(),
+            features=features,
             metadata=metadata,
             disable_shuffling=True,
             homepage="https://github.com/cost2100/cost2100",
@@ -87,33 +138,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        sizes = zip(SPLITS, self.builder_config.sizes, strict=True)
-        return {split: self._generate_examples(split, num) for split, num in sizes}
+    ) -> dict[str, generation.KeyedExamples]:
+        self.info.metadata["kept_energy"] = _kept_energy(self.builder_config)
+        self.info.metadata["kept_energy_drops"] = BLOCK
+        return {split: self._generate_examples(split) for split in SPLITS}
 
-    def _generate_examples(
-        self, split: str, num: int
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        config = self.builder_config
-        for block in range(num // simulator.BLOCK):
-            paths = simulator.block_paths(
-                config.scenario, config.seed, SPLITS[split], block
-            )
-            h = simulator.taps(paths)
-            if split == "train":
-                self._update_metadata(h, paths if block == 0 else None)
-            features = examples(h, paths if split == "test" else None)
-            for row in range(simulator.BLOCK):
-                key = block * simulator.BLOCK + row
-                yield key, {name: value[row] for name, value in features.items()}
-
-    def _update_metadata(
-        self, h: np.ndarray, first_paths: simulator.Paths | None
-    ) -> None:
-        """Keep the scale that fits all of train so far and the kept energy."""
-        metadata, scale = self.info.metadata, float(transforms.global_scale(h))
-        if first_paths is not None:
-            metadata["kept_energy"] = _kept_energy(first_paths)
-            metadata["kept_energy_drops"] = len(h)
-            metadata["global_scale"] = scale
-        metadata["global_scale"] = min(metadata["global_scale"], scale)
+    def _generate_examples(self, split: str) -> generation.KeyedExamples:
+        return self.examples_of(self, split)

@@ -1,38 +1,48 @@
-"""Channels -> examples, the same for the stored splits and for streams (NumPy)."""
+"""Simulated COST2100 drops -> examples, for stored splits and for streams (NumPy)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tfds_builders import transforms
-from tfds_builders.cost2100_sim import simulator
+from tfds_builders import csi_examples
+from tfds_builders.blocks import SPLITS
+from tfds_builders.cost2100_sim import motion, simulator
 
-SPLITS = {"train": 0, "validation": 1, "test": 2}
-STREAM_SPLIT = 3  # of no stored data set: a stream never repeats a stored drop
+NUM_DELAY = 32
 
 
-def examples(
-    h: np.ndarray, frequency_paths: simulator.Paths | None = None
+def block_examples(
+    simulation: dict, seed: int, split: int, block: int
 ) -> dict[str, np.ndarray]:
-    """Features of a block of channels, one row per drop, scaled per sample.
+    """Features of the 100 drops of one block, each drop scaled on its own.
 
     Args:
-      h: zero-centred complex64 `[drops, 32 angle, 32 delay]`.
-      frequency_paths: paths of the same drops where `csi_freq` is wanted.
+      simulation: `scenario` is "indoor" or "outdoor". With `speed` in m/s and `times`
+        in s the UEs move. With `uplink_hz` there is an uplink of the same drops;
+        `last_taps` of the 32 kept delay taps are then the last of all.
+      seed: of the data set or stream.
+      split: 0 train, 1 validation, 2 test, 3 a stream.
+      block: its index within the split.
 
     Returns:
-      `csi` float32 `[drops, 32, 32, 2]`, `scale` float32 `[drops]` and `csi_freq`
-      float32 `[drops, 32, 125, 2]`, without rows (`[drops, 0, 125, 2]`) by default.
+      `csi` float32 `[100, 32, 32, 2]`, `scale` float32 `[100]` and `csi_freq` float32
+      `[100, 32, 125, 2]`, without rows (`[100, 0, 125, 2]`) but in the test split; with
+      an uplink `csi_uplink` and `scale_uplink`. Of moving UEs `csi` float32
+      `[100, times, 32, 32, 2]` and `scale` only.
+
+    Raises:
+      ValueError: unknown scenario, or a negative number.
     """
-    scale = transforms.per_sample_scale(h)
-    csi_freq = np.zeros((len(h), 0, 125, 2), np.float32)
-    if frequency_paths is not None:
-        frequency = simulator.beam_subcarriers(frequency_paths)
-        csi_freq = _real_pairs(frequency * scale[:, None, None])
-    csi = transforms.to_unit_range(h, scale)
-    return {"csi": csi, "scale": scale, "csi_freq": csi_freq}
-
-
-def _real_pairs(h: np.ndarray) -> np.ndarray:
-    """Complex `[...]` as float32 `[..., 2]` (re, im)."""
-    return h.astype(np.complex64, order="C")[..., None].view(np.float32)
+    scenario = simulation["scenario"]
+    if "times" in simulation:
+        what = simulation["speed"], simulation["times"]
+        track = motion.block_track(scenario, seed, split, block, *what)
+        return csi_examples.sequence(motion.sequence_taps(track))
+    paths = simulator.block_paths(scenario, seed, split, block)
+    is_test = split == SPLITS["test"]
+    frequency = simulator.beam_subcarriers(paths) if is_test else None
+    if "uplink_hz" not in simulation:
+        return csi_examples.snapshot(simulator.taps(paths), frequency)
+    last = simulation["last_taps"]
+    pair = simulator.fdd_pair(paths, simulation["uplink_hz"], NUM_DELAY - last, last)
+    return csi_examples.snapshot(pair[0], frequency) | csi_examples.uplink(pair[1])

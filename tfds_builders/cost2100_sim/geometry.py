@@ -28,7 +28,9 @@ class Clusters:
     """Flat arrays `[C, ...]` of clusters as seen from the BS and from the UE.
 
     Each side has a centre `[C, 2]` m, the direction `[C]` rad along which the first
-    radius points, and radii `[C, 3]` m (delay, azimuth, elevation).
+    radius points, and radii `[C, 3]` m (delay, azimuth, elevation). `region_distance`
+    is the one of the terminal from the nearest active region: -inf for the local
+    clusters, which need none, inf where none is active.
     """
 
     drop: np.ndarray
@@ -39,8 +41,14 @@ class Clusters:
     ue_facing: np.ndarray
     ue_radii: np.ndarray
     link_delay: np.ndarray
-    power: np.ndarray
+    shadowing: np.ndarray
+    bs_distance: np.ndarray
     region_distance: np.ndarray
+
+    @property
+    def is_local(self) -> np.ndarray:
+        """Which clusters sit on a terminal, bool `[C]`."""
+        return np.isneginf(self.region_distance)
 
     @classmethod
     def concatenate(cls, parts: list[Clusters]) -> Clusters:
@@ -56,11 +64,10 @@ def draw_clusters(
 ) -> Clusters:
     """All clusters of the drops at `ue [drops, 2]`, local ones first in each drop."""
     counts = draw_cluster_counts(scenario, rng, len(ue))
-    sites = [ue, np.zeros_like(ue)] if scenario.bs_local_cluster else [ue]
-    parts = [_draw_local(scenario, rng, site) for site in sites]
+    local = draw_local(scenario, rng, ue)
     drop = np.repeat(np.arange(len(ue)), counts)
-    parts.append(_draw_far(scenario, rng, ue, drop))
-    return Clusters.concatenate(parts)
+    regions = draw_regions(scenario, rng, ue[drop])
+    return Clusters.concatenate([*local, draw_far(scenario, rng, drop, *regions)])
 
 
 def _draw_sizes(
@@ -87,37 +94,38 @@ def _draw_sizes(
     return shadowing, delay_radius, np.tan(np.radians(angles) / 2)
 
 
-def _draw_local(
+def draw_local(
+    scenario: Scenario, rng: np.random.Generator, ue: np.ndarray
+) -> list[Clusters]:
+    """One single-bounce cluster around each UE `[drops, 2]`, then around the BS."""
+    sites = [ue, np.zeros_like(ue)] if scenario.bs_local_cluster else [ue]
+    return [_draw_around(scenario, rng, site) for site in sites]
+
+
+def _draw_around(
     scenario: Scenario, rng: np.random.Generator, terminal: np.ndarray
 ) -> Clusters:
-    """One single-bounce cluster around each terminal `[drops, 2]` (a BS or a UE).
-
-    It has no visibility region (distance -inf: gain 1) and no attenuation with delay.
-    """
     count = len(terminal)
     shadowing, radius, _ = _draw_sizes(scenario, rng, count)
     side = (terminal, np.zeros(count), np.stack([radius, radius, radius / 20], axis=1))
-    return Clusters(
-        np.arange(count),
-        *side,
-        *side,
-        np.zeros(count),
-        shadowing,
-        np.full(count, -np.inf),
-    )
+    zeros = np.zeros(count)
+    no_region = np.full(count, -np.inf)
+    return Clusters(np.arange(count), *side, *side, zeros, shadowing, zeros, no_region)
 
 
-def _draw_far(
-    scenario: Scenario, rng: np.random.Generator, ue: np.ndarray, drop: np.ndarray
+def draw_far(
+    scenario: Scenario,
+    rng: np.random.Generator,
+    drop: np.ndarray,
+    region: np.ndarray,
+    region_distance: np.ndarray,
 ) -> Clusters:
-    """Clusters `[C]` of the visibility regions around the terminals `ue [drops, 2]`.
+    """Clusters `[C]` of drops `drop [C]` with reference regions `region [C, 2]`.
 
-    `drop [C]` names the drop of each cluster. A twin cluster is seen by the UE as an
-    image at the distance that gives both sides the same azimuth radius; a single-bounce
-    one is the same on both sides.
+    A twin cluster is seen by the UE as an image at the distance that gives both sides
+    the same azimuth radius; a single-bounce one is the same on both sides.
     """
-    count, terminal = len(drop), ue[drop]
-    region, region_distance = draw_regions(scenario, rng, terminal)
+    count = len(drop)
     shadowing, delay_radius, tangents = _draw_sizes(scenario, rng, count)
     bs_distance = rng.uniform(
         scenario.cluster_distance_min_m, scenario.cluster_distance_max_m, count
@@ -142,11 +150,8 @@ def _draw_far(
     for near, far in zip(bs, image, strict=True):
         far[single] = near[single]
     link_delay = np.where(single, 0.0, _draw_link_delay(scenario, rng, count))
-    length = bs_distance + np.hypot(*(image[0] - terminal).T)
-    power = shadowing * _attenuation(
-        scenario, length / SPEED_OF_LIGHT + link_delay, np.hypot(*terminal.T)
-    )
-    return Clusters(drop, *bs, *image, link_delay, power, region_distance)
+    sizes = (link_delay, shadowing, bs_distance)
+    return Clusters(drop, *bs, *image, *sizes, region_distance)
 
 
 def _draw_link_delay(
@@ -158,30 +163,50 @@ def _draw_link_delay(
     )
 
 
-def _attenuation(
-    scenario: Scenario, delay: np.ndarray, los_distance: np.ndarray
-) -> np.ndarray:
-    """Cluster power `max(exp(-k (tau - tau_0)), exp(-k (tau_b - tau_0)))`."""
+def _power(scenario: Scenario, clusters: Clusters, ue: np.ndarray) -> np.ndarray:
+    """Cluster power `max(exp(-k (tau - tau_0)), exp(-k (tau_b - tau_0)))`, shadowed.
+
+    Local clusters are not attenuated.
+    """
+    terminal = ue[clusters.drop]
+    length = clusters.bs_distance + np.hypot(*(clusters.ue_centre - terminal).T)
+    delay = length / SPEED_OF_LIGHT + clusters.link_delay
     if scenario.cutoff_delay_us is not None:
         delay = np.minimum(delay, scenario.cutoff_delay_us * 1e-6)
-    excess_us = (delay - los_distance / SPEED_OF_LIGHT) * 1e6
-    return np.exp(-scenario.attenuation_per_us * excess_us)
+    excess_us = (delay - np.hypot(*terminal.T) / SPEED_OF_LIGHT) * 1e6
+    attenuation = np.exp(-scenario.attenuation_per_us * excess_us)
+    return clusters.shadowing * np.where(clusters.is_local, 1.0, attenuation)
 
 
-def draw_paths(
-    scenario: Scenario, rng: np.random.Generator, clusters: Clusters, ue: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    """Paths of every cluster: azimuth, elevation, delay, amplitude `[C, n]`.
+def draw_scatterers(
+    scenario: Scenario, rng: np.random.Generator, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Paths of `count` clusters, in units of their cluster.
 
-    Positions are normal with a third of the radii and the same draw on both sides;
-    amplitudes carry the power of their cluster, without visibility gain and path loss.
-    Azimuths are not wrapped.
+    Returns:
+      Positions `[3, C, n]` in thirds of the radii, the same on both sides, and complex
+      amplitudes `[C, n]`; all are standard normal.
     """
-    shape = (len(clusters.drop), scenario.paths_per_cluster)
+    shape = (count, scenario.paths_per_cluster)
     normal = rng.standard_normal((3, *shape))
-    amplitude = rng.standard_normal((*shape, 2)).view(np.complex128)[..., 0]
+    return normal, rng.standard_normal((*shape, 2)).view(np.complex128)[..., 0]
+
+
+def trace_paths(
+    scenario: Scenario,
+    clusters: Clusters,
+    scatterers: tuple[np.ndarray, np.ndarray],
+    ue: np.ndarray,
+) -> tuple[np.ndarray, ...]:
+    """Paths of every cluster to `ue [drops, 2]`: azimuth, elevation, delay, amplitude.
+
+    All `[C, n]`. Amplitudes carry the power of their cluster, without visibility gain
+    and path loss. Azimuths are not wrapped.
+    """
+    normal, amplitude = scatterers
     energy = np.sum(amplitude.real**2 + amplitude.imag**2, axis=1)
-    amplitude *= np.sqrt(clusters.power / energy)[:, None]
+    power = _power(scenario, clusters, ue)
+    amplitude = amplitude * np.sqrt(power / energy)[:, None]
     bs = _spread(normal, clusters.bs_centre, clusters.bs_facing, clusters.bs_radii)
     to_ue = clusters.ue_centre - ue[clusters.drop]
     image = _spread(normal, to_ue, clusters.ue_facing, clusters.ue_radii)

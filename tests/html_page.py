@@ -1,0 +1,54 @@
+"""Self-contained HTML pages as the tests see them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html.parser import HTMLParser
+
+import matplotlib.image
+
+
+class Page(HTMLParser):
+    """Balanced tags, images and the cells of table rows."""
+
+    VOID = {"meta", "img"}
+
+    def __init__(self, file):
+        text = file.read_text(encoding="utf-8")
+        super().__init__(convert_charrefs=True)
+        self.tags, self.images, self.rows = [], [], {}
+        self.open, self.row = [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        attrs = dict(attrs)
+        assert not {"href", "onload"} & set(attrs)
+        if tag == "img":
+            assert len(attrs["alt"]) > 10
+            kind, _, data = attrs["src"].partition(",")
+            assert kind == "data:image/png;base64"
+            self.images.append(base64.b64decode(data, validate=True))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.row = []
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        if tag == "tr":
+            self.rows[self.row[0] if self.row else ""] = self.row[1:]
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.row.append(data)
+
+
+def pixels(data):
+    """Pixels of a PNG that shows something."""
+    image = matplotlib.image.imread(io.BytesIO(data))
+    assert image.shape[0] > 200 and image.shape[1] > 800 and image[..., :3].std() > 0.02
+    return image

@@ -1,0 +1,55 @@
+"""What a simulated data set is made of: blocks of 100 examples (NumPy only).
+
+A simulated data set is a package `tfds_builders/NAME` whose module `examples` has
+
+    block_examples(simulation, seed, split, block) -> {feature: [BLOCK, ...]}
+
+a pure function: the same arguments give the same bits, whatever process and order.
+`simulation` is a dict of JSON values: all that determines the drops beside the seed.
+The configuration of the TFDS builder has it as `simulation`, beside `seed` and `sizes`
+(examples per split, multiples of `BLOCK`). The builder takes its examples from
+`self.examples_of(self, split)`: `generation.simulated`, unless `build` says otherwise.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+BLOCK = 100
+SPLITS = {"train": 0, "validation": 1, "test": 2}
+STREAM_SPLIT = 3  # of no stored data set: a stream never repeats a stored drop
+FOLDER = Path(__file__).resolve().parent
+
+BlockExamples = Callable[[dict, int, int, int], dict[str, np.ndarray]]
+
+
+def simulated() -> tuple[str, ...]:
+    """Names of the simulated data sets."""
+    return tuple(sorted(path.parent.name for path in FOLDER.glob("*/examples.py")))
+
+
+def simulator_of(name: str) -> BlockExamples:
+    """`block_examples` of a simulated data set.
+
+    Raises:
+      ValueError: no such simulated data set.
+    """
+    if name not in simulated():
+        raise ValueError(
+            f"{name!r} is not simulated, expected one of {', '.join(simulated())}"
+        )
+    return importlib.import_module(f"tfds_builders.{name}.examples").block_examples
+
+
+def check_sizes(sizes: tuple[int, int, int]) -> None:
+    """Check the examples per split of a configuration.
+
+    Raises:
+      ValueError: not whole blocks.
+    """
+    if any(num <= 0 or num % BLOCK for num in sizes):
+        raise ValueError(f"sizes {sizes} must be positive multiples of {BLOCK}")

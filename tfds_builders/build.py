@@ -1,0 +1,231 @@
+"""Build a data set, with several processes, resuming what a killed build has left.
+
+    python -m tfds_builders.build cost2100_sim/indoor --workers=8 --data_dir=DIR
+
+Workers simulate blocks into `DIR/cost2100_sim/indoor/1.0.0.staging` (see `staging`);
+then TFDS writes them in order, and the folder goes. The same command after a kill, or
+the first training, takes up what is staged. Examples and metadata are the same bit for
+bit, whatever the number of workers or interruptions, and through Apache Beam:
+
+    python -m tfds_builders.build cost2100_sim/indoor --beam
+        --beam_options=runner=FlinkRunner,flink_master=HOST:8081
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
+
+import tensorflow as tf  # noqa: E402
+import tensorflow_datasets as tfds  # noqa: E402
+
+from tfds_builders import blocks, generation  # noqa: E402
+from tfds_builders.progress import Progress  # noqa: E402
+from tfds_builders.staging import Staging, fingerprint, lock  # noqa: E402
+
+WRITING = "writing"  # names the unfinished folder that TFDS writes to
+
+
+def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
+    """TFDS builder of 'name/config'.
+
+    Args:
+      dataset: 'name/config'.
+      data_dir: folder of all data sets; empty: the one that TFDS takes by default.
+
+    Raises:
+      ValueError: unknown data set or configuration.
+    """
+    name, _, config = dataset.partition("/")
+    known = sorted(
+        path.parent.name for path in blocks.FOLDER.glob("*/*_dataset_builder.py")
+    )
+    if name not in known:
+        raise ValueError(
+            f"unknown dataset {name!r}, expected one of {', '.join(known)}"
+        )
+    module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
+    configs = [item.name for item in module.Builder.BUILDER_CONFIGS]
+    if config not in configs:
+        raise ValueError(
+            f"dataset {name!r} has no configuration {config!r}; write {name}/CONFIG "
+            f"with one of {', '.join(configs)}"
+        )
+    return module.Builder(config=config, data_dir=data_dir or None)
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def prepare(
+    builder: tfds.core.DatasetBuilder,
+    workers: int = 1,
+    manual_dir: str = "",
+    beam_options: list[str] | None = None,
+) -> None:
+    """Make sure that the data of a builder exist.
+
+    Args:
+      builder: as `find_builder` gives it.
+      workers: processes that simulate.
+      manual_dir: folder of published files; empty: TFDS's default.
+      beam_options: of an Apache Beam pipeline that builds instead, 'runner=...'.
+
+    Raises:
+      ValueError: `workers` below 1, Beam for a data set that is not simulated.
+      FileNotFoundError: published files are missing from `manual_dir`.
+      OSError: too little disk, or a worker failed; what is staged stays.
+      ModuleNotFoundError: Beam is wanted and not installed.
+    """
+    if workers < 1:
+        raise ValueError(f"workers={workers}: simulating takes 1 or more")
+    path = builder.data_path
+    staged = Path(path.parent, f"{path.name}.staging")
+    if not path.exists() or staged.exists():
+        print(f"preparing {builder.info.full_name} in {path}", flush=True)
+        if not sys.stderr.isatty():
+            tfds.disable_progress_bar()
+        settings = {"manual_dir": manual_dir or None, "try_download_gcs": False}
+        if beam_options is not None:
+            _write(builder, settings | _beam_pipeline().use(builder, beam_options))
+        elif builder.name in blocks.simulated():
+            _simulate_and_write(builder, staged, workers, settings)
+        else:
+            _write(builder, settings)
+    if not builder.info.splits:  # made by another process after `find_builder`
+        builder.info.read_from_directory(path)
+
+
+def _simulate_and_write(builder, staged: Path, workers: int, settings: dict) -> None:
+    with lock(staged):
+        if not builder.data_path.exists():
+            _remove_unfinished(staged)
+            _simulate(builder, staged, workers)
+            _write(builder, settings)
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _simulate(builder, staged: Path, workers: int) -> None:
+    """Stage all blocks and let the builder read them."""
+    name, config = builder.name, builder.builder_config
+    folder = staged / fingerprint(name, config.simulation, config.seed)
+    staging = Staging(str(folder), name, config.simulation, config.seed)
+    todo = [
+        (number, block)
+        for split, number in blocks.SPLITS.items()
+        for block in range(generation.num_blocks(builder, split))
+    ]
+    staging.check_disk(todo)
+    with Progress(f"{name}/{config.name}", len(todo) * blocks.BLOCK) as progress:
+        add = functools.partial(progress.add, blocks.BLOCK)
+        staging.stage_all(todo, workers, add)
+
+    def examples_of(builder, split):
+        (staged / WRITING).write_text(Path(builder.data_path).name)
+        return generation.from_blocks(staging.read, builder, split)
+
+    builder.examples_of = examples_of
+
+
+def _beam_pipeline():
+    try:
+        return importlib.import_module("tfds_builders.beam_pipeline")
+    except ModuleNotFoundError as error:
+        if error.name != "apache_beam":
+            raise
+        raise ModuleNotFoundError(
+            "--beam needs Apache Beam: pip install 'apache-beam>=2.60' (it wants an "
+            "older protobuf than TensorFlow: best in an environment of its own)"
+        ) from error
+
+
+def _write(builder, settings: dict) -> None:
+    config = tfds.download.DownloadConfig(**settings)
+    try:
+        builder.download_and_prepare(download_config=config)
+    except Exception as error:
+        cause = error.__cause__ or error  # TFDS may wrap it
+        if not isinstance(cause, tf.errors.ResourceExhaustedError):
+            raise
+        raise OSError(
+            f"{cause.message}; what is staged is kept: make room and start again"
+        ) from error
+
+
+def _remove_unfinished(staged: Path) -> None:
+    """Remove what TFDS had written in a killed build: its name is on record."""
+    record = staged / WRITING
+    if record.exists():
+        name = record.read_text()
+        if name.startswith("incomplete."):  # a full disk leaves the record empty
+            shutil.rmtree(staged.parent / name, ignore_errors=True)
+        record.unlink()
+
+
+def _define_flags() -> None:
+    """Flags of the command; those who import this module have flags of their own."""
+    cores = usable_cores()
+    flags.DEFINE_integer("workers", cores, "Processes that simulate.", lower_bound=1)
+    flags.DEFINE_string("data_dir", "", "Folder of all data sets [TFDS's default].")
+    flags.DEFINE_string("manual_dir", "", "Folder of the published files of cost2100.")
+    flags.DEFINE_bool("beam", False, "Build through Apache Beam.")
+    flags.DEFINE_list("beam_options", [], "Of the Beam pipeline: runner=NAME,...")
+
+
+def main(argv: list[str]) -> None:
+    """Build the data set named on the command line."""
+    values = flags.FLAGS
+    if len(argv) != 2:
+        raise ValueError(
+            f"expected one NAME/CONFIG, got {' '.join(argv[1:]) or 'none'}"
+        )
+    if values.beam_options and not values.beam:
+        raise ValueError(f"--beam_options={','.join(values.beam_options)} needs --beam")
+    builder = find_builder(argv[1], values.data_dir)
+    beam_options = values.beam_options if values.beam else None
+    prepare(builder, values.workers, values.manual_dir, beam_options)
+    sizes = [
+        f"{info.num_examples:,} {name}" for name, info in builder.info.splits.items()
+    ]
+    print(f"{argv[1]}: {', '.join(sizes)} in {builder.data_path}")
+
+
+def _fail(message: object, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _guarded(argv: list[str]) -> None:
+    """`main` with errors of one line."""
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.ERROR)
+    try:
+        main(argv)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command takes up what is staged", 130)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(error, 2)
+
+
+if __name__ == "__main__":
+    _define_flags()
+    app.run(_guarded, flags_parser=_parse)

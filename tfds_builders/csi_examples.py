@@ -1,0 +1,43 @@
+"""Zero-centred channels -> the features of examples (NumPy)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfds_builders import transforms
+
+FREQUENCY_GRID, FREQUENCY_KEPT = 257, 125
+
+
+def snapshot(h: np.ndarray, frequency: np.ndarray | None = None) -> dict:
+    """Features `csi`, `scale` and `csi_freq`, each sample scaled on its own.
+
+    Args:
+      h: complex `[n, 32 angle, 32 delay]`.
+      frequency: complex `[n, 32 angle, 125 subcarriers]` before truncation; None: no
+        rows, `csi_freq` float32 `[n, 0, 125, 2]`.
+    """
+    scale = transforms.per_sample_scale(h)
+    csi_freq = np.zeros((len(h), 0, FREQUENCY_KEPT, 2), np.float32)
+    if frequency is not None:
+        csi_freq = real_pairs(frequency * scale[:, None, None])
+    csi = transforms.to_unit_range(h, scale)
+    return {"csi": csi, "scale": scale, "csi_freq": csi_freq}
+
+
+def uplink(h: np.ndarray) -> dict:
+    """Features `csi_uplink` and `scale_uplink` of channels `[n, 32, 32]`."""
+    scale = transforms.per_sample_scale(h)
+    return {"csi_uplink": transforms.to_unit_range(h, scale), "scale_uplink": scale}
+
+
+def sequence(h: np.ndarray) -> dict:
+    """Features `csi` and `scale` of moving UEs `[n, T, 32, 32]`, one scale for each."""
+    scale = transforms.per_sample_scale(h).min(axis=1)
+    every = np.repeat(scale[:, None], h.shape[1], axis=1)
+    return {"csi": transforms.to_unit_range(h, every), "scale": scale}
+
+
+def real_pairs(h: np.ndarray) -> np.ndarray:
+    """Complex `[...]` as float32 `[..., 2]` (re, im)."""
+    return h.astype(np.complex64, order="C")[..., None].view(np.float32)

@@ -1,0 +1,69 @@
+"""Blocks -> the keyed examples that TFDS writes, and what is known of all of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_builders import blocks, transforms
+
+KeyedExamples = Iterator[tuple[int, dict[str, Any]]]
+ReadBlock = Callable[[int, int], dict[str, np.ndarray]]
+
+
+def simulated(builder: tfds.core.GeneratorBasedBuilder, split: str) -> KeyedExamples:
+    """Examples of a split, simulated in this process: what plain TFDS commands get.
+
+    Args:
+      builder: of a simulated data set, see `blocks`.
+      split: 'train', 'validation' or 'test'.
+    """
+    config = builder.builder_config
+    block_examples = blocks.simulator_of(builder.name)
+    read = functools.partial(block_examples, config.simulation, config.seed)
+    return from_blocks(read, builder, split)
+
+
+def from_blocks(
+    read: ReadBlock, builder: tfds.core.GeneratorBasedBuilder, split: str
+) -> KeyedExamples:
+    """Examples of a split, one block after the other.
+
+    The scale that fits all of train so far goes into the metadata.
+
+    Args:
+      read: features of a block from the numbers of split and block.
+      builder: of a simulated data set.
+      split: 'train', 'validation' or 'test'.
+    """
+    metadata = builder.info.metadata
+    for block in range(num_blocks(builder, split)):
+        features = read(blocks.SPLITS[split], block)
+        if split == "train":
+            scale = common_scale(features)
+            metadata["global_scale"] = min(scale, metadata.get("global_scale", scale))
+        yield from keyed(block, features)
+
+
+def num_blocks(builder: tfds.core.GeneratorBasedBuilder, split: str) -> int:
+    """Number of blocks of a split."""
+    return builder.builder_config.sizes[blocks.SPLITS[split]] // blocks.BLOCK
+
+
+def keyed(block: int, features: dict[str, np.ndarray]) -> KeyedExamples:
+    """Rows of a block; the key is the number of the example in its split."""
+    for row in range(blocks.BLOCK):
+        example = {name: value[row] for name, value in features.items()}
+        yield block * blocks.BLOCK + row, example
+
+
+def common_scale(features: dict[str, np.ndarray]) -> float:
+    """Largest factor under which no example of a block, as stored, leaves [0, 1]."""
+    csi, scale = features["csi"], features["scale"]
+    scale = scale.reshape(-1, *[1] * (csi.ndim - 4))  # of a moving UE: for all times
+    h = transforms.from_unit_range(csi, np.broadcast_to(scale, csi.shape[:-3]))
+    return float(transforms.global_scale(h))

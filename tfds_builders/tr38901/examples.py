@@ -1,0 +1,82 @@
+"""Simulated drops -> examples of the TR 38.901 data sets (NumPy)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfds_builders import csi_examples
+from tfds_builders.blocks import SPLITS
+from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
+from tfds_builders.tr38901 import simulator
+from tfds_builders.tr38901.presets import Preset, load_preset
+
+BLOCKS_PER_SUBBAND = 4  # resource blocks
+
+
+def block_examples(
+    simulation: dict, seed: int, split: int, block: int
+) -> dict[str, np.ndarray]:
+    """Features of the 100 drops of one block, each drop scaled on its own.
+
+    Args:
+      simulation: `{"preset": name, "release": "v16" or "v19"}`.
+      seed: of the data set or stream.
+      split: 0 train, 1 validation, 2 test, 3 a stream.
+      block: its index within the split.
+
+    Returns:
+      `csi` float32 `[100, 32, 32, 2]`, `scale` float32 `[100]` and `csi_freq` float32
+      `[100, 32, 125, 2]`, without rows (`[100, 0, 125, 2]`) but in the test split; the
+      first UE antenna. Where the preset has an uplink, `csi_uplink` and `scale_uplink`;
+      where it has subbands, `eigenvectors` float32 `[100, subbands, 32, 2]`.
+
+    Raises:
+      ValueError: unknown preset or release, or a negative number.
+    """
+    preset = load_preset(**simulation)
+    drops = simulator.block_drops(preset.setting, seed, split, block)
+    h = _angular_delay(drops, preset, None)
+    frequency = beam_subcarriers(drops) if split == SPLITS["test"] else None
+    features = csi_examples.snapshot(h, frequency)
+    if preset.uplink_hz is not None:
+        uplink = _angular_delay(drops, preset, preset.uplink_hz)
+        features |= csi_examples.uplink(uplink)
+    if preset.num_subbands:
+        vectors = eigenvectors(drops, preset.num_subbands)
+        features["eigenvectors"] = csi_examples.real_pairs(vectors)
+    return features
+
+
+def _angular_delay(
+    drops: simulator.Drops, preset: Preset, carrier_hz: float | None
+) -> np.ndarray:
+    ports = simulator.port_taps(drops, preset.taps, carrier_hz)
+    return simulator.angular_taps(ports[:, 0])
+
+
+def beam_subcarriers(drops: simulator.Drops) -> np.ndarray:
+    """Untruncated frequency response of every beam: complex64 `[drops, 32, 125]`.
+
+    Scaled such that `transforms.delay_to_frequency(taps, 257, 125)` is its
+    approximation from truncated taps.
+    """
+    response = simulator.port_frequency(drops, FREQUENCY_GRID, FREQUENCY_KEPT)[:, 0]
+    factor = np.sqrt(drops.setting.num_subcarriers / FREQUENCY_GRID)
+    return simulator.angular_taps(response) * np.float32(factor)
+
+
+def eigenvectors(drops: simulator.Drops, num_subbands: int) -> np.ndarray:
+    """Strongest right singular vectors, complex64 `[drops, subbands, N_t]`.
+
+    Of the channel at the centres of its resource blocks, all UE antennas together.
+    Unit norm; the free phase makes the entry of a drop's strongest port real positive.
+    """
+    count = num_subbands * BLOCKS_PER_SUBBAND
+    h = simulator.port_frequency(drops, count, count)
+    h = np.moveaxis(h, -1, 1).reshape(len(h), num_subbands, -1, h.shape[2])
+    _, vectors = np.linalg.eigh(h @ np.conj(np.swapaxes(h, -1, -2)))
+    v = np.sum(np.conj(h) * vectors[..., -1, None], axis=-2)
+    v /= np.linalg.norm(v, axis=-1, keepdims=True)
+    port = np.sum(np.abs(v) ** 2, axis=1).argmax(axis=-1)
+    entry = np.take_along_axis(v, port[:, None, None], axis=-1)
+    return (v * np.conj(entry) / np.abs(entry)).astype(np.complex64)

@@ -1,0 +1,116 @@
+"""TFDS builder of simulated 3GPP TR 38.901 CSI: the papers' scenarios."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_builders import blocks, generation
+from tfds_builders.blocks import BLOCK, SPLITS
+from tfds_builders.features import csi_features
+from tfds_builders.provenance import git_commit
+from tfds_builders.tr38901 import simulator
+from tfds_builders.tr38901.parameters import RELEASES
+from tfds_builders.tr38901.presets import Preset, load_preset, preset_names
+
+DATASET_SEED = 38901
+SIZES = {
+    "": None,  # the preset's
+    "_quick": (20_000, 2_000, 2_000),
+    "_tiny": (400, 100, 100),
+}
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Tr38901Config(tfds.core.BuilderConfig):
+    """Preset, release of the tables, examples per split and dataset seed."""
+
+    preset: str
+    sizes: tuple[int, int, int]
+    release: str = RELEASES[0]
+    seed: int = DATASET_SEED
+
+    def __post_init__(self):
+        load_preset(self.preset, self.release)
+        blocks.check_sizes(self.sizes)
+
+    @property
+    def simulation(self) -> dict[str, str]:
+        """What determines the drops beside the seed, see `blocks`."""
+        return {"preset": self.preset, "release": self.release}
+
+
+def _config(preset: str, release: str, suffix: str) -> Tr38901Config:
+    sizes = SIZES[suffix] or load_preset(preset).sizes
+    about = load_preset(preset).about
+    newer = "" if release == RELEASES[0] else f"_{release}"
+    return Tr38901Config(
+        name=preset + newer + suffix,
+        description=f"{about}; tables {release}; {' / '.join(map(str, sizes))} drops",
+        preset=preset,
+        release=release,
+        sizes=sizes,
+    )
+
+
+def _kept_energy(preset: Preset, seed: int) -> float:
+    """Mean fraction of a drop's energy in the kept of all delay taps."""
+    drops = simulator.block_drops(preset.setting, seed, SPLITS["train"], 0)
+    count = preset.setting.num_subcarriers
+    total = simulator.port_frequency(drops, count, count)
+    kept = simulator.port_taps(drops, preset.taps)
+    energies = [np.sum(np.abs(h[:, 0]) ** 2, axis=(1, 2)) for h in (kept, total)]
+    return float(np.mean(energies[0] / energies[1]))
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Simulated TR 38.901 angular-delay CSI; see README.md beside this file."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = [
+        _config(preset, release, suffix)
+        for preset in preset_names()
+        for release in RELEASES
+        for suffix in SIZES
+    ]
+
+    examples_of = staticmethod(generation.simulated)  # or as tfds_builders.build says
+
+    @property
+    def _preset(self) -> Preset:
+        return load_preset(self.builder_config.preset, self.builder_config.release)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        config, preset = self.builder_config, self._preset
+        setting = preset.setting
+        metadata = tfds.core.MetadataDict(
+            scenario=setting.scenario.name,
+            release=config.release,
+            carrier_hz=setting.carrier_hz,
+            uplink_hz=preset.uplink_hz,
+            bandwidth_hz=setting.bandwidth_hz,
+            num_subcarriers=setting.num_subcarriers,
+            last_taps=preset.last_taps,
+            seed=config.seed,
+            git_commit=git_commit(),
+        )
+        return self.dataset_info_from_configs(
+            features=csi_features(preset.uplink_hz is not None, preset.num_subbands),
+            metadata=metadata,
+            disable_shuffling=True,
+            homepage="https://www.3gpp.org/dynareport/38901.htm",
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, generation.KeyedExamples]:
+        seed = self.builder_config.seed
+        self.info.metadata["kept_energy"] = _kept_energy(self._preset, seed)
+        self.info.metadata["kept_energy_drops"] = BLOCK
+        return {split: self._generate_examples(split) for split in SPLITS}
+
+    def _generate_examples(self, split: str) -> generation.KeyedExamples:
+        return self.examples_of(self, split)
