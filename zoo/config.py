@@ -32,7 +32,7 @@ class ExperimentConfig:
     bits: int = _flag(0, "bits per codeword entry B; 0 trains unquantised")
     dataset: str = _flag(
         "cost2100_sim/indoor",
-        "TFDS name/config; cost2100_sim/CONFIG:stream simulates fresh training drops",
+        "TFDS name/config; NAME/CONFIG:stream simulates fresh training drops",
     )
     data_dir: str = _flag("", "TFDS data directory; empty: TFDS default")
     manual_dir: str = _flag("", "folder with the published .mat files (cost2100)")
