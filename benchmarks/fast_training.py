@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from zoo import cli, files
+from tfds_builders import cli
+from zoo import files
 from zoo.quickstart import step
 
 FLAGFILES = Path("zoo/flagfiles")

@@ -17,7 +17,7 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import worker
-from zoo import cli
+from tfds_builders import cli
 from zoo.complexity import count_params
 from zoo.config import ExperimentConfig
 from zoo.trainer import Trainer

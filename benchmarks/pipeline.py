@@ -16,7 +16,8 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from zoo import cli, data, files
+from tfds_builders import cli
+from zoo import data, files
 from zoo.config import ExperimentConfig
 from zoo.trainer import Trainer
 

@@ -20,7 +20,8 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import keras_speed, worker
-from zoo import cli, files
+from tfds_builders import cli
+from zoo import files
 
 STEPS = 5
 EXECUTOR = {"Run", "Process", "Start", "Execute", "Done"}  # they contain the others

@@ -23,12 +23,13 @@ from collections.abc import Callable  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
+from tfds_builders import cli  # noqa: E402
 from tfds_builders.blocks import BLOCK  # noqa: E402
 from tfds_builders.cost2100_sim import simulator as cost2100  # noqa: E402
 from tfds_builders.staging import Staging  # noqa: E402
 from tfds_builders.tr38901 import simulator as tr38901  # noqa: E402
 from tfds_builders.tr38901.presets import load_preset  # noqa: E402
-from zoo import cli, files  # noqa: E402
+from zoo import files  # noqa: E402
 
 # Simulator: argument, and the drops per second that it has to reach.
 TARGETS = {

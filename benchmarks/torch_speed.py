@@ -12,7 +12,7 @@ from absl import flags
 
 from benchmarks import worker
 from benchmarks.torch_networks import CSI_SHAPE, NETWORKS
-from zoo import cli
+from tfds_builders import cli
 
 MODES = ("eager", "channels_last", "compile")
 

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from zoo import cli, files
+from tfds_builders import cli
+from zoo import files
 
 # name: module, mode, environment
 SYSTEMS = {

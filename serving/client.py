@@ -24,8 +24,8 @@ from absl import flags
 from serving import bitstream
 from serving.decoder_client import Decoder
 from serving.ue_encoder import UeEncoder
+from tfds_builders.cli import run
 from zoo import metrics
-from zoo.cli import run
 
 PROGRESS_SECONDS = 5
 

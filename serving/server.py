@@ -23,7 +23,7 @@ from absl import flags
 from serving import grpc_service, rest
 from serving.request_checks import Limits
 from serving.servable import Servable, ServedModel, chosen_versions
-from zoo.cli import run
+from tfds_builders.cli import run
 
 GRACE_SECONDS = 30
 

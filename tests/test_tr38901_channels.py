@@ -10,7 +10,7 @@ import pytest
 from tests.test_tr38901_rays import make_setting
 from tfds_builders import array_synthesis, transforms
 from tfds_builders.synthesis import Band
-from tfds_builders.tr38901 import coefficients, examples, presets, simulator
+from tfds_builders.tr38901 import coefficients, presets, simulator
 from tfds_builders.tr38901.arrays import panel
 from tfds_builders.tr38901.large_scale import SPEED_OF_LIGHT
 
@@ -224,72 +224,7 @@ def test_more_nodes_where_the_excess_is_larger():
     np.testing.assert_allclose(taps, inverse, atol=1e-4)
 
 
-def test_carriers_share_all_but_their_phases():
-    preset = presets.load_preset("dualnet_umi_nlos_fdd")
-    magnitude, shuffled, phase = [], [], []
-    for block in range(3):
-        features = examples.block_examples(
-            {"preset": "dualnet_umi_nlos_fdd", "release": "v16"}, 5, 0, block
-        )
-        down, up = (
-            transforms.from_unit_range(features[f"csi{n}"], features[f"scale{n}"])
-            for n in ("", "_uplink")
-        )
-        flat = [np.abs(h).reshape(len(h), -1) for h in (down, up)]
-        magnitude += [np.corrcoef(a, b)[0, 1] for a, b in zip(*flat, strict=True)]
-        other = np.roll(flat[1], 1, axis=0)
-        shuffled += [
-            np.corrcoef(a, b)[0, 1] for a, b in zip(flat[0], other, strict=True)
-        ]
-        cosines = [np.cos(np.angle(h)).reshape(len(h), -1) for h in (down, up)]
-        phase += [np.corrcoef(a, b)[0, 1] for a, b in zip(*cosines, strict=True)]
-    assert 0.70 < np.mean(magnitude) < 0.85 and np.mean(shuffled) < 0.45
-    assert abs(np.mean(phase)) < 0.02
-    assert preset.uplink_hz == 2.0e9 and preset.setting.carrier_hz == 2.1e9
-
-
-@pytest.mark.parametrize("name", presets.preset_names())
-def test_examples_of_every_preset(name):
-    simulation = {"preset": name, "release": "v16"}
-    first = examples.block_examples(simulation, 1, 2, 0)
-    again = examples.block_examples(simulation, 1, 2, 0)
-    for key, value in first.items():
-        np.testing.assert_array_equal(value, again[key])
-        assert value.dtype == np.float32 and np.isfinite(value).all()
-    assert first["csi"].shape == (100, 32, 32, 2)
-    assert first["csi"].min() >= 0 and first["csi"].max() <= 1
-    preset = presets.load_preset(name)
-    h = transforms.from_unit_range(first["csi"], np.float32(1))
-    truncated = transforms.delay_to_frequency(h, 257, 125, preset.last_taps)
-    truth = first["csi_freq"][..., 0] + 1j * first["csi_freq"][..., 1]
-    rho = np.abs(np.sum(truncated * np.conj(truth), axis=1))
-    rho /= np.linalg.norm(truncated, axis=1) * np.linalg.norm(truth, axis=1)
-    assert np.median(rho) > 0.93
-    if preset.num_subbands:
-        v = first["eigenvectors"][..., 0] + 1j * first["eigenvectors"][..., 1]
-        assert v.shape == (100, 13, 32)
-        np.testing.assert_allclose(np.linalg.norm(v, axis=-1), 1, atol=1e-5)
-    other = examples.block_examples(simulation | {"release": "v19"}, 1, 0, 0)
-    assert not np.array_equal(other["csi"], first["csi"])
-    assert other["csi_freq"].shape == (100, 0, 125, 2)
-
-
-def test_eigenvectors_are_the_best_precoders():
-    preset = presets.load_preset("r18_dense_urban_4ghz")
-    drops = simulator.block_drops(preset.setting, 0, 0, 0)
-    v = examples.eigenvectors(drops, 13)
-    h = simulator.port_frequency(drops, 52, 52)  # [drops, 4, 32, 52]
-    for drop, band in ((0, 0), (7, 5), (99, 12)):
-        part = np.moveaxis(h[drop, :, :, 4 * band : 4 * band + 4], 2, 0)
-        gram = sum(x.conj().T @ x for x in part)
-        strongest = np.linalg.eigvalsh(gram)[-1]
-        got = np.real(v[drop, band].conj() @ gram @ v[drop, band])
-        assert got == pytest.approx(strongest, rel=1e-4)
-
-
-def test_unknown_names():
-    with pytest.raises(ValueError, match="unknown preset 'lora'"):
-        presets.load_preset("lora")
+def test_wrong_settings():
     with pytest.raises(ValueError, match="waves='flat'"):
         one_block(waves="flat")
     with pytest.raises(ValueError, match="pattern 'dipole'"):

@@ -100,16 +100,9 @@ def tr3gpp_section():
 def test_tables_of_release_19_are_those_of_tr3gpp(scenario):
     section = tr3gpp_section()
     place, condition = scenario.split("_")
-    titles = {TITLES[place], TITLES[place].split(" ")[0], "UMi-StreetCanyon"}
-    table = None
-    for title in titles:
-        if table is None and title.lower().startswith(place):
-            try:
-                table = section.channel_model_parameters(
-                    scenario=title, condition=condition.upper()
-                )
-            except LookupError:
-                continue
+    table = section.channel_model_parameters(
+        scenario=TITLES[place], condition=condition.upper()
+    )
     ours = parameters.load_scenario(scenario, "v19")
     for ghz in (6.5, 10.0, 23.0):
         log_f = ours.log_frequency(ghz * 1e9)

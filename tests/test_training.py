@@ -115,6 +115,11 @@ def test_config_round_trips():
     assert (
         ExperimentConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
     )
+    older = {k: v for k, v in config.to_json().items() if "snr" not in k}
+    assert ExperimentConfig.from_json(older) == config
+    del older["model"]
+    with pytest.raises(ValueError, match=r"missing \['model'\]"):
+        ExperimentConfig.from_json(older)
     assert "--xla=true" in config.to_flags().splitlines()
     assert parse_model_args(config.model_args) == {"head": "3x3"}
 

@@ -20,14 +20,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
 
 import tensorflow as tf  # noqa: E402
 import tensorflow_datasets as tfds  # noqa: E402
 
-from tfds_builders import blocks, generation  # noqa: E402
+from tfds_builders import blocks, cli, generation  # noqa: E402
 from tfds_builders.progress import Progress  # noqa: E402
 from tfds_builders.staging import Staging, fingerprint, lock  # noqa: E402
 
@@ -202,30 +202,6 @@ def main(argv: list[str]) -> None:
     print(f"{argv[1]}: {', '.join(sizes)} in {builder.data_path}")
 
 
-def _fail(message: object, code: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(code)
-
-
-def _guarded(argv: list[str]) -> None:
-    """`main` with errors of one line."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.ERROR)
-    try:
-        main(argv)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        _fail(error, 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command takes up what is staged", 130)
-
-
-def _parse(argv: list[str]) -> list[str]:
-    try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        _fail(error, 2)
-
-
 if __name__ == "__main__":
     _define_flags()
-    app.run(_guarded, flags_parser=_parse)
+    cli.run(main)

@@ -7,13 +7,12 @@ snapshots of a moving terminal are; and with --reference all of it for another s
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags, logging
+from absl import flags
 
-from tfds_builders import inspect_page, statistics, transforms
+from tfds_builders import cli, inspect_page, statistics, transforms
 from tfds_builders.inspect_page import Samples
 from tfds_builders.reference import load_reference
 
@@ -152,27 +151,6 @@ def main(argv: list[str]) -> None:
     print(f"page: {out}\nfigures: {out.with_suffix('.png')}")
 
 
-def _fail(error: object, code: int) -> None:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(code)
-
-
-def _guarded(argv: list[str]) -> None:
-    """`main` with errors of one line."""
-    logging.set_verbosity(logging.ERROR)
-    try:
-        main(argv)
-    except (ValueError, OSError) as error:
-        _fail(error, 1)
-
-
-def _parse_flags(argv: list[str]) -> list[str]:
-    try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        _fail(error, 2)
-
-
 if __name__ == "__main__":
     flags.DEFINE_string("split", "train", "train, validation or test")
     flags.DEFINE_integer("num", 2000, "examples to look at, from the first on")
@@ -182,4 +160,4 @@ if __name__ == "__main__":
     flags.DEFINE_string(
         "reference", "", "path lists or channels (.npz, .npy) to compare"
     )
-    app.run(_guarded, flags_parser=_parse_flags)
+    cli.run(main)

@@ -7,7 +7,8 @@ import json
 
 from absl import flags
 
-from zoo import cli, complexity, registry
+from tfds_builders import cli
+from zoo import complexity, registry
 from zoo.config import parse_model_args
 
 USAGE = "usage: python -m zoo list [PATTERN] | info NAME | summary NAME [--flags]"

@@ -15,6 +15,10 @@ def _flag(default, text: str, choices: tuple[str, ...] = ()):
     return field(default=default, metadata={"help": text, "choices": choices})
 
 
+# Flags that config.json of an older run lacks: their defaults are what it did.
+_LATER = {"csi_noise", "train_snr_db", "test_snr_db"}
+
+
 @dataclass(frozen=True)
 class ExperimentConfig:
     """All that determines a training run; each field is the flag of the same name.
@@ -170,10 +174,11 @@ class ExperimentConfig:
             ValueError: unknown or missing fields (a run of another version).
         """
         names = {item.name for item in dataclasses.fields(cls)}
-        if set(values) != names:
+        unknown, missing = set(values) - names, names - set(values) - _LATER
+        if unknown or missing:
             raise ValueError(
                 "config.json does not fit this version of the zoo: unknown fields "
-                f"{sorted(set(values) - names)}, missing {sorted(names - set(values))}"
+                f"{sorted(unknown)}, missing {sorted(missing)}"
             )
         return cls(**{k: math.inf if v is None else v for k, v in values.items()})
 

@@ -16,8 +16,8 @@ import numpy as np
 from absl import flags
 
 from serving import bitstream
-from tfds_builders import transforms
-from zoo import cli, complexity, data, files, metrics, pca, plots
+from tfds_builders import cli, transforms
+from zoo import complexity, data, files, metrics, pca, plots
 from zoo.config import ExperimentConfig, parse_model_args
 from zoo.keras_compat import LEGACY
 from zoo.layers.quantizers import UniformQuantizer

@@ -16,7 +16,8 @@ import tensorflow as tf
 from absl import flags
 
 from serving import bitstream
-from zoo import cli, files, verify_export
+from tfds_builders import cli
+from zoo import files, verify_export
 from zoo.codec_graph import DecoderGraph, EncoderGraph
 from zoo.config import ExperimentConfig, parse_model_args
 from zoo.run_directory import RunDirectory

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli, files
+from tfds_builders import cli
+from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import Model
 from zoo.run_directory import MAY_CHANGE, RunDirectory, load_weights

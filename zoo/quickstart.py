@@ -17,7 +17,8 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli, files, report
+from tfds_builders import cli
+from zoo import files, report
 
 FLAGFILE = Path(__file__).parent / "flagfiles" / "crnet_quickstart.cfg"
 ENCODERS = {"float32": "encoder.tflite", "dynamic": "encoder_dynamic.tflite"}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli, files, plots
+from tfds_builders import cli
+from zoo import files, plots
 from zoo.run_directory import RunDirectory
 
 STYLE = """

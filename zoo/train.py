@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from zoo import cli, config, data, distribution, klt_start, noise, pretrained
+from tfds_builders import cli
+from zoo import config, data, distribution, klt_start, noise, pretrained
 from zoo.callbacks import Progress, TensorBoard
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras, set_precision

@@ -37,9 +37,10 @@ def refuse_arguments(argv: list[str]) -> None:
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Parse flags, run `main(argv)`, exit with its status.
 
-    ValueError and OSError (bad input, missing file, full disk) become one line on
-    standard error and exit status 1, an unknown flag exit status 2. Anything else is a
-    bug and keeps its traceback; `ZOO_TRACEBACK=1` keeps all of them.
+    ValueError, OSError and ModuleNotFoundError (bad input, missing file, full disk,
+    missing extra) become one line on standard error and exit status 1, an unknown flag
+    exit status 2. Anything else is a bug and keeps its traceback; `ZOO_TRACEBACK=1`
+    keeps all of them.
     """
 
     def guarded(argv: list[str]) -> int | None:
@@ -47,7 +48,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
             logging.set_verbosity(logging.ERROR)
         try:
             return main(argv)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ModuleNotFoundError) as error:
             if os.environ.get("ZOO_TRACEBACK"):
                 raise
             _fail(error, code=1)
