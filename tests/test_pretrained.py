@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
 
-from tests.conftest import assert_one_line_error, run_command
+from tests.conftest import ROOT, assert_one_line_error, run_command
+from tfds_builders import transforms
+from tfds_builders.cost2100_sim import simulator
+from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
 from zoo import evaluate, files, pretrained, train
-from zoo.run_directory import RunDirectory
+from zoo.run_directory import RunDirectory, build_autoencoder
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,37 @@ def test_shipped_weights_are_a_run_without_paths(shipped, evaluated):
     ours, theirs = shipped.load(), evaluated.load()
     for a, b in zip(ours.autoencoder.weights, theirs.autoencoder.weights, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_card_has_the_figures_and_names_no_folder(shipped, evaluated):
+    card = json.loads((shipped.path / "card.json").read_text())
+    text = (shipped.path / "README.md").read_text()
+    assert f"**{card['nmse_db']:.2f} dB**" in text and card["weights_sha256"] in text
+    assert card["flags_sha256"] == files.sha256(shipped.path / "flags.cfg")
+    for path in shipped.path.glob("*.*"):
+        assert str(evaluated.path.parent).encode() not in path.read_bytes()
+        assert b"--run" not in path.read_bytes() or path.suffix == ".cfg"
+
+
+def test_weights_of_the_zoo_load_and_are_those_of_their_cards():
+    cards = sorted((ROOT / "zoo" / "weights").glob("*/card.json"))
+    assert [card.parent.name for card in cards] == ["crnet_indoor_16"]
+    for card in cards:
+        run = RunDirectory(card.parent)
+        as_given = {"weights": "pretrained", "init": "paper"}
+        settings = dataclasses.replace(run.config(), **as_given)
+        assert pretrained.find(settings).path == run.path
+        assert run.weights.stat().st_size <= pretrained.LARGEST_BYTES
+        network = build_autoencoder(settings, (32, 32, 2)).autoencoder
+        assert pretrained.load(settings, network) == run.weights
+        best = min(record["val_nmse_db"] for record in run.read_metrics())
+        row = json.loads(card.read_text())
+        assert row["nmse_db"] == pytest.approx(best, abs=0.2)
+        h = simulator.simulate("indoor", 200, DATASET_SEED, 2)
+        csi = transforms.to_unit_range(h, transforms.per_sample_scale(h))
+        error = network.predict(csi, verbose=0) - csi
+        nmse = np.sum(error**2) / np.sum((csi - 0.5) ** 2)
+        assert 10 * np.log10(nmse) == pytest.approx(row["nmse_db"], abs=0.7)
 
 
 def test_training_goes_on_from_them(shipped, tiny_config, tmp_path):

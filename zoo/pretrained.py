@@ -3,7 +3,7 @@
 python -m zoo.pretrained --run=DIR --name=NAME
 
 `zoo/weights/NAME/` is a small run directory (configuration, metrics, best weights) with
-`card.json`: the evaluation of these weights and their hash. So everything that takes a
+`card.json`, the evaluation of these weights and their hash, and its text README.md. So everything that takes a
 run takes it as well: python -m zoo.evaluate --run=zoo/weights/NAME --json=FILE.
 """
 
@@ -24,6 +24,28 @@ from zoo.run_directory import MAY_CHANGE, RunDirectory, load_weights
 SHIPPED = Path(__file__).parent / "weights"
 SAME = ("model", "model_args", "codeword_dim", "quantizer", "bits")
 LARGEST_BYTES = 5_000_000
+PLACES = ("run", "json", *MAY_CHANGE)  # flags that name folders of one machine
+CARD = """# {name}
+
+{model} with a codeword of {codeword_dim} real values (ratio {ratio:g}) for
+`{dataset}/{dataset_config}`, trained by this project (no weights of others).
+
+| | |
+|---|---|
+| NMSE, {num_test:,} test examples | **{nmse_db:.2f} dB** |
+| linear KLT of the same length | {nmse_pca_db:.2f} dB |
+| rho, SGCS (125 subcarriers) | {rho:.4f}, {sgcs:.4f} |
+| training | {epochs} epochs of {num_train:,}, batch {batch_size}, seed {seed}, \
+`--init={init}`, {hours:.2f} hours on {train_device} |
+| commit of the training | {train_commit} |
+| UE, BS | {ue_params:,}, {bs_params:,} parameters; {ue_macs:,}, {bs_macs:,} MACs |
+| weights | sha256 {weights_sha256} |
+| licence | Apache-2.0, as the project |
+
+Use: `python -m zoo.train --weights=pretrained --model={model} \
+--codeword_dim={codeword_dim} ...`. For simulated channels of this kind and scaling only;
+others need training of their own. All figures: `card.json`.
+"""
 
 
 def find(settings: ExperimentConfig) -> RunDirectory:
@@ -97,10 +119,24 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
     )
     files.write_json(target.path / "config.json", config.to_json())
     files.write_text(target.path / "flags.cfg", config.to_flags())
-    for source in (run.weights, run.metrics, run.path / "env.json"):
+    for source in (run.weights, run.metrics):
         shutil.copyfile(source, target.path / source.name)
+    environment = files.read_json(run.path / "env.json")
+    files.write_json(target.path / "env.json", _without_places(environment))
+    row = _without_places(row)
+    row["flags_sha256"] = files.sha256(target.path / "flags.cfg")
     files.write_json(target.path / "card.json", row)
+    text = CARD.format(name=name, hours=row["train_seconds"] / 3600, **row)
+    files.write_text(target.path / "README.md", text)
     return target
+
+
+def _without_places(values: dict) -> dict:
+    """Provenance whose command names no folders of the machine."""
+    places = tuple(f"--{flag}=" for flag in PLACES)
+    words = values["command"].split()
+    kept = " ".join(word for word in words if not word.startswith(places))
+    return values | {"command": kept}
 
 
 def main(argv: list[str]) -> None:
