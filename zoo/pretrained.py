@@ -38,13 +38,15 @@ CARD = """# {name}
 | training | {epochs} epochs of {num_train:,}, batch {batch_size}, seed {seed}, \
 `--init={init}`, {hours:.2f} hours on {train_device} |
 | commit of the training | {train_commit} |
-| UE, BS | {ue_params:,}, {bs_params:,} parameters; {ue_macs:,}, {bs_macs:,} MACs |
+| UE, BS | {ue_params:,}, {bs_params:,} parameters; \
+{ue_macs:,}, {bs_macs:,} MACs |
 | weights | sha256 {weights_sha256} |
 | licence | Apache-2.0, as the project |
 
 Use: `python -m zoo.train --weights=pretrained --model={model} \
---codeword_dim={codeword_dim} ...`. For simulated channels of this kind and scaling only;
-others need training of their own. All figures: `card.json`.
+--codeword_dim={codeword_dim} ...`.
+For simulated channels of this kind and scaling only; others need training of their own.
+All figures: `card.json`.
 """
 
 
