@@ -154,6 +154,16 @@ def test_moving_terminals(tmp_path):
     assert examples["csi"].min() >= 0 and examples["csi"].max() <= 1
 
 
+def test_k_factors_are_those_of_the_drops():
+    for scenario in SCENARIOS:
+        k = blocks.k_factors("cost2100_sim", {"scenario": scenario}, 3, 0, 150)
+        power = np.abs(simulator.paths(scenario, 150, 3).amplitude) ** 2
+        np.testing.assert_allclose(k, power[:, 0] / power[:, 1:].sum(axis=1))
+        assert (k > 0).any() == (scenario == "outdoor")
+    simulation = {"preset": "lora_umi_nlos", "release": "v16"}
+    assert not blocks.k_factors("tr38901", simulation, 3, 0, 50).any()
+
+
 def test_splits_hold_different_drops(data_dir):
     first = [read(data_dir, "indoor_tiny", split)["csi"][:100] for split in TINY]
     rows = np.concatenate(first).reshape(300, -1)

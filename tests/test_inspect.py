@@ -139,13 +139,14 @@ def test_channels_of_fdd_pairs_over_time(paths):
         np.testing.assert_allclose(samples.over_time, over_time, atol=1e-5 * size)
         likeness = statistics.phase_correlation(samples.uplink, uplink)
         np.testing.assert_allclose(likeness, 1, rtol=1e-4)
-        assert samples.k_factor_db is None
+        assert samples.k_factor is None
 
 
 def test_page_of_fdd_pairs_over_time(paths, tmp_path):
     h, uplink = simulator.taps(paths), simulator.taps(paths.at_carrier(5.1e9))
-    over_time, k_db = np.stack([h, np.roll(h, 1, axis=0)], axis=1), np.full(60, -3.5)
-    samples = inspect_page.Samples(h, uplink, over_time, k_db)
+    over_time = np.stack([h, np.roll(h, 1, axis=0)], axis=1)
+    k = np.repeat([10**-0.35, 0], [45, 15])
+    samples = inspect_page.Samples(h, uplink, over_time, k)
     out = tmp_path / "pairs.html"
     inspect_page.write(
         out, "<made> & up", {}, samples, {**METADATA, "times_s": [0.0, 0.1]}
@@ -158,6 +159,7 @@ def test_page_of_fdd_pairs_over_time(paths, tmp_path):
     shown = [float(cell) for cell in page.rows["magnitude correlation"]]
     assert shown[0] == pytest.approx(magnitude.mean(), rel=1e-3)
     assert page.rows["K factor of the simulation [dB]"] == ["-3.5"] * 4
+    assert "75.0% of the examples" in out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("last", "taps"), [(0, 31), (16, 1)])

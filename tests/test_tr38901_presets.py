@@ -37,9 +37,7 @@ def test_carriers_share_all_but_their_phases():
 def test_examples_of_every_preset(name):
     simulation = {"preset": name, "release": "v16"}
     first = examples.block_examples(simulation, 1, 2, 0)
-    again = examples.block_examples(simulation, 1, 2, 0)
-    for key, value in first.items():
-        np.testing.assert_array_equal(value, again[key])
+    for value in first.values():
         assert value.dtype == np.float32 and np.isfinite(value).all()
     assert first["csi"].shape == (100, 32, 32, 2)
     assert first["csi"].min() >= 0 and first["csi"].max() <= 1
@@ -54,9 +52,19 @@ def test_examples_of_every_preset(name):
         v = first["eigenvectors"][..., 0] + 1j * first["eigenvectors"][..., 1]
         assert v.shape == (100, 13, 32)
         np.testing.assert_allclose(np.linalg.norm(v, axis=-1), 1, atol=1e-5)
-    other = examples.block_examples(simulation | {"release": "v19"}, 1, 0, 0)
-    assert not np.array_equal(other["csi"], first["csi"])
-    assert other["csi_freq"].shape == (100, 0, 125, 2)
+
+
+def test_examples_are_a_function_of_preset_release_seed_split_and_block():
+    simulation = {"preset": "cllw_uma_nlos_28ghz", "release": "v16"}
+    first = examples.block_examples(simulation, 1, 0, 0)
+    again = examples.block_examples(simulation, 1, 0, 0)
+    for key, value in first.items():
+        np.testing.assert_array_equal(value, again[key])
+    assert first["csi_freq"].shape == (100, 0, 125, 2)
+    newer = simulation | {"release": "v19"}
+    for what in ((newer, 1, 0, 0), (simulation, 2, 0, 0), (simulation, 1, 3, 0)):
+        other = examples.block_examples(*what)
+        assert not np.array_equal(other["csi"], first["csi"])
 
 
 def test_eigenvectors_are_the_best_precoders():

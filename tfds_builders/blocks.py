@@ -3,8 +3,9 @@
 A simulated data set is a package `tfds_builders/NAME` whose module `examples` has
 
     block_examples(simulation, seed, split, block) -> {feature: [BLOCK, ...]}
+    k_factors(simulation, seed, split, block) -> [BLOCK], 0 without line of sight
 
-a pure function: the same arguments give the same bits, whatever process and order.
+pure functions: the same arguments give the same bits, whatever process and order.
 `simulation` is a dict of JSON values: all that determines the drops beside the seed.
 The configuration of the TFDS builder has it as `simulation`, beside `seed` and `sizes`
 (examples per split, multiples of `BLOCK`). The builder takes its examples from
@@ -16,6 +17,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -42,7 +44,20 @@ def simulator_of(name: str) -> BlockExamples:
         raise ValueError(
             f"{name!r} is not simulated, expected one of {', '.join(simulated())}"
         )
-    return importlib.import_module(f"tfds_builders.{name}.examples").block_examples
+    return _examples_of(name).block_examples
+
+
+def k_factors(
+    name: str, simulation: dict, seed: int, split: int, num: int
+) -> np.ndarray:
+    """Rician K factors (linear, 0 without line of sight) of the first `num` drops."""
+    function = _examples_of(name).k_factors
+    parts = [function(simulation, seed, split, i) for i in range(-(-num // BLOCK))]
+    return np.concatenate(parts)[:num]
+
+
+def _examples_of(name: str) -> ModuleType:
+    return importlib.import_module(f"tfds_builders.{name}.examples")
 
 
 def check_sizes(sizes: tuple[int, int, int]) -> None:

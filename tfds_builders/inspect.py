@@ -7,17 +7,18 @@ snapshots of a moving terminal are; and with --reference all of it for another s
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-from tfds_builders import cli, inspect_page, statistics, transforms
+from tfds_builders import blocks, cli, inspect_page, statistics, transforms
 from tfds_builders.inspect_page import Samples
 from tfds_builders.reference import load_reference
 
 SOURCE = ("git_commit", "seed")
-FEATURES = {"csi", "scale", "csi_uplink", "k_factor_db"}
+FEATURES = {"csi", "scale", "csi_uplink"}
 
 
 def prepared(dataset: str, data_dir: str = "", manual_dir: str = ""):
@@ -58,13 +59,20 @@ def read_samples(builder, split: str, num: int) -> Samples:
     )
 
 
+def k_factors(builder, split: str, num: int) -> np.ndarray | None:
+    """K factors of the first `num` drops, simulated again; None if not simulated."""
+    if builder.name not in blocks.simulated():
+        return None
+    config, number = builder.builder_config, blocks.SPLITS[split]
+    return blocks.k_factors(builder.name, config.simulation, config.seed, number, num)
+
+
 def channels_of(features: dict[str, np.ndarray]) -> Samples:
     """Channels of stored features.
 
     Args:
       features: `csi` float32 `[n, N_t, N_a, 2]` or `[n, T, N_t, N_a, 2]` and `scale`
-        `[n]`, or `[n, T]` with a time axis; where there are, `csi_uplink` as `csi` and
-        `k_factor_db [n]`.
+        `[n]`, or `[n, T]` with a time axis; where there is one, `csi_uplink` as `csi`.
 
     Raises:
       ValueError: NaN or infinity, or shapes that do not fit.
@@ -80,7 +88,6 @@ def channels_of(features: dict[str, np.ndarray]) -> Samples:
         h=h[:, 0] if moving else h,
         uplink=uplink[:, 0] if moving and uplink is not None else uplink,
         over_time=h if moving else None,
-        k_factor_db=features.get("k_factor_db"),
     )
 
 
@@ -133,6 +140,7 @@ def write(
         "examples": f"{num:,} of {available:,} ({split})",
     }
     about |= {name: metadata[name] for name in SOURCE if name in metadata}
+    samples = dataclasses.replace(samples, k_factor=k_factors(builder, split, num))
     if loaded:
         about["reference"] = f"{loaded.file.name}, {len(h_reference):,} drops"
     inspect_page.write(out, dataset, about, samples, metadata, h_reference)

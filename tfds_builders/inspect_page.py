@@ -38,13 +38,13 @@ class Samples:
       h: zero-centred complex `[n, N_t, N_a]`; of a moving terminal the first snapshot.
       uplink: the uplink of the same drops up to a factor, same shape, or None.
       over_time: `[n, T, N_t, N_a]` of a moving terminal, or None.
-      k_factor_db: `[n]` as the simulation drew it, or None.
+      k_factor: `[n]` as the simulation drew it, 0 without line of sight, or None.
     """
 
     h: np.ndarray
     uplink: np.ndarray | None = None
     over_time: np.ndarray | None = None
-    k_factor_db: np.ndarray | None = None
+    k_factor: np.ndarray | None = None
 
 
 def write(
@@ -79,8 +79,12 @@ def write(
     values = statistics.describe(h, bandwidth_hz)
     others = {} if reference is None else statistics.describe(reference, bandwidth_hz)
     tests = {name: stats.ks_2samp(values[name], others[name]) for name in others}
-    if samples.k_factor_db is not None:
-        values["K factor of the simulation [dB]"] = samples.k_factor_db
+    if samples.k_factor is not None:
+        sight = samples.k_factor[samples.k_factor > 0]
+        share = len(sight) / len(samples.k_factor)
+        about = {**about, "line_of_sight": f"{share:.1%} of the examples"}
+        if len(sight):
+            values["K factor of the simulation [dB]"] = 10 * np.log10(sight)
     sections = [
         _examples(h, uplink, delays_us),
         _profiles(h, reference, delays_us),

@@ -3,8 +3,9 @@
 python -m zoo.pretrained --run=DIR --name=NAME
 
 `zoo/weights/NAME/` is a small run directory (configuration, metrics, best weights) with
-`card.json`, the evaluation of these weights and their hash, and its text README.md. So everything that takes a
-run takes it as well: python -m zoo.evaluate --run=zoo/weights/NAME --json=FILE.
+`card.json`, the evaluation of these weights and their hash, and its text README.md. So
+everything that takes a run takes it as well: python -m zoo.evaluate
+--run=zoo/weights/NAME --json=FILE.
 """
 
 from __future__ import annotations

@@ -33,12 +33,10 @@ def block_examples(
     Raises:
       ValueError: unknown scenario, or a negative number.
     """
-    scenario = simulation["scenario"]
     if "times" in simulation:
-        what = simulation["speed"], simulation["times"]
-        track = motion.block_track(scenario, seed, split, block, *what)
+        track = _track(simulation, seed, split, block)
         return csi_examples.sequence(motion.sequence_taps(track))
-    paths = simulator.block_paths(scenario, seed, split, block)
+    paths = simulator.block_paths(simulation["scenario"], seed, split, block)
     is_test = split == SPLITS["test"]
     frequency = simulator.beam_subcarriers(paths) if is_test else None
     if "uplink_hz" not in simulation:
@@ -46,3 +44,15 @@ def block_examples(
     last = simulation["last_taps"]
     pair = simulator.fdd_pair(paths, simulation["uplink_hz"], NUM_DELAY - last, last)
     return csi_examples.snapshot(pair[0], frequency) | csi_examples.uplink(pair[1])
+
+
+def k_factors(simulation: dict, seed: int, split: int, block: int) -> np.ndarray:
+    """K factors of the drops of one block, `[100]`; of moving UEs at the start."""
+    if "times" in simulation:
+        return _track(simulation, seed, split, block)[0].los_factor
+    return simulator.block_paths(simulation["scenario"], seed, split, block).los_factor
+
+
+def _track(simulation: dict, seed: int, split: int, block: int) -> list:
+    what = simulation["speed"], simulation["times"]
+    return motion.block_track(simulation["scenario"], seed, split, block, *what)

@@ -47,6 +47,13 @@ def block_examples(
     return features
 
 
+def k_factors(simulation: dict, seed: int, split: int, block: int) -> np.ndarray:
+    """K factors of the drops of one block, `[100]`."""
+    setting = load_preset(**simulation).setting
+    k_db = simulator.block_drops(setting, seed, split, block).large_scale.k_db
+    return np.zeros(simulator.BLOCK) if k_db is None else 10 ** (k_db / 10)
+
+
 def _angular_delay(
     drops: simulator.Drops, preset: Preset, carrier_hz: float | None
 ) -> np.ndarray:
