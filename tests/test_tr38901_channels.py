@@ -85,21 +85,17 @@ def brute_force_frequency(drops, num_subcarriers, time_s=0.0):
 
 
 @pytest.mark.parametrize("waves", WAVES)
-@pytest.mark.parametrize("time_s", [0.0, 0.05])
-def test_taps_and_frequencies_are_those_of_the_sum_over_rays(waves, time_s):
-    drops = one_block("rma_los", waves, cell={"speed": 5.0}).rows(slice(0, 2))
-    count = 1024
+def test_taps_and_frequencies_are_those_of_the_sum_over_rays(waves):
+    drops = one_block("rma_los", waves, cell={"speed": 5.0}).rows(slice(0, 1))
+    count, time_s = 1024, 0.05
     expected = brute_force_frequency(drops, count, time_s)
     scale = np.abs(expected).max()
-    drops_of_block = dataclasses.replace(drops)
-    frequency = simulator.port_frequency(drops_of_block, count, count, time_s=time_s)
+    frequency = simulator.port_frequency(drops, count, count, time_s=time_s)
     np.testing.assert_allclose(frequency, expected, atol=2e-4 * scale)
     h = np.moveaxis(expected[:, 0], 1, 2)  # [drops, N_c, N_t]
     h_a = transforms.to_angular_delay(h)
     taps = (*range(20), *range(count - 12, count))
-    got = simulator.angular_taps(
-        simulator.port_taps(drops_of_block, taps, time_s=time_s)[:, 0]
-    )
+    got = simulator.angular_taps(simulator.port_taps(drops, taps, time_s=time_s)[:, 0])
     reference = transforms.truncate(h_a, 20, 12)
     np.testing.assert_allclose(got, reference, atol=2e-4 * np.abs(reference).max())
 

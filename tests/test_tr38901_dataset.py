@@ -67,7 +67,7 @@ def test_kept_energy_is_that_of_all_taps(built):
     inside = energy[:, :16].sum(axis=1) + energy[:, -16:].sum(axis=1)
     kept = np.mean(inside / energy.sum(axis=1))
     stored = built["dualnet_umi_nlos_fdd_tiny"].info.metadata["kept_energy"]
-    assert stored == pytest.approx(kept, rel=1e-4)
+    assert stored == pytest.approx(kept, rel=1e-3)
 
 
 def test_configurations_have_the_sizes_of_the_papers():

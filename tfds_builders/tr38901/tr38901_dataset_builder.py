@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from tfds_builders import blocks, generation
 from tfds_builders.blocks import BLOCK, SPLITS
+from tfds_builders.csi_examples import FREQUENCY_GRID
 from tfds_builders.features import csi_features
 from tfds_builders.provenance import git_commit
 from tfds_builders.tr38901 import simulator
@@ -56,13 +57,16 @@ def _config(preset: str, release: str, suffix: str) -> Tr38901Config:
 
 
 def _kept_energy(preset: Preset, seed: int) -> float:
-    """Mean fraction of a drop's energy in the kept of all delay taps."""
+    """Mean fraction of a drop's energy in the kept of all delay taps.
+
+    By Parseval, with all energy as the mean over a coarser grid of subcarriers.
+    """
     drops = simulator.block_drops(preset.setting, seed, SPLITS["train"], 0)
-    count = preset.setting.num_subcarriers
-    total = simulator.port_frequency(drops, count, count)
-    kept = simulator.port_taps(drops, preset.taps)
-    energies = [np.sum(np.abs(h[:, 0]) ** 2, axis=(1, 2)) for h in (kept, total)]
-    return float(np.mean(energies[0] / energies[1]))
+    response = simulator.port_frequency(drops, FREQUENCY_GRID, FREQUENCY_GRID)[:, 0]
+    taps = simulator.port_taps(drops, preset.taps)[:, 0]
+    total, kept = (np.sum(np.abs(h) ** 2, axis=(1, 2)) for h in (response, taps))
+    scale = preset.setting.num_subcarriers / FREQUENCY_GRID
+    return float(np.mean(kept / total) / scale)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
