@@ -85,20 +85,28 @@ def place_scatterers(rays: Rays, geometry: Geometry, waves: str) -> Scatterers:
 
 
 def polarised_gain(rays: Rays, phases: np.ndarray, link: Link) -> np.ndarray:
-    """Square root of power times polarisation: complex `[drops, rays, N_r, N_t]`.
+    """Square root of power times polarisation, complex128 without element patterns.
 
     Args:
       rays: of the drops.
       phases: `[drops, rays, 2 at the UE, 2 at the BS]` rad, theta then phi.
-      link: slants of the elements; their pattern is not applied.
+      link: slants of the elements.
+
+    Returns:
+      `[drops, rays, N_r, N_t]`, or 1 in place of N_r and N_t where all are alike.
     """
-    power = rays.power[..., None, None]
-    cross = np.sqrt(1 / rays.xpr)[..., None, None]
-    leak = np.where(np.eye(2, dtype=bool), 1.0, cross)
-    matrix = np.sqrt(power) * leak * np.exp(1j * phases)
     ue, ue_index = _slants(link.ue)
     bs, bs_index = _slants(link.bs)
-    gain = ue @ matrix @ bs.T
+    gain = np.zeros((*rays.power.shape, len(ue), len(bs)), complex)
+    for row, column in np.ndindex(2, 2):
+        weight = np.outer(ue[:, row], bs[:, column])
+        if weight.any():  # vertical elements see theta alone
+            amplitude = np.sqrt(rays.power / (1 if row == column else rays.xpr))
+            angle = phases[..., row, column]
+            term = amplitude * np.cos(angle) + 1j * (amplitude * np.sin(angle))
+            gain += term[..., None, None] * weight
+    if gain.shape[2:] == (1, 1):
+        return gain
     return gain[:, :, ue_index[:, None], bs_index]
 
 
@@ -110,12 +118,12 @@ def _slants(array: Array) -> tuple[np.ndarray, np.ndarray]:
 
 def plane_waves(rays: Rays, link: Link) -> tuple[np.ndarray, np.ndarray]:
     """Turns and element patterns `[drops, rays, N_r, N_t]` (or 1 where all alike)."""
-    wavelength = SPEED_OF_LIGHT / link.carrier_hz
-    bs = rays.departure() @ link.bs.position.T
-    arrival = rays.arrival()
+    per_metre = link.carrier_hz / SPEED_OF_LIGHT
+    bs = rays.departure() @ (link.bs.position.T * per_metre)
+    arrival = rays.arrival() * per_metre
     ue = arrival @ link.ue.position.T
     ue += np.sum(arrival * link.moved[:, None], axis=-1, keepdims=True)
-    turns = (ue[..., None] + bs[:, :, None]) / wavelength
+    turns = ue[..., None] + bs[:, :, None]
     pattern = link.bs.amplitude(rays.aod, rays.zod)
     pattern = pattern * link.ue.amplitude(rays.aoa, rays.zoa)
     return turns, np.broadcast_to(pattern, rays.delay.shape)[..., None, None]

@@ -237,7 +237,8 @@ def _response(
         )
         turns = -link.carrier_hz * excess
         excess = excess.reshape(shape)
-    response = (gain * pattern).astype(np.complex64) * phasor(turns)
+    response = phasor(turns)
+    response *= (gain * pattern).astype(np.complex64)
     return response.reshape(shape), excess
 
 
