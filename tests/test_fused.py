@@ -125,6 +125,7 @@ def test_where_the_fused_step_does_not_apply(changes):
     assert not use_fused(ExperimentConfig(cpu_step="native"))
 
 
+@pytest.mark.slow
 def test_training_with_either_step_ends_alike(tiny_config, tmp_path):
     losses = []
     for step in ("native", "fused"):

@@ -198,7 +198,9 @@ def _random_ops(trainer, csi) -> set[str]:
     return {node.op for node in nodes if "Random" in node.op}
 
 
-@pytest.mark.parametrize("cpu_step", ["native", "fused"])
+@pytest.mark.parametrize(
+    "cpu_step", [pytest.param("native", marks=pytest.mark.slow), "fused"]
+)
 def test_step_sees_noisy_input_and_clean_target(cpu_step):
     csi, draws = tf.constant(_csi(6)), (0, 1)
     trainer = _trainer(1.0, cpu_step=cpu_step, seed=7)
@@ -239,6 +241,7 @@ print("draws", order)
 """
 
 
+@pytest.mark.slow
 def test_replicas_and_steps_draw_different_noise():
     done = subprocess.run(
         [sys.executable, "-c", MIRRORED], cwd=ROOT, capture_output=True, text=True

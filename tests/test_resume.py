@@ -190,6 +190,7 @@ def test_unusable_cluster_is_refused(tiny_config, tmp_path, monkeypatch, cluster
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_mirrored_over_logical_devices(data_dir, tmp_path):
     flags = tiny_flags(
         data_dir, tmp_path, strategy="mirrored", logical_cpus=2, epochs=1, num_train=40

@@ -183,7 +183,7 @@ def test_other_flags_refuse_the_same_directory(tiny_run, tiny_config):
     "change",
     [
         pytest.param({"precision": "mixed_bfloat16"}, marks=pytest.mark.slow),
-        {"precision": "mixed_float16"},
+        pytest.param({"precision": "mixed_float16"}, marks=pytest.mark.slow),
         {"xla": "true", "deterministic": "true"},
     ],
 )
