@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from tfds_builders import inspect, inspect_page
 from tfds_builders.tr38901 import examples, presets, simulator
 from tfds_builders.tr38901 import tr38901_dataset_builder as dataset
 
@@ -57,6 +58,15 @@ def test_metadata(built, name):
     scale = [e["scale"] for e in tfds.as_numpy(builder.as_dataset(split="train"))]
     peak = np.max(np.abs(csi - 0.5).max(axis=(1, 2, 3)) / scale)
     assert metadata["global_scale"] == pytest.approx(0.5 / peak, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_page_to_look_at_it(built, name, tmp_path):
+    builder, page = built[name], tmp_path / "page.html"
+    samples = inspect.read_samples(builder, "train", 20)
+    inspect_page.write(page, name, {}, samples, dict(builder.info.metadata))
+    text = page.read_text(encoding="utf-8")
+    assert ("Uplink and downlink</h2>" in text) == ("fdd" in name)
 
 
 def test_kept_energy_is_that_of_all_taps(built):

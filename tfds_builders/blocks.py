@@ -23,6 +23,7 @@ import numpy as np
 
 BLOCK = 100
 SPLITS = {"train": 0, "validation": 1, "test": 2}
+SMALLER = {"_quick": (20_000, 2_000, 2_000), "_tiny": (400, 100, 100)}  # variants
 STREAM_SPLIT = 3  # of no stored data set: a stream never repeats a stored drop
 FOLDER = Path(__file__).resolve().parent
 
@@ -58,6 +59,19 @@ def k_factors(
 
 def _examples_of(name: str) -> ModuleType:
     return importlib.import_module(f"tfds_builders.{name}.examples")
+
+
+def generator(seed: int, split: int, block: int, *words: int) -> np.random.Generator:
+    """Random numbers of one block; `words` tell other kinds of draws from the plain.
+
+    Raises:
+      ValueError: a negative number.
+    """
+    if min(seed, split, block) < 0:
+        raise ValueError(
+            f"seed={seed}, split={split}, block={block}: none may be negative"
+        )
+    return np.random.default_rng([seed, split, block, *words])
 
 
 def check_sizes(sizes: tuple[int, int, int]) -> None:

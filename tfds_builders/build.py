@@ -71,7 +71,7 @@ def usable_cores() -> int:
 
 def prepare(
     builder: tfds.core.DatasetBuilder,
-    workers: int = 1,
+    workers: int | None = None,
     manual_dir: str = "",
     beam_options: list[str] | None = None,
 ) -> None:
@@ -79,7 +79,7 @@ def prepare(
 
     Args:
       builder: as `find_builder` gives it.
-      workers: processes that simulate.
+      workers: processes that simulate; None: one per usable core.
       manual_dir: folder of published files; empty: TFDS's default.
       beam_options: of an Apache Beam pipeline that builds instead, 'runner=...'.
 
@@ -89,6 +89,7 @@ def prepare(
       OSError: too little disk, or a worker failed; what is staged stays.
       ModuleNotFoundError: Beam is wanted and not installed.
     """
+    workers = usable_cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers={workers}: simulating takes 1 or more")
     path = builder.data_path

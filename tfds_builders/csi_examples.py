@@ -38,6 +38,20 @@ def sequence(h: np.ndarray) -> dict:
     return {"csi": transforms.to_unit_range(h, every), "scale": scale}
 
 
+def channels(csi: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Zero-centred complex64 `[..., 32, 32]` of stored `csi [..., 32, 32, 2]`.
+
+    `scale` has the leading axes of `csi`, or just the first ones of them: it is then
+    that of all times of a moving UE.
+
+    Raises:
+      ValueError: as `transforms.from_unit_range`.
+    """
+    samples = csi.shape[:-3]
+    scale = scale.reshape(*scale.shape, *[1] * (len(samples) - scale.ndim))
+    return transforms.from_unit_range(csi, np.broadcast_to(scale, samples))
+
+
 def real_pairs(h: np.ndarray) -> np.ndarray:
     """Complex `[...]` as float32 `[..., 2]` (re, im)."""
     return h.astype(np.complex64, order="C")[..., None].view(np.float32)

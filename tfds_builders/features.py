@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tfds_builders.csi_examples import FREQUENCY_KEPT
+
 
 def csi_features(
     uplink: bool = False, num_subbands: int = 0
@@ -23,7 +25,7 @@ def csi_features(
     features = {
         "csi": _tensor(32, 32, 2),
         "scale": np.float32,
-        "csi_freq": _tensor(None, 125, 2),
+        "csi_freq": _tensor(None, FREQUENCY_KEPT, 2),
     }
     if uplink:
         features |= {"csi_uplink": _tensor(32, 32, 2), "scale_uplink": np.float32}

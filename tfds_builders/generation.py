@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_builders import blocks, transforms
+from tfds_builders import blocks, csi_examples, transforms
 
 KeyedExamples = Iterator[tuple[int, dict[str, Any]]]
 ReadBlock = Callable[[int, int], dict[str, np.ndarray]]
@@ -26,6 +26,15 @@ def simulated(builder: tfds.core.GeneratorBasedBuilder, split: str) -> KeyedExam
     block_examples = blocks.simulator_of(builder.name)
     read = functools.partial(block_examples, config.simulation, config.seed)
     return from_blocks(read, builder, split)
+
+
+def all_splits(
+    builder: tfds.core.GeneratorBasedBuilder, kept_energy: float
+) -> dict[str, KeyedExamples]:
+    """Examples of every split; the energy kept in the first block goes on record."""
+    metadata = builder.info.metadata
+    metadata |= {"kept_energy": kept_energy, "kept_energy_drops": blocks.BLOCK}
+    return {split: builder._generate_examples(split) for split in blocks.SPLITS}
 
 
 def from_blocks(
@@ -63,7 +72,5 @@ def keyed(block: int, features: dict[str, np.ndarray]) -> KeyedExamples:
 
 def common_scale(features: dict[str, np.ndarray]) -> float:
     """Largest factor under which no example of a block, as stored, leaves [0, 1]."""
-    csi, scale = features["csi"], features["scale"]
-    scale = scale.reshape(-1, *[1] * (csi.ndim - 4))  # of a moving UE: for all times
-    h = transforms.from_unit_range(csi, np.broadcast_to(scale, csi.shape[:-3]))
+    h = csi_examples.channels(features["csi"], features["scale"])
     return float(transforms.global_scale(h))

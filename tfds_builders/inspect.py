@@ -13,7 +13,14 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from tfds_builders import blocks, cli, inspect_page, statistics, transforms
+from tfds_builders import (
+    blocks,
+    cli,
+    csi_examples,
+    inspect_page,
+    statistics,
+    transforms,
+)
 from tfds_builders.inspect_page import Samples
 from tfds_builders.reference import load_reference
 
@@ -77,10 +84,8 @@ def channels_of(features: dict[str, np.ndarray]) -> Samples:
     Raises:
       ValueError: NaN or infinity, or shapes that do not fit.
     """
-    csi, scale = features["csi"], features["scale"]
-    if csi.ndim == scale.ndim + 4:  # one scale for all times
-        scale = np.broadcast_to(scale[:, None], csi.shape[:2])
-    h, uplink = transforms.from_unit_range(csi, scale), features.get("csi_uplink")
+    h = csi_examples.channels(features["csi"], features["scale"])
+    uplink = features.get("csi_uplink")
     if uplink is not None:
         uplink = transforms.from_unit_range(uplink, 1.0)
     moving = h.ndim == 4

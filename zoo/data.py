@@ -53,7 +53,7 @@ def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
     """
     dataset, _ = stream.parse(dataset)
     builder = build.find_builder(dataset, data_dir)
-    build.prepare(builder, build.usable_cores(), manual_dir)
+    build.prepare(builder, manual_dir=manual_dir)
     return builder
 
 

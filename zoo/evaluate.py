@@ -17,6 +17,7 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli, transforms
+from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
 from zoo import complexity, data, files, metrics, pca, plots
 from zoo.config import ExperimentConfig, parse_model_args
 from zoo.keras_compat import LEGACY
@@ -25,7 +26,6 @@ from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 
 BATCH = 500
-RHO_GRID, RHO_SUBCARRIERS = 257, 125
 PERCENTILES = (5, 10, 50, 90, 95)
 
 
@@ -55,7 +55,7 @@ def _frequency_metrics(test: data.Split, h_hat: np.ndarray) -> dict:
     row = {"rho_all": _rho_all(h, estimate, grid, last)}
     if test.csi_freq is None:
         return row
-    freq = transforms.delay_to_frequency(estimate, RHO_GRID, RHO_SUBCARRIERS, last)
+    freq = transforms.delay_to_frequency(estimate, FREQUENCY_GRID, FREQUENCY_KEPT, last)
     return row | {
         "rho": metrics.rho(test.csi_freq, freq),
         "sgcs": metrics.sgcs(test.csi_freq, freq),

@@ -7,7 +7,7 @@ import dataclasses
 import tensorflow_datasets as tfds
 
 from tfds_builders import blocks, generation, transforms
-from tfds_builders.blocks import BLOCK, SPLITS
+from tfds_builders.blocks import SMALLER, SPLITS
 from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.examples import NUM_DELAY
 from tfds_builders.cost2100_sim.parameters import load_scenario
@@ -22,7 +22,6 @@ SPEEDS = {"indoor": 0.001, "outdoor": 0.9}
 TIMES = tuple(round(0.04 * frame, 2) for frame in range(10))
 PUBLISHED, FDD_SIZES = (100_000, 30_000, 20_000), (60_000, 20_000, 20_000)
 TRACK_SIZES = (75_000, 12_500, 12_500)
-SMALLER = {"_quick": (20_000, 2_000, 2_000), "_tiny": (400, 100, 100)}
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -139,9 +138,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, generation.KeyedExamples]:
-        self.info.metadata["kept_energy"] = _kept_energy(self.builder_config)
-        self.info.metadata["kept_energy_drops"] = BLOCK
-        return {split: self._generate_examples(split) for split in SPLITS}
+        return generation.all_splits(self, _kept_energy(self.builder_config))
 
     def _generate_examples(self, split: str) -> generation.KeyedExamples:
         return self.examples_of(self, split)

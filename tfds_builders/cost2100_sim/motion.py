@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfds_builders import blocks
 from tfds_builders.cost2100_sim import geometry, path_lists, simulator, visibility
 from tfds_builders.cost2100_sim.parameters import Scenario, load_scenario
 from tfds_builders.cost2100_sim.path_lists import Paths
@@ -45,7 +46,7 @@ def block_track(
       scenario: `indoor` (5.3 GHz hall) or `outdoor` (300 MHz semi-urban).
       seed: of the data set.
       split: 0 train, 1 validation, 2 test.
-      block: index of the block of `simulator.BLOCK` tracks within the split.
+      block: index of the block of `blocks.BLOCK` tracks within the split.
       speed: of the terminals, m/s.
       times: of the snapshots, s from the start of the tracks.
 
@@ -60,7 +61,7 @@ def block_track(
     parameters = load_scenario(scenario)
     times = _checked_times(times)
     _check_inside(parameters, speed, times)
-    rng = simulator.block_generator(seed, split, block, _TRACKS)
+    rng = blocks.generator(seed, split, block, _TRACKS)
     start = simulator.draw_ue(parameters, rng)
     direction = polar(np.ones(len(start)), rng.uniform(0, 2 * np.pi, len(start)))
     ue = start[:, None] + direction[:, None] * (speed * times)[:, None]

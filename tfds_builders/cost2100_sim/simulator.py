@@ -14,28 +14,14 @@ from __future__ import annotations
 import numpy as np
 
 from tfds_builders import synthesis
+from tfds_builders.blocks import BLOCK, generator
 from tfds_builders.cost2100_sim import geometry, path_lists, visibility
 from tfds_builders.cost2100_sim.parameters import Scenario, load_scenario
 from tfds_builders.cost2100_sim.path_lists import Paths
+from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
 
-BLOCK = 100
 NUM_ANTENNAS = 32
 NUM_SUBCARRIERS = 1024
-
-
-def block_generator(
-    seed: int, split: int, block: int, *words: int
-) -> np.random.Generator:
-    """Generator of one block; `words` tell other kinds of drops from the plain ones.
-
-    Raises:
-      ValueError: a negative number.
-    """
-    if min(seed, split, block) < 0:
-        raise ValueError(
-            f"seed={seed}, split={split}, block={block}: none may be negative"
-        )
-    return np.random.default_rng([seed, split, block, *words])
 
 
 def draw_ue(scenario: Scenario, rng: np.random.Generator) -> np.ndarray:
@@ -71,7 +57,7 @@ def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
       ValueError: unknown scenario, or a negative number.
     """
     parameters = load_scenario(scenario)
-    rng = block_generator(seed, split, block)
+    rng = generator(seed, split, block)
     return paths_at(scenario, rng, draw_ue(parameters, rng))
 
 
@@ -141,7 +127,7 @@ def fdd_pair(
 
 
 def beam_subcarriers(
-    paths: Paths, num_subcarriers: int = 257, keep: int = 125
+    paths: Paths, num_subcarriers: int = FREQUENCY_GRID, keep: int = FREQUENCY_KEPT
 ) -> np.ndarray:
     """Untruncated frequency response of every beam: complex64 `[drops, 32, keep]`.
 

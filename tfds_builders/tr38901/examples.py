@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfds_builders import csi_examples
-from tfds_builders.blocks import SPLITS
+from tfds_builders.blocks import BLOCK, SPLITS
 from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
 from tfds_builders.tr38901 import simulator
 from tfds_builders.tr38901.presets import Preset, load_preset
@@ -51,7 +51,7 @@ def k_factors(simulation: dict, seed: int, split: int, block: int) -> np.ndarray
     """K factors of the drops of one block, `[100]`."""
     setting = load_preset(**simulation).setting
     k_db = simulator.block_drops(setting, seed, split, block).large_scale.k_db
-    return np.zeros(simulator.BLOCK) if k_db is None else 10 ** (k_db / 10)
+    return np.zeros(BLOCK) if k_db is None else 10 ** (k_db / 10)
 
 
 def _angular_delay(

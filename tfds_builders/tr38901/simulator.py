@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfds_builders.array_synthesis import array_frequency, array_taps
+from tfds_builders.blocks import BLOCK, generator
 from tfds_builders.dft_kernel import phasor
 from tfds_builders.synthesis import Band
 from tfds_builders.tr38901 import coefficients
@@ -23,7 +24,6 @@ from tfds_builders.tr38901.large_scale import Geometry, LargeScale, draw_large_s
 from tfds_builders.tr38901.parameters import Scenario
 from tfds_builders.tr38901.rays import Rays, draw_rays
 
-BLOCK = 100
 _DROPS_PER_CHUNK = 10  # keeps the coefficients in the cache
 
 
@@ -85,10 +85,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Drops:
-    """Drops of one block before any carrier's phases."""
+    """Drops of one block (its rows `index`), before the phases of any carrier."""
 
     setting: Setting
     seed: tuple[int, int, int]
+    index: np.ndarray
     geometry: Geometry
     velocity: np.ndarray
     large_scale: LargeScale
@@ -99,8 +100,9 @@ class Drops:
 
     def phases(self, carrier_hz: float) -> np.ndarray:
         """Initial phases `[drops, rays, 2, 2]` rad, independent for each carrier."""
-        rng = np.random.default_rng([*self.seed, 1, round(carrier_hz)])
-        phases = rng.uniform(-np.pi, np.pi, (*self.rays.delay.shape, 2, 2))
+        rng = generator(*self.seed, 1, round(carrier_hz))
+        shape = BLOCK, self.rays.delay.shape[1], 2, 2
+        phases = rng.uniform(-np.pi, np.pi, shape)[self.index]
         if self.rays.has_los:
             length = self.geometry.distance * carrier_hz / coefficients.SPEED_OF_LIGHT
             phases[:, 0, 0, 0] = -2 * np.pi * length
@@ -108,9 +110,10 @@ class Drops:
         return phases
 
     def rows(self, rows: slice) -> Drops:
-        """Some of the drops; their phases are no longer those of the block."""
+        """Some of the drops."""
         return dataclasses.replace(
             self,
+            index=self.index[rows],
             geometry=dataclasses.replace(
                 self.geometry, ue_position=self.geometry.ue_position[rows]
             ),
@@ -144,17 +147,14 @@ def block_drops(setting: Setting, seed: int, split: int, block: int) -> Drops:
     Raises:
       ValueError: a negative number.
     """
-    if min(seed, split, block) < 0:
-        raise ValueError(
-            f"seed={seed}, split={split}, block={block}: none may be negative"
-        )
-    rng = np.random.default_rng([seed, split, block])
+    rng = generator(seed, split, block)
     position, velocity = draw_positions(setting.cell, rng, BLOCK)
     geometry = Geometry(setting.cell.bs_height, position)
     carrier, scenario = setting.carrier_hz, setting.scenario
     large_scale = draw_large_scale(scenario, carrier, rng, geometry)
     rays = draw_rays(scenario, carrier, rng, geometry, large_scale)
-    return Drops(setting, (seed, split, block), geometry, velocity, large_scale, rays)
+    seeds, index = (seed, split, block), np.arange(BLOCK)
+    return Drops(setting, seeds, index, geometry, velocity, large_scale, rays)
 
 
 def port_taps(

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_builders import blocks, generation
-from tfds_builders.blocks import BLOCK, SPLITS
+from tfds_builders.blocks import SMALLER, SPLITS
 from tfds_builders.csi_examples import FREQUENCY_GRID
 from tfds_builders.features import csi_features
 from tfds_builders.provenance import git_commit
@@ -17,11 +17,6 @@ from tfds_builders.tr38901.parameters import RELEASES
 from tfds_builders.tr38901.presets import Preset, load_preset, preset_names
 
 DATASET_SEED = 38901
-SIZES = {
-    "": None,  # the preset's
-    "_quick": (20_000, 2_000, 2_000),
-    "_tiny": (400, 100, 100),
-}
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -44,8 +39,8 @@ class Tr38901Config(tfds.core.BuilderConfig):
 
 
 def _config(preset: str, release: str, suffix: str) -> Tr38901Config:
-    sizes = SIZES[suffix] or load_preset(preset).sizes
-    about = load_preset(preset).about
+    about, sizes = load_preset(preset).about, load_preset(preset).sizes
+    sizes = SMALLER.get(suffix, sizes)
     newer = "" if release == RELEASES[0] else f"_{release}"
     return Tr38901Config(
         name=preset + newer + suffix,
@@ -78,7 +73,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         _config(preset, release, suffix)
         for preset in preset_names()
         for release in RELEASES
-        for suffix in SIZES
+        for suffix in ("", *SMALLER)
     ]
 
     examples_of = staticmethod(generation.simulated)  # or as tfds_builders.build says
@@ -94,13 +89,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             scenario=setting.scenario.name,
             release=config.release,
             carrier_hz=setting.carrier_hz,
-            uplink_hz=preset.uplink_hz,
             bandwidth_hz=setting.bandwidth_hz,
             num_subcarriers=setting.num_subcarriers,
             last_taps=preset.last_taps,
             seed=config.seed,
             git_commit=git_commit(),
         )
+        if preset.uplink_hz is not None:
+            metadata["uplink_hz"] = preset.uplink_hz
         return self.dataset_info_from_configs(
             features=csi_features(preset.uplink_hz is not None, preset.num_subbands),
             metadata=metadata,
@@ -111,10 +107,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, generation.KeyedExamples]:
-        seed = self.builder_config.seed
-        self.info.metadata["kept_energy"] = _kept_energy(self._preset, seed)
-        self.info.metadata["kept_energy_drops"] = BLOCK
-        return {split: self._generate_examples(split) for split in SPLITS}
+        return generation.all_splits(
+            self, _kept_energy(self._preset, self.builder_config.seed)
+        )
 
     def _generate_examples(self, split: str) -> generation.KeyedExamples:
         return self.examples_of(self, split)
