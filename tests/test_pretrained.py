@@ -60,14 +60,14 @@ def test_weights_of_the_zoo_load_and_are_those_of_their_cards():
         settings = dataclasses.replace(run.config(), **as_given)
         assert pretrained.find(settings).path == run.path
         assert run.weights.stat().st_size <= pretrained.LARGEST_BYTES
-        network = build_autoencoder(settings, (32, 32, 2)).autoencoder
-        assert pretrained.load(settings, network) == run.weights
+        model = build_autoencoder(settings, (32, 32, 2))
+        assert pretrained.load(settings, model) == run.weights
         best = min(record["val_nmse_db"] for record in run.read_metrics())
         row = json.loads(card.read_text())
         assert row["nmse_db"] == pytest.approx(best, abs=0.2)
         h = simulator.simulate("indoor", 200, DATASET_SEED, 2)
         csi = transforms.to_unit_range(h, transforms.per_sample_scale(h))
-        error = network.predict(csi, verbose=0) - csi
+        error = model.autoencoder.predict(csi, verbose=0) - csi
         nmse = np.sum(error**2) / np.sum((csi - 0.5) ** 2)
         assert 10 * np.log10(nmse) == pytest.approx(row["nmse_db"], abs=0.7)
 

@@ -93,13 +93,36 @@ def test_only_keras_compat_imports_keras():
 def test_every_flagfile_is_a_valid_configuration():
     from absl import flags
 
-    from zoo import config
+    from zoo import config, registry, train_stages
 
-    files = sorted((ROOT / "zoo" / "flagfiles").glob("*.cfg"))
-    assert files
-    for path in files:
+    paths = sorted((ROOT / "zoo" / "flagfiles").rglob("*.cfg"))
+    assert len(paths) > 200
+    for path in paths:
         values = flags.FlagValues()
         config.define_flags(values)
+        flags.DEFINE_multi_string("stage", [], "of train_stages", flag_values=values)
         values(["train", f"--flagfile={path}"])
         settings = config.from_flags(values)
-        assert settings.codeword_dim > 0 and path.read_text().startswith("#")
+        assert path.read_text().startswith("#")
+        spec = registry.get(settings.model)
+        assert settings.codeword_dim in spec.codeword_dims
+        if values.stage:
+            stages = train_stages.stage_settings(settings, values.stage, path)
+            assert len(stages) == 3 and stages[2].receiver != "none"
+
+
+def test_there_is_a_flagfile_for_every_published_row():
+    from zoo import published, registry
+
+    wanted = published.flagfiles()
+    stored = {path.name: path.read_text() for path in published.PUBLISHED.glob("*")}
+    assert stored == wanted, "run python -m zoo.published"
+    figures = sum(
+        len(scenarios)
+        for spec in registry.MODELS.values()
+        for rows in (spec.published, *(v.published for v in spec.variants.values()))
+        for scenarios in rows.values()
+    )
+    assert len(wanted) == figures
+    text = wanted["crnet_7x7_4_outdoor.cfg"]
+    assert '--model_args={"head": "7x7"}' in text and "-11.84 dB" in text

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import json
 
 from absl import flags
 
 from tfds_builders import cli
-from zoo import complexity, registry
+from zoo import flops, registry
+from zoo.baselines import BASELINES
 from zoo.config import parse_model_args
+from zoo.models.receivers import RECEIVERS
 
 USAGE = "usage: python -m zoo list [PATTERN] | info NAME | summary NAME [--flags]"
+SIDES = {"ue": "UE", "bs": "BS", "total": "total"}
 
 
 def list_models(pattern: str = "*") -> list[dict]:
-    """Name, paper and licence of every network whose name matches a pattern."""
-    return [
-        {"name": spec.name, "paper": spec.paper, "licence": spec.licence}
+    """Source and choices of all whose name matches a pattern.
+
+    Returns:
+        Networks, networks of the receiver (`--receiver`) and baselines (`python -m
+        zoo.baseline`), by `kind`.
+    """
+    rows = [
+        {
+            "kind": "network",
+            "name": spec.name,
+            "paper": spec.paper,
+            "licence": spec.licence,
+            "options": spec.options,
+            "codeword_dims": spec.codeword_dims,
+        }
         for spec in registry.MODELS.values()
-        if fnmatch.fnmatch(spec.name, pattern)
     ]
+    rows += [
+        {"kind": "receiver", "name": name, "paper": receiver.paper}
+        for name, receiver in RECEIVERS.items()
+    ]
+    rows += [
+        {"kind": "baseline", "name": name, "paper": f"{paper}. {note}"}
+        for name, (paper, note) in BASELINES.items()
+    ]
+    return [row for row in rows if fnmatch.fnmatch(row["name"], pattern)]
 
 
 def info(name: str) -> dict:
@@ -31,35 +55,67 @@ def info(name: str) -> dict:
         "paper": spec.paper,
         "licence": spec.licence,
         "options": spec.options,
+        "codeword_dims": spec.codeword_dims,
         "published_nmse_db": spec.published,
+        "variants": {key: value._asdict() for key, value in spec.variants.items()},
         "description": spec.build.__doc__,
     }
 
 
-def summary(name: str, codeword_dim: int, model_args: str) -> dict:
-    """Parameters, MACs and bytes of a network, per side."""
-    args = parse_model_args(model_args)
-    model = registry.build(name, codeword_dim=codeword_dim, model_args=args)
+def summary(name: str, codeword_dim: int | None = None, model_args: str = "{}") -> dict:
+    """Parameters, bytes and operations of a network in all conventions, per side.
+
+    Args:
+        name: registry name.
+        codeword_dim: codeword length M, the longest of the network by default.
+        model_args: the paper's options as JSON.
+
+    Returns:
+        What was built, and the counts of `zoo.flops.summary`.
+    """
+    spec, args = registry.get(name), parse_model_args(model_args)
+    if codeword_dim is None:
+        codeword_dim = max(spec.codeword_dims)
+    csi_shape = inspect.signature(spec.build).parameters["csi_shape"].default
+    model = registry.build(name, csi_shape, codeword_dim, args)
     return {
         "name": name,
+        "csi_shape": csi_shape,
         "codeword_dim": codeword_dim,
         "model_args": args,
-        **complexity.summary(model),
+        **flops.summary(model),
     }
 
 
 def render(value) -> str:
-    """Text for people: aligned keys, one object a block."""
+    """Text for people: two lines per network, a table of counts or aligned keys."""
     if isinstance(value, list):
-        return "\n".join(
-            f"{v['name']:<12} {v['licence']:<12} {v['paper']}" for v in value
-        )
+        return "\n".join(map(_render_network, value))
+    if "ue_macs" in value:
+        return _render_counts(value)
     width = max(map(len, value))
-    lines = []
-    for key, item in value.items():
-        text = f"{item:,}" if isinstance(item, int) else str(item)
-        lines.append(f"{key:<{width}}  {text}")
-    return "\n".join(lines)
+    return "\n".join(f"{key:<{width}}  {item}" for key, item in value.items())
+
+
+def _render_network(row: dict) -> str:
+    if row["kind"] != "network":
+        return f"{row['name']:<17} {row['kind']}\n{'':<17} {row['paper']}"
+    dims = " ".join(map(str, row["codeword_dims"]))
+    options = ", ".join(f"{key}={value!r}" for key, value in row["options"].items())
+    choices = f"M {dims}; {options}" if options else f"M {dims}"
+    return f"{row['name']:<17} {choices}\n{'':<17} {row['paper']} ({row['licence']})"
+
+
+def _render_counts(value: dict) -> str:
+    options = "".join(f", {k}={v!r}" for k, v in value["model_args"].items())
+    shape = " x ".join(map(str, value["csi_shape"]))
+    title = f"{value['name']}, CSI {shape}, M = {value['codeword_dim']}{options}"
+    keys = [key.removeprefix("ue_") for key in value if key.startswith("ue_")]
+    table = [("", *SIDES.values())]
+    table += [(k, *(f"{value[f'{side}_{k}']:,}" for side in SIDES)) for k in keys]
+    width = max(map(len, keys))
+    lines = [f"{k:<{width}}" + "".join(f"{n:>15}" for n in row) for k, *row in table]
+    return "\n".join([title, *lines])
 
 
 def main(argv: list[str]) -> None:
@@ -79,6 +135,8 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_enum("format", "text", ["text", "json"], "output format")
-    flags.DEFINE_integer("codeword_dim", 512, "codeword length M (summary)")
+    flags.DEFINE_integer(
+        "codeword_dim", None, "codeword length M (summary); the longest by default"
+    )
     flags.DEFINE_string("model_args", "{}", "the paper's options as JSON (summary)")
     cli.run(main)

@@ -6,8 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from serving import bitstream, frame_graph
-from zoo.layers.quantizers import UniformQuantizer
+from zoo.layers.quantizers import QUANTIZERS, UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
+
+
+def codec_quantizer(codec: dict) -> UniformQuantizer:
+    """Quantiser that a codec.json names."""
+    return QUANTIZERS[codec["quantizer"]["name"]](codec["bits"])
 
 
 class EncoderGraph:
@@ -20,7 +25,7 @@ class EncoderGraph:
 
     def __init__(self, model: CsiAutoencoder, codec: dict):
         self.codec = codec
-        self.quantizer = UniformQuantizer(codec["bits"])
+        self.quantizer = codec_quantizer(codec)
         self.spec = tf.TensorSpec([1, *codec["csi_shape"]], tf.float32, name="h")
 
         @tf.function(input_signature=[self.spec])
@@ -72,12 +77,12 @@ class DecoderGraph:
 
     def __init__(self, model: CsiAutoencoder, codec: dict):
         self.codec = codec
-        self.quantizer = UniformQuantizer(codec["bits"])
+        self.quantizer = codec_quantizer(codec)
         m = codec["codeword_dim"]
 
         @tf.function(input_signature=[tf.TensorSpec([None, m], tf.float32)])
         def decode(codeword):
-            return model.decoder(codeword, training=False) - 0.5
+            return model.receive(codeword) - 0.5
 
         self.decode = decode
 

@@ -10,13 +10,18 @@ from pathlib import Path
 
 from absl import flags
 
+from zoo import config_checks
+
 
 def _flag(default, text: str, choices: tuple[str, ...] = ()):
     return field(default=default, metadata={"help": text, "choices": choices})
 
 
 # Flags that config.json of an older run lacks: their defaults are what it did.
-_LATER = {"csi_noise", "train_snr_db", "test_snr_db"}
+_LATER = {
+    "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
+    "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,34 @@ class ExperimentConfig:
         "{}", 'the paper\'s options as JSON, e.g. \'{"head": "3x3"}\''
     )
     codeword_dim: int = _flag(512, "codeword length M; ratio is M / (2 N_t N_a)")
-    quantizer: str = _flag("none", "codeword quantiser", ("none", "uniform"))
+    quantizer: str = _flag(
+        "none",
+        "codeword quantiser: B bits in even or mu-law steps, or the sign alone",
+        ("none", "uniform", "mu_law", "sign"),
+    )
     bits: int = _flag(0, "bits per codeword entry B; 0 trains unquantised")
+    normaliser: str = _flag(
+        "tanh",
+        "what brings a codeword into the quantiser's [-1, 1]: batch norm and tanh, or "
+        "nothing where the network's own codeword is bounded (csinet_plus with tanh)",
+        ("tanh", "none"),
+    )
+    feedback_snr_db: float = _flag(
+        math.inf,
+        "SNR of the codeword that arrives, in training and evaluation (white noise of "
+        "each sample's own power); inf: exact",
+    )
+    feedback_snr_low_db: float = _flag(
+        math.inf,
+        "training draws the SNR of each sample from this to --feedback_snr_db, even in "
+        "dB; inf: always --feedback_snr_db",
+    )
+    receiver: str = _flag(
+        "none",
+        "network that repairs the received codeword: DNNNet's denoiser or CsiNet+'s "
+        "offset network",
+        ("none", "dnnnet", "offset"),
+    )
     dataset: str = _flag(
         "cost2100_sim/indoor",
         "TFDS name/config; NAME/CONFIG:stream simulates fresh training drops",
@@ -50,6 +81,9 @@ class ExperimentConfig:
     )
     num_validation: int = _flag(0, "use the first validation examples only; 0: all")
     num_test: int = _flag(0, "use the first test examples only; 0: all")
+    num_frames: int = _flag(
+        0, "of a data set of sequences, the first frames of each only; 0: all"
+    )
     stream_workers: int = _flag(1, "processes that simulate for DATASET:stream")
     csi_noise: str = _flag(
         "none",
@@ -72,7 +106,18 @@ class ExperimentConfig:
     weights: str = _flag(
         "",
         "initial weights instead of --init: 'pretrained' for those that come with the "
-        "zoo, or a .weights.h5 file",
+        "zoo, a .weights.h5 file, or a run directory (the parts that both have)",
+    )
+    train_part: str = _flag(
+        "all",
+        "what is trained: everything, the receiver, or receiver and decoder; the rest "
+        "keeps its weights and statistics",
+        ("all", "receiver", "decoder"),
+    )
+    loss: str = _flag(
+        "csi",
+        "squared error of the CSI, or of the codeword behind the receiver",
+        ("csi", "codeword"),
     )
     epochs: int = _flag(1000, "passes over the training split")
     batch_size: int = _flag(200, "examples per step, over all devices")
@@ -106,50 +151,8 @@ class ExperimentConfig:
     )
 
     def __post_init__(self):
-        for name in (
-            "codeword_dim", "epochs", "batch_size", "lr", "adam_epsilon",
-            "stream_workers",
-        ):  # fmt: skip
-            self._require(name, getattr(self, name) > 0, "more than 0")
-        for name in (
-            "num_train", "num_validation", "num_test", "seed", "logical_cpus",
-            "image_every", "lr_min", "warmup_epochs",
-        ):  # fmt: skip
-            self._require(name, getattr(self, name) >= 0, "0 or more")
-        self._require("bits", 0 <= self.bits <= 16, "0 to 16")
-        if (self.bits > 0) != (self.quantizer != "none"):
-            raise ValueError(
-                f"--bits={self.bits} and --quantizer={self.quantizer} do not fit: give "
-                "--quantizer=uniform --bits=1..16, or neither"
-            )
-        if self.weights and self.init != "paper":
-            raise ValueError(
-                f"--weights={self.weights} and --init={self.init} both set the initial "
-                "weights: leave one out"
-            )
-        for item in dataclasses.fields(self):
-            choices = item.metadata["choices"]
-            if choices:
-                known = getattr(self, item.name) in choices
-                self._require(item.name, known, f"one of {', '.join(choices)}")
-        self._check_noise()
+        config_checks.check(self)
         parse_model_args(self.model_args)
-
-    def _check_noise(self) -> None:
-        snr_db = {name: getattr(self, name) for name in ("train_snr_db", "test_snr_db")}
-        for name, value in snr_db.items():
-            self._require(name, value >= -100, "-100 or more dB, or inf for clean CSI")
-        if (min(snr_db.values()) < math.inf) != (self.csi_noise != "none"):
-            given = "".join(f", --{name}={value}" for name, value in snr_db.items())
-            raise ValueError(
-                f"--csi_noise={self.csi_noise}{given} do not fit: give awgn or ls with "
-                "one SNR or both in dB, or none of them"
-            )
-
-    def _require(self, name: str, fulfilled: bool, expected: str) -> None:
-        if not fulfilled:
-            value = getattr(self, name)
-            raise ValueError(f"--{name}={value}: expected {expected}")
 
     @property
     def resolved_run_dir(self) -> Path:

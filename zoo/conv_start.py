@@ -14,58 +14,26 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from zoo import latent_start
 from zoo.keras_compat import Model, keras, layers
-from zoo.layer_graph import LayerGraph, look_up
+from zoo.layer_graph import Walk
 from zoo.layers.grouped_conv import GroupedConv2D
+from zoo.layers.non_local import NonLocalBlock
+from zoo.regression import weighted_ridge
 
-RIDGE = 1e-6
 OFF_CENTRE = 1e-5  # of a Glorot bound: breaks ties between equal copies
 KNOTS = (0.5, 0.85, 0.2)  # thresholds, as fractions of the input's energy
 GOOD_FIT = 1e-3
+ADDED = 2e-4  # standard deviation that a residual branch behind tanh starts with
 CONVOLUTIONS = (layers.Conv2D, GroupedConv2D)
 LEAKY = (layers.LeakyReLU, layers.PReLU)
+ENDS = (layers.Flatten, layers.Permute, layers.Add, NonLocalBlock)
 
 
-class Walk(LayerGraph):
-    """Values of a functional model's tensors on calibration samples.
-
-    Args:
-        model: functional model; every layer is used once.
-        inputs: `[n, ...]` float32, the model's input.
-    """
-
-    def __init__(self, model: Model, inputs: np.ndarray):
-        super().__init__(model)
-        self._values = {id(model.inputs[0]): tf.constant(inputs)}
-
-    def value(self, tensor) -> np.ndarray:
-        """Value of a tensor that has been run."""
-        return self._values[id(tensor)].numpy()
-
-    def has_run(self, layer) -> bool:
-        """Whether the layer has been run."""
-        return id(layer.output) in self._values
-
-    def run(self, layer) -> np.ndarray:
-        """Evaluate a layer whose inputs have been run, at inference."""
-        inputs = look_up(self._values, layer.input)
-        self._values[id(layer.output)] = layer(inputs, training=False)
-        return self.value(layer.output)
-
-    def user(self, tensor, kinds):
-        """First layer of some kinds that takes a tensor, also within a concatenation.
-
-        Returns:
-            The layer or None.
-        """
-        for layer in self.users(tensor):
-            if isinstance(layer, kinds):
-                return layer
-            if isinstance(layer, layers.Concatenate):
-                found = self.user(layer.output, kinds)
-                if found is not None:
-                    return found
-        return None
+def _latent_channels(model: Model) -> int | None:
+    """Channels of an encoder's codeword, if it is made by convolutions."""
+    codeword, csi = model.output.shape, model.input.shape
+    return codeword[1] // csi[2] if len(codeword) == 2 else None
 
 
 def let_through(model: Model, inputs, target, weight=None, shift: bool = False) -> None:
@@ -81,7 +49,7 @@ def let_through(model: Model, inputs, target, weight=None, shift: bool = False) 
             a constant (for what ends in a dense layer).
     """
     walk = Walk(model, inputs)
-    start = _ConvStart(walk, target, weight, shift)
+    start = _ConvStart(walk, target, weight, shift, _latent_channels(model))
     for layer in walk.layers:
         if isinstance(layer, CONVOLUTIONS):
             start.initialise(layer)
@@ -94,9 +62,10 @@ def let_through(model: Model, inputs, target, weight=None, shift: bool = False) 
 
 
 class _ConvStart:
-    def __init__(self, walk: Walk, target, weight, shift: bool):
+    def __init__(self, walk: Walk, target, weight, shift: bool, latent_channels):
         self.walk, self.target, self.shift = walk, target, shift
         self.weight = np.ones_like(target) if weight is None else weight
+        self.latent_channels = latent_channels
         self.rng = np.random.default_rng(0)
         self.knot = 0
 
@@ -104,28 +73,55 @@ class _ConvStart:
         """Set a convolution and its batch norm; run both."""
         norm = self.walk.user(conv.output, layers.BatchNormalization)
         inputs = self.walk.value(conv.input)
-        if conv.filters == 1:  # spatial attention: its gate starts constant
-            self._normalise(conv, norm, 0.0, 0.0)
+        if conv.filters == 1 or self._is_subtracted(norm):
+            self.normalise(conv, norm, 0.0, 0.0)  # a constant gate, no noise estimate
             return
-        if isinstance(conv, GroupedConv2D):
+        if self._is_added_by_tanh(norm):
+            self.normalise(conv, norm, ADDED / self.walk.run(conv).std(), 0.0)
+            return
+        fitted = conv.filters == 2
+        if latent_start.is_sequence(conv):
+            last = conv.filters == 2 * self.target.shape[1]
+            fitted = last or conv.filters == self.latent_channels
+        if fitted and conv.filters > 2:
+            taps, offset = latent_start.fit(conv, inputs, self.target, last)
+        elif isinstance(conv, GroupedConv2D):
             taps, offset = _group_copies(conv), np.zeros(conv.filters)
-        elif conv.filters == 2:
+        elif fitted:
             taps, offset = self._fit(conv, norm, inputs)
         else:
             taps, offset = self._copies(inputs, conv.filters)
         if norm is None:
-            self._set_kernel(conv, taps, 1.0)
+            self.set_kernel(conv, taps, 1.0)
             conv.bias.assign(offset)
             return
         bound = np.sqrt(6 / np.prod(conv.kernel.shape[:2]) / sum(taps.shape))
         scale = bound / max(np.abs(taps).max(), 1e-12)  # batch norm undoes it
-        self._set_kernel(conv, taps, scale, OFF_CENTRE * bound)
-        if conv.filters > 2:
-            self._normalise(conv, norm, None, offset * scale)
+        self.set_kernel(conv, taps, scale, OFF_CENTRE * bound)
+        if fitted:
+            self.normalise(conv, norm, 1 / scale, offset)
         else:
-            self._normalise(conv, norm, 1 / scale, offset)
+            self.normalise(conv, norm, None, offset * scale)
 
-    def _set_kernel(self, conv, taps, scale: float, noise: float = 0.0) -> None:
+    def _behind(self, norm, kinds):
+        """Layer of some kinds behind a batch norm or its LeakyReLU, and its input."""
+        out = norm.output
+        leaky = self.walk.user(out, LEAKY)
+        for tensor in [out, *([leaky.output] if leaky else [])]:
+            found = self.walk.user(tensor, kinds)
+            if found is not None:
+                return found, tensor
+        return None, out
+
+    def _is_subtracted(self, norm) -> bool:
+        found, tensor = self._behind(norm, layers.Subtract) if norm else (None, None)
+        return found is not None and found.input[1] is tensor
+
+    def _is_added_by_tanh(self, norm) -> bool:
+        found = self.walk.user(norm.output, layers.Activation) if norm else None
+        return found is not None and found.activation is keras.activations.tanh
+
+    def set_kernel(self, conv, taps, scale: float, noise: float = 0.0) -> None:
         kernel = noise * self.rng.standard_normal(conv.kernel.shape)
         height, width = kernel.shape[:2]
         kernel[(height - 1) // 2, (width - 1) // 2] += taps * scale
@@ -133,7 +129,7 @@ class _ConvStart:
         if getattr(conv, "bias", None) is not None:
             conv.bias.assign(tf.zeros_like(conv.bias))
 
-    def _normalise(self, conv, norm, gain, offset) -> None:
+    def normalise(self, conv, norm, gain, offset) -> None:
         """Make batch norm v -> gain v + offset; gain None: (v + offset) / std(v)."""
         v = self.walk.run(conv)
         axes = tuple(i for i in range(v.ndim) if i != norm.axis % v.ndim)
@@ -179,15 +175,17 @@ class _ConvStart:
         if self.shift:
             goals.append(self.target + 1.1 * np.abs(self.target).max() - skip)
         if add is None and leaky is not None:
-            direct = self.walk.user(leaky.output, (layers.Flatten, layers.Add))
+            direct = self.walk.user(
+                leaky.output, (layers.Flatten, layers.Permute, layers.Add)
+            )
             if not (self.shift and direct):
                 goals.insert(1, -self.target)
         for goal in goals:
-            taps, bias, error = _ridge(inputs, goal, weight)
+            taps, bias, error = weighted_ridge(inputs, goal, weight)
             if error < GOOD_FIT * np.mean(weight * self.target**2):
                 break
         else:
-            fits = [_ridge(inputs, goal, weight) for goal in goals]
+            fits = [weighted_ridge(inputs, goal, weight) for goal in goals]
             taps, bias, _ = min(fits, key=lambda fit: fit[2])
         return taps, bias
 
@@ -211,22 +209,3 @@ def _energy_quantile(x: np.ndarray, fraction: float) -> float:
     magnitude = np.sort(np.abs(x), axis=None).astype(np.float64)
     energy = np.cumsum(magnitude**2)
     return magnitude[np.searchsorted(energy, fraction * energy[-1])]
-
-
-def _ridge(inputs, goal, weight):
-    """Weighted regression of `[..., 2]` on `[..., channels]` of the same position.
-
-    Returns:
-        Taps `[channels, 2]`, bias `[2]`, mean weighted squared error.
-    """
-    x = inputs.reshape(-1, inputs.shape[-1]).astype(np.float64)
-    x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
-    y, weight = goal.reshape(len(x), -1), weight.reshape(len(x), -1)
-    solution = np.zeros((x.shape[1], y.shape[1]))
-    for part in range(y.shape[1]):
-        weighted = x * weight[:, part, None]
-        normal = weighted.T @ x
-        normal += np.diag(RIDGE * np.diag(normal) + 1e-12)
-        solution[:, part] = np.linalg.solve(normal, weighted.T @ y[:, part])
-    error = np.mean(weight * (x @ solution - y) ** 2)
-    return solution[:-1], solution[-1], error

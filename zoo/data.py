@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfds_builders import build, transforms
-from zoo import noise, stream
+from tfds_builders import build
+from zoo import metrics, noise, registry, scaling, stream
 from zoo.config import ExperimentConfig
 
 
@@ -22,11 +22,12 @@ class Split:
     """One split in memory.
 
     Attributes:
-        csi: the network's input, float32 `[n, N_t, N_a, 2]`, 0.5 is zero; noisy where
+        csi: the network's input, float32 `[n, N_t, N_a, 2]` (of sequences
+            `[n, T, N_t, N_a, 2]`, here and below), 0.5 is zero; noisy where
             the configuration says so ('train' gets its noise in the step).
         csi_clean: the truth in [0, 1]; without noise the same array.
-        csi_freq: complex64 `[n, N_t angle, 125 subcarriers]`, zero-centred truth before
-            delay truncation; None where the data set has none.
+        csi_freq: complex64 `[snapshots, N_t angle, 125 subcarriers]`, zero-centred
+            truth before delay truncation; None where the data set has none.
         num_subcarriers: N_c; 1024 where the data set does not say.
         last_taps: of the N_a delays, those that are the last of all N_c.
     """
@@ -39,8 +40,13 @@ class Split:
 
     @property
     def h(self) -> np.ndarray:
-        """Zero-centred truth, float32 `[n, N_t, N_a, 2]`."""
-        return self.csi_clean - np.float32(0.5)
+        """Zero-centred truth, float32 `[snapshots, N_t, N_a, 2]`."""
+        return metrics.frames(self.csi_clean) - np.float32(0.5)
+
+    @property
+    def h_seen(self) -> np.ndarray:
+        """What the network sees of `h`: with noise, where there is some."""
+        return metrics.frames(self.csi) - np.float32(0.5)
 
 
 def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
@@ -77,23 +83,38 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         raise ValueError(
             f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
         )
-    shape = builder.info.features["csi"].shape
-    if len(shape) != 3:
-        raise ValueError(
-            f"{config.dataset} has sequences of {shape[0]} snapshots {shape[1:]}: the "
-            "networks take single ones, choose a data set without '_track'"
-        )
+    _check_sequences(config, builder.info.features["csi"].shape)
     wanted = min(wanted, at_most or wanted)
     with_freq = split == "test" and "csi_freq" in builder.info.features
     csi, scale, csi_freq = _read(builder, f"{split}[:{wanted}]", wanted, with_freq)
     if not np.isfinite(csi).all():
         raise ValueError(f"{config.dataset}, split {split}: NaN or infinity in csi")
-    csi = _rescale(csi, scale, config.scaling, builder)
+    csi = scaling.rescale(csi, scale, config.scaling, builder)
+    if config.num_frames:
+        csi = csi[:, : config.num_frames]
+        csi_freq = None if csi_freq is None else csi_freq[:, : config.num_frames]
+    if csi_freq is not None:
+        csi_freq = csi_freq.reshape(-1, *csi_freq.shape[-2:])
     metadata = builder.info.metadata or {}
     grid = int(metadata.get("num_subcarriers", 1024))
-    ratio = noise.ratio(config, split, csi.shape[2], grid)
+    ratio = noise.ratio(config, split, csi.shape[-2], grid)
     noisy = noise.stored(csi, ratio, config.seed, split)
     return Split(noisy, csi, csi_freq, grid, int(metadata.get("last_taps", 0)))
+
+
+def _check_sequences(config: ExperimentConfig, shape: tuple[int, ...]) -> None:
+    """Refuse sequences for a network of single snapshots, and the other way round."""
+    wanted, frames = registry.get(config.model).takes_sequences, config.num_frames
+    if wanted != (len(shape) == 4):
+        have = f"sequences {shape}" if len(shape) == 4 else f"single snapshots {shape}"
+        fix = "with" if wanted else "without"
+        raise ValueError(
+            f"{config.dataset} has {have}, which --model={config.model} does not take: "
+            f"choose a data set {fix} '_track'"
+        )
+    if frames and not (wanted and 2 <= frames <= shape[0]):
+        most = f"2 to {shape[0]}" if wanted else "0, there are no sequences"
+        raise ValueError(f"--num_frames={frames}: expected {most}")
 
 
 def _read(builder, split: str, count: int, with_freq: bool):
@@ -111,25 +132,6 @@ def _read(builder, split: str, count: int, with_freq: bool):
             freq.append(batch["csi_freq"][..., 0] + 1j * batch["csi_freq"][..., 1])
         start = stop
     return csi, scale, np.concatenate(freq).astype(np.complex64) if freq else None
-
-
-def _rescale(csi, scale, scaling: str, builder) -> np.ndarray:
-    if scaling == "stored":
-        return csi
-    h = transforms.from_unit_range(csi, scale)
-    if scaling == "per_sample":
-        return transforms.to_unit_range(h, transforms.per_sample_scale(h))
-    return transforms.to_unit_range(h, _global_scale(builder))
-
-
-def _global_scale(builder) -> np.float32:
-    metadata = builder.info.metadata or {}
-    if "global_scale" not in metadata:
-        raise ValueError(
-            f"--scaling=global: {builder.info.full_name} stores no global_scale; use "
-            "--scaling=stored or --scaling=per_sample"
-        )
-    return np.float32(metadata["global_scale"])
 
 
 def steps_per_epoch(num_train: int, batch_size: int) -> int:
@@ -209,7 +211,14 @@ def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
     size, seed = config.batch_size, config.seed
     if stream.parse(config.dataset)[1]:
         builder = open_builder(config.dataset, config.data_dir)
-        scale = float(_global_scale(builder)) if config.scaling == "global" else None
+        if len(builder.info.features["csi"].shape) != 3:
+            raise ValueError(
+                f"--dataset={config.dataset}: sequences are not streamed, drop "
+                f"':{stream.SUFFIX}'"
+            )
+        scale = (
+            float(scaling.global_scale(builder)) if config.scaling == "global" else None
+        )
         drops = stream.open_stream(config, builder.builder_config.simulation, scale)
         steps = steps_per_epoch(num_train(config, builder), size)
         return steps, functools.partial(stream.batches, drops, size, steps)

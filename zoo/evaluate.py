@@ -2,7 +2,8 @@
 
 Writes one results row (JSON), and beside it plots of true against recovered |H| and of
 the distribution of the per-sample NMSE. `--test_snr_db` and `--csi_noise` put another
-noise on the network's input than the run's; the truth is always clean.
+noise on the network's input than the run's, `--feedback_snr_db` on the codeword; the
+truth is always clean.
 """
 
 from __future__ import annotations
@@ -16,85 +17,38 @@ import numpy as np
 from absl import flags
 
 from serving import bitstream
-from tfds_builders import cli, transforms
-from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
-from zoo import complexity, data, files, metrics, pca, plots
+from tfds_builders import cli
+from zoo import complexity, data, feedback, files, metrics, plots
 from zoo.config import ExperimentConfig, parse_model_args
+from zoo.entropy_coding import EntropyCodec
 from zoo.keras_compat import LEGACY
-from zoo.layers.quantizers import UniformQuantizer
+from zoo.layers.entropy_model import EntropyBottleneck
+from zoo.layers.quantizers import QUANTIZERS
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.results_row import frequency_metrics, klt_db, nmse_metrics
 from zoo.run_directory import RunDirectory
 
 BATCH = 500
-PERCENTILES = (5, 10, 50, 90, 95)
 
 
 def decode(model: CsiAutoencoder, codeword: np.ndarray) -> np.ndarray:
-    """Zero-centred CSI `[n, N_t, N_a, 2]` float32 of codewords `[n, M]`."""
+    """Zero-centred CSI `[snapshots, N_t, N_a, 2]` float32 of codewords `[n, M]`."""
+    if model.receiver is not None:
+        codeword = model.receiver.predict(codeword, batch_size=BATCH, verbose=0)
     csi = model.decoder.predict(codeword, batch_size=BATCH, verbose=0)
-    return csi - np.float32(0.5)
+    return metrics.frames(csi) - np.float32(0.5)
 
 
-def through_bits(codeword: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
+def through_bits(codeword: np.ndarray, quantizer) -> tuple[np.ndarray, int]:
     """Send normalised codewords through real payload bytes.
 
     Returns:
         The dequantised codewords `[n, M]` float32 and the payload bytes per CSI.
     """
-    quantizer = UniformQuantizer(bits)
+    bits = quantizer.bits
     payload = bitstream.pack(np.asarray(quantizer.indices(codeword)), bits)
     indices = bitstream.unpack(payload, codeword.shape[1], bits)
     return np.asarray(quantizer.dequantize(indices)), payload.shape[1]
-
-
-def _frequency_metrics(test: data.Split, h_hat: np.ndarray) -> dict:
-    """Rho, SGCS and beamforming loss on 125 subcarriers; rho on the whole grid."""
-    estimate = metrics.to_complex(h_hat)
-    h, grid = metrics.to_complex(test.h), test.num_subcarriers
-    last = test.last_taps
-    row = {"rho_all": _rho_all(h, estimate, grid, last)}
-    if test.csi_freq is None:
-        return row
-    freq = transforms.delay_to_frequency(estimate, FREQUENCY_GRID, FREQUENCY_KEPT, last)
-    return row | {
-        "rho": metrics.rho(test.csi_freq, freq),
-        "sgcs": metrics.sgcs(test.csi_freq, freq),
-        "beamforming_loss_db": metrics.beamforming_loss_db(test.csi_freq, freq),
-    }
-
-
-def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int, last: int) -> float:
-    """Rho over all subcarriers; the truth is the zero-filled truncated CSI."""
-    values = []
-    for start in range(0, len(h), BATCH):
-        pair = (x[start : start + BATCH] for x in (h, h_hat))
-        freq = [transforms.delay_to_frequency(x, grid, last=last) for x in pair]
-        values.append(metrics.cosine_similarity(*freq).mean(axis=1))
-    return float(np.concatenate(values).mean())
-
-
-def _klt_db(train: data.Split, test: data.Split, codeword_dim: int) -> float | None:
-    """NMSE of the KLT line; None where it does not exist (odd M, few samples)."""
-    try:
-        noisy = test.csi - np.float32(0.5)
-        return pca.nmse_db(train.h, test.h, codeword_dim, noisy)
-    except ValueError as error:
-        print(f"no KLT line: {error}")
-        return None
-
-
-def _nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
-    per_sample = metrics.to_db(metrics.nmse(h, h_hat))
-    names = ("global", "batch_db", "sample_db")
-    by_definition = {name: metrics.nmse_db(h, h_hat, name) for name in names}
-    return {
-        "nmse_db": by_definition["global"],
-        "nmse_definition": "global",
-        "nmse_by_definition_db": by_definition,
-        "nmse_percentiles_db": {
-            str(p): float(np.percentile(per_sample, p)) for p in PERCENTILES
-        },
-    }
 
 
 def with_noise(
@@ -113,7 +67,10 @@ def with_noise(
 
 
 def evaluate(
-    run: RunDirectory, csi_noise: str | None = None, test_snr_db: float | None = None
+    run: RunDirectory,
+    csi_noise: str | None = None,
+    test_snr_db: float | None = None,
+    feedback_snr_db: float | None = None,
 ) -> tuple[dict, np.ndarray, np.ndarray]:
     """Evaluate a run's best weights on its test split, read once.
 
@@ -121,6 +78,7 @@ def evaluate(
         run: the run.
         csi_noise: kind of test noise instead of the run's.
         test_snr_db: SNR of the test instead of the run's.
+        feedback_snr_db: SNR of the codeword instead of the run's.
 
     Returns:
         The results row, and zero-centred truth and recovered CSI
@@ -138,31 +96,65 @@ def evaluate(
     csi_shape = test.csi.shape[1:]
     model = run.load(csi_shape)
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
+    snr_db = settings.feedback_snr_db if feedback_snr_db is None else feedback_snr_db
+    if settings.bits and snr_db < math.inf:
+        raise ValueError(
+            f"--feedback_snr_db={snr_db}: {run.path} sends bits, which arrive or are "
+            "refused; the noise is for real-valued codewords"
+        )
+    codeword = feedback.received(codeword, snr_db, settings.seed, "test")
+    sent, bits = _send(model, settings, codeword, train.csi)
     h_float = h_hat = decode(model, codeword)
-    feedback_bits = None
-    if settings.bits:
-        sent, payload_bytes = through_bits(codeword, settings.bits)
-        feedback_bits = 8 * payload_bytes
+    if sent is not codeword:
         h_hat = decode(model, sent)
     row = {
-        **_identity(run, settings, builder, csi_shape),
+        **_identity(run, settings, builder, csi_shape, codeword.shape[1]),
         **_noise(run.config(), settings),
-        "feedback_bits": feedback_bits,
-        **_nmse_metrics(test.h, h_hat),
+        "feedback_snr_db": None if snr_db == math.inf else snr_db,
+        **bits,
+        **nmse_metrics(test.h, h_hat),
         "nmse_float_db": metrics.nmse_db(test.h, h_float),
-        "nmse_pca_db": _klt_db(train, test, settings.codeword_dim),
-        **_frequency_metrics(test, h_hat),
+        "nmse_pca_db": klt_db(train, test, _length_per_snapshot(codeword, csi_shape)),
+        **frequency_metrics(test, h_hat),
         **complexity.summary(model),
         "num_test": len(test.csi),
         "num_train": data.num_train(settings, builder),
         **_training(run, settings),
         **files.environment(),
-        "origin": "ours",
+        "origin": _origin(run),
     }
     return row, test.h, h_hat
 
 
-def _identity(run, settings, builder, csi_shape) -> dict:
+def _send(
+    model: CsiAutoencoder, settings: ExperimentConfig, codeword, train_csi
+) -> tuple[np.ndarray, dict]:
+    """What arrives of codewords `[n, M]`, and the bits per codeword that it took."""
+    if settings.bits:
+        quantizer = QUANTIZERS[settings.quantizer](settings.bits)
+        sent, payload_bytes = through_bits(codeword, quantizer)
+        return sent, {"feedback_bits": 8 * payload_bytes}
+    for layer in model.path:
+        if isinstance(layer, EntropyBottleneck):
+            seen = model.encoder.predict(train_csi, batch_size=BATCH, verbose=0)
+            return EntropyCodec(layer, seen).send(codeword)
+    return codeword, {"feedback_bits": None}
+
+
+def _length_per_snapshot(codeword: np.ndarray, csi_shape) -> int:
+    """Codeword entries per snapshot; of sequences made even, for the KLT line."""
+    frames = csi_shape[:-3]
+    length = codeword.shape[1] // (frames[0] if frames else 1)
+    return length - length % 2 if frames else length
+
+
+def _origin(run: RunDirectory) -> str:
+    """'ours', or what the source.json of imported weights says."""
+    source = run.path / "source.json"
+    return files.read_json(source)["origin"] if source.is_file() else "ours"
+
+
+def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
     name, _, dataset_config = settings.dataset.partition("/")
     return {
         "model": settings.model,
@@ -171,9 +163,11 @@ def _identity(run, settings, builder, csi_shape) -> dict:
         "dataset_version": str(builder.version),
         "dataset_config": dataset_config,
         "scaling": settings.scaling,
-        "ratio": settings.codeword_dim / int(np.prod(csi_shape)),
+        "ratio": codeword_length / int(np.prod(csi_shape)),
         "codeword_dim": settings.codeword_dim,
         "bits": settings.bits,
+        "quantizer": settings.quantizer,
+        "receiver": settings.receiver,
         "precision": "fp32",
         "train_precision": settings.precision,
         "keras": "tf_keras" if LEGACY else "keras 3",
@@ -189,6 +183,8 @@ def _noise(trained: ExperimentConfig, tested: ExperimentConfig) -> dict:
         "test_snr_db": tested.to_json()["test_snr_db"],
         "train_csi_noise": trained.csi_noise,
         "train_snr_db": trained.to_json()["train_snr_db"],
+        "train_feedback_snr_db": trained.to_json()["feedback_snr_db"],
+        "train_feedback_snr_low_db": trained.to_json()["feedback_snr_low_db"],
     }
 
 
@@ -222,7 +218,8 @@ def main(argv: list[str]) -> None:
     if not flags.FLAGS.run:
         raise ValueError("--run is missing: give a run directory, e.g. runs/quickstart")
     run = RunDirectory(Path(flags.FLAGS.run))
-    noise = (flags.FLAGS.csi_noise, flags.FLAGS.test_snr_db)
+    names = ("csi_noise", "test_snr_db", "feedback_snr_db")
+    noise = [flags.FLAGS[name].value for name in names]
     name = "_".join(["evaluation", *(str(x) for x in noise if x is not None)])
     target = Path(flags.FLAGS.json or run.path / f"{name}.json")
     row, h, h_hat = evaluate(run, *noise)
@@ -243,6 +240,9 @@ if __name__ == "__main__":
     flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation*.json")
     flags.DEFINE_string("samples", "", "also write the clean test CSI for the client")
     flags.DEFINE_float("test_snr_db", None, "SNR of the test instead of the run's")
+    flags.DEFINE_float(
+        "feedback_snr_db", None, "SNR of the codeword instead of the run's; inf: exact"
+    )
     flags.DEFINE_enum(
         "csi_noise", None, ["none", "awgn", "ls"], "noise instead of the run's"
     )

@@ -17,7 +17,7 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli
-from zoo import files, verify_export
+from zoo import files, registry, verify_export
 from zoo.codec_graph import DecoderGraph, EncoderGraph
 from zoo.config import ExperimentConfig, parse_model_args
 from zoo.run_directory import RunDirectory
@@ -32,12 +32,18 @@ def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict
     everything that both sides must agree on.
 
     Raises:
-        ValueError: the run has no codeword quantiser, so there are no bits to send.
+        ValueError: the run has no codeword quantiser, so there are no bits to send, or
+            its network takes sequences.
     """
     if not settings.bits:
         raise ValueError(
             f"{run.path} was trained without codeword quantiser; only a run with "
             "--quantizer=uniform --bits=B has feedback bits to export"
+        )
+    if registry.get(settings.model).takes_sequences:
+        raise ValueError(
+            f"{run.path}: --model={settings.model} takes sequences; only networks of "
+            "single snapshots are exported"
         )
     m, bits = settings.codeword_dim, settings.bits
     payload = bitstream.payload_size(m, bits)
@@ -51,7 +57,11 @@ def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict
         "payload_bytes": payload,
         "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
         "normalisation": normalisation(settings),
-        "quantizer": {"name": "uniform", "normaliser": "tanh", "range": [-1, 1]},
+        "quantizer": {
+            "name": settings.quantizer,
+            "normaliser": settings.normaliser,
+            "range": [-1, 1],
+        },
         "weights_sha256": files.sha256(run.weights),
     }
     digest = hashlib.sha256(repr(sorted(agreed.items())).encode()).hexdigest()

@@ -10,7 +10,6 @@ training step uses this: evaluation and exported artefacts see ordinary Keras mo
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -40,31 +39,6 @@ def use_fused(settings: ExperimentConfig) -> bool:
             "device in float32; use --cpu_step=auto"
         )
     return settings.cpu_step != "native" and not found
-
-
-def fused_autoencoder(network: Model):
-    """Training-mode forward pass of an autoencoder made by `connect`.
-
-    Args:
-        network: chain of encoder, layers of the codeword path, decoder.
-
-    Returns:
-        Function called like the network, `(csi, training=...)` with csi
-        `[batch, N_t, N_a, 2]` float32; it updates the same moving statistics.
-    """
-    chain = [
-        FusedNetwork(layer)
-        if isinstance(layer, Model)
-        else functools.partial(layer, training=True)
-        for layer in network.layers[1:]
-    ]
-
-    def forward(csi, training: bool):
-        if not training:
-            return network(csi, training=False)
-        return functools.reduce(lambda x, call: call(x), chain, csi)
-
-    return forward
 
 
 class Group(NamedTuple):

@@ -21,6 +21,11 @@ def to_complex(h: np.ndarray) -> np.ndarray:
     return h.view(np.complex64)[..., 0]
 
 
+def frames(csi: np.ndarray) -> np.ndarray:
+    """CSI, or sequences of it, as single snapshots `[n, N_t, N_a, 2]`."""
+    return csi.reshape(-1, *csi.shape[-3:])
+
+
 def nmse(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
     """Per-sample ||h - h_hat||^2 / ||h||^2 on zero-centred CSI.
 

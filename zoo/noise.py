@@ -21,6 +21,7 @@ from zoo.config import ExperimentConfig
 SPLITS = {"validation": 1, "test": 2}
 KEY = 0x401E5  # keeps these random numbers apart from those of channels and order
 CHUNK = 1000
+FRAME = (-3, -2, -1)  # angle, delay, part: each frame of a sequence has its own power
 
 
 def ratio(
@@ -54,7 +55,7 @@ def stored(csi: np.ndarray, noise_ratio: float, seed: int, split: str) -> np.nda
     noisy = np.empty_like(csi)
     for start in range(0, len(csi), CHUNK):
         clean = csi[start : start + CHUNK]
-        power = np.mean((clean - np.float32(0.5)) ** 2, axis=(1, 2, 3), keepdims=True)
+        power = np.mean((clean - np.float32(0.5)) ** 2, axis=FRAME, keepdims=True)
         unit = rng.standard_normal(clean.shape, np.float32)
         noisy[start : start + CHUNK] = clean + np.sqrt(noise_ratio * power) * unit
     return noisy
@@ -69,7 +70,7 @@ def fresh(csi: tf.Tensor, noise_ratio: float, seed: int, draw: tf.Tensor) -> tf.
         seed: together with `draw` it fixes the noise.
         draw: int64 scalar, another for each step and replica.
     """
-    power = tf.reduce_mean(tf.square(csi - 0.5), axis=(1, 2, 3), keepdims=True)
+    power = tf.reduce_mean(tf.square(csi - 0.5), axis=FRAME, keepdims=True)
     key = tf.stack([tf.constant(KEY + seed, tf.int64), draw])
     unit = tf.random.stateless_normal(tf.shape(csi), key)
     return csi + tf.sqrt(noise_ratio * power) * unit

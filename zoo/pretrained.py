@@ -19,11 +19,15 @@ from absl import flags
 from tfds_builders import cli
 from zoo import files
 from zoo.config import ExperimentConfig
-from zoo.keras_compat import Model
+from zoo.keras_compat import set_precision
+from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import MAY_CHANGE, RunDirectory, load_weights
 
 SHIPPED = Path(__file__).parent / "weights"
-SAME = ("model", "model_args", "codeword_dim", "quantizer", "bits")
+SAME = (
+    "model", "model_args", "codeword_dim", "quantizer", "bits", "normaliser",
+    "receiver",
+)  # fmt: skip
 LARGEST_BYTES = 5_000_000
 PLACES = ("run", "json", *MAY_CHANGE)  # flags that name folders of one machine
 CARD = """# {name}
@@ -75,25 +79,47 @@ def find(settings: ExperimentConfig) -> RunDirectory:
     )
 
 
-def load(settings: ExperimentConfig, network: Model) -> Path:
-    """Load the weights that `--weights` names into an autoencoder.
+def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
+    """Load the weights that `--weights` names into a network.
+
+    Of a run directory (another stage of the same training, for one) each part that
+    both networks have is taken: encoder, receiver, decoder.
 
     Returns:
         The file.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: no such file or run.
         ValueError: nothing shipped fits, or the file is damaged or of another network.
     """
     path = Path(settings.weights)
+    if path.is_dir():
+        _take_parts(RunDirectory(path), model)
+        set_precision(settings.precision)  # the other run was loaded in float32
+        return path / "best.weights.h5"
     if settings.weights == "pretrained":
         run = find(settings)
         path = run.weights
         expected = files.read_json(run.path / "card.json")["weights_sha256"]
         if files.sha256(path) != expected:
             raise ValueError(f"{path}: damaged, its hash is not that of card.json")
-    load_weights(network, path)
+    load_weights(model.trained, path)
     return path
+
+
+def _take_parts(run: RunDirectory, model: CsiAutoencoder) -> None:
+    source = run.load(model.encoder.input.shape[1:])
+    for name, part in model.parts.items():
+        if name not in source.parts:
+            continue
+        given, wanted = source.parts[name].weights, part.weights
+        if [tuple(w.shape) for w in given] != [tuple(w.shape) for w in wanted]:
+            raise ValueError(
+                f"--weights={run.path}: its {name} is of another network or codeword "
+                f"path ({run.config().model}, quantizer {run.config().quantizer})"
+            )
+        for ours, theirs in zip(wanted, given, strict=True):
+            ours.assign(theirs)
 
 
 def ship(run: RunDirectory, name: str) -> RunDirectory:

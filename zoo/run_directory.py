@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import files, registry
+from zoo import feedback, files, registry
 from zoo.config import ExperimentConfig, parse_model_args
 from zoo.keras_compat import Model, set_precision
-from zoo.layers.quantizers import UniformQuantizer, normalise
+from zoo.layers.quantizers import QUANTIZERS, normalise
 from zoo.models.autoencoder import CsiAutoencoder, connect
+from zoo.models.receivers import RECEIVERS
 
 # Where a run lives and how it is executed may change between start and resume.
 MAY_CHANGE = ("run_dir", "data_dir", "manual_dir", "image_every", "stream_workers")
@@ -24,19 +25,40 @@ def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
     """Network of a configuration with its codeword path.
 
     Args:
-        config: model, model_args, codeword_dim, quantizer and bits apply.
+        config: model, model_args, codeword_dim, quantizer, bits, normaliser and
+            receiver apply.
         csi_shape: (N_t, N_a, 2).
 
     Returns:
-        The network; with a quantiser its encoder ends in the codeword normaliser and
-        only `autoencoder` holds the quantiser itself.
+        The network; with a quantiser its encoder ends in the codeword normaliser.
+
+    Raises:
+        ValueError: the network refuses an option, or trains several rates at once and
+            has no codeword path.
     """
     args = parse_model_args(config.model_args)
     parts = registry.build(config.model, csi_shape, config.codeword_dim, args)
-    if config.quantizer == "none":
+    plain = config.quantizer == "none" and config.receiver == "none"
+    if parts.joint is not None and (not plain or feedback.is_noisy(config)):
+        raise ValueError(
+            f"--model={config.model} trains several rates at once: without "
+            "--quantizer, --receiver and --feedback_snr_db"
+        )
+    if plain:
         return parts
-    path = [UniformQuantizer(config.bits, name="quantise")]
-    return connect(normalise(parts.encoder), parts.decoder, path)
+    if parts.path and config.quantizer != "none":
+        raise ValueError(
+            f"--model={config.model} rounds and codes its codeword itself: without "
+            "--quantizer"
+        )
+    encoder, path, receiver = parts.encoder, list(parts.path), None
+    if config.quantizer != "none":
+        if config.normaliser == "tanh":
+            encoder = normalise(encoder)
+        path.append(QUANTIZERS[config.quantizer](config.bits, name="quantise"))
+    if config.receiver != "none":
+        receiver = RECEIVERS[config.receiver].build(parts.encoder.output.shape[-1])
+    return connect(encoder, parts.decoder, path, receiver)
 
 
 def load_weights(network: Model, path: Path) -> None:
@@ -133,7 +155,7 @@ class RunDirectory:
         settings = self.config()
         set_precision("float32")
         model = build_autoencoder(settings, csi_shape)
-        load_weights(model.autoencoder, self.weights)
+        load_weights(model.trained, self.weights)
         return model
 
     def save_weights(self, model: CsiAutoencoder) -> None:
@@ -143,10 +165,10 @@ class RunDirectory:
             OSError: no room or no permission; the previous file is kept.
         """
         # HDF5 reports a full disk too late, from a destructor: ask first.
-        size = sum(v.numpy().nbytes for v in model.autoencoder.variables)
+        size = sum(v.numpy().nbytes for v in model.trained.variables)
         files.require_free(self.path, 2 * size + 10**6)
         with files.atomic_path(self.weights) as temporary:
-            model.autoencoder.save_weights(temporary)
+            model.trained.save_weights(temporary)
 
     def save_checkpoint(self, variables: list, progress: dict) -> None:
         """Write all variables and the progress as one file, atomically."""

@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, data, distribution, klt_start, noise, pretrained
+from zoo import config, data, distribution, klt_start, noise, pretrained, registry
 from zoo.callbacks import Progress, TensorBoard
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras, set_precision
@@ -67,8 +67,13 @@ def _start(trainer, run, validation, chief: bool) -> dict:
     state = {"epoch": 0, "best_db": math.inf, "seconds": 0}
     settings, began = trainer.settings, time.monotonic()
     if settings.weights:
-        source = pretrained.load(settings, trainer.model.autoencoder)
+        source = pretrained.load(settings, trainer.model)
     elif settings.init == "klt":
+        if not registry.get(settings.model).fitted_start:
+            raise ValueError(
+                f"--init=klt cannot start --model={settings.model}: no signal passes "
+                "its layers linearly; use --init=paper"
+            )
         csi = data.training_examples(settings, klt_start.EXAMPLES)
         klt_start.initialise(trainer.model, csi)
         source = f"{len(csi)} examples"

@@ -7,14 +7,34 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from zoo import data, distribution, metrics, noise
+from zoo import data, distribution, feedback, metrics, noise
 from zoo.config import ExperimentConfig
-from zoo.fused import fused_autoencoder, use_fused
+from zoo.fused import use_fused
 from zoo.keras_compat import keras
+from zoo.link import Link
+from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import build_autoencoder
 from zoo.schedules import make_schedule
 
 VALIDATION_BATCH = 500
+
+
+def freeze(model: CsiAutoencoder, train_part: str) -> None:
+    """Make the parts that are not trained keep weights and statistics.
+
+    Args:
+        model: network.
+        train_part: 'all', 'receiver', or 'decoder' for receiver and decoder.
+    """
+    frozen = {"receiver": ("encoder", "decoder"), "decoder": ("encoder",)}
+    for name in frozen.get(train_part, ()):
+        model.parts[name].trainable = False
+
+
+def _in_batches(function, values: np.ndarray) -> np.ndarray:
+    starts = range(0, len(values), VALIDATION_BATCH)
+    parts = [function(values[i : i + VALIDATION_BATCH]) for i in starts]
+    return np.concatenate(parts)
 
 
 class Trainer:
@@ -40,7 +60,8 @@ class Trainer:
         self.noise_ratio = noise_ratio
         with strategy.scope():
             self.model = build_autoencoder(settings, csi_shape)
-            network = self.model.autoencoder
+            network = self.model.trained
+            freeze(self.model, settings.train_part)
             self.schedule = make_schedule(settings, steps_per_epoch)
             optimizer = keras.optimizers.Adam(
                 self.schedule, epsilon=settings.adam_epsilon
@@ -55,35 +76,52 @@ class Trainer:
             strategy, network.non_trainable_variables
         )
         fused = use_fused(settings)
-        self._network = fused_autoencoder(network) if fused else network
+        self._link = Link(self.model, fused)
         self._apply = self._apply_gradients
         if fused:
             self._apply = tf.function(self._apply_gradients, jit_compile=True)
         self._replica = tf.function(self._update, jit_compile=settings.xla or None)
         self.step = tf.function(self._step)
-        self.predict = tf.function(lambda csi: network(csi, training=False))
+        self.transmit = tf.function(self.model.transmit)
+        self.receive = tf.function(self.model.receive)
 
     def _update(self, csi):
         """One replica's update; returns its share of the global mean loss."""
+        draw = self._draw()
         with tf.GradientTape() as tape:
-            error = tf.square(self._network(self._noisy(csi), training=True) - csi)
-            per_sample = tf.reduce_mean(error, axis=(1, 2, 3))
+            error, rate = self._error(csi, draw)
+            axes = tuple(range(1, error.shape.rank))
+            per_sample = tf.reduce_mean(tf.square(error), axis=axes) + rate
             loss = tf.reduce_sum(per_sample) / self.settings.batch_size
             target = self.optimizer.scale_loss(loss) if self.scaled else loss
-        self._apply(tape.gradient(target, self.model.autoencoder.trainable_variables))
+        self._apply(tape.gradient(target, self.model.trained.trainable_variables))
         return loss
 
-    def _noisy(self, csi):
-        """The network's input: fresh noise, the same again in a resumed run."""
-        if not self.noise_ratio:
-            return csi
+    def _error(self, csi, draw):
+        """What the loss is the mean square of, `[batch, ...]`, and what adds to it."""
+        settings = self.settings
+        noisy = csi
+        if self.noise_ratio:
+            noisy = noise.fresh(csi, self.noise_ratio, settings.seed, draw)
+        if self.model.joint is not None:
+            return tf.stack(self.model.joint(noisy, training=True), 1) - csi[:, None], 0
+        codeword = self._link.encode(noisy)
+        arrived, rate = self._link.send(codeword, settings.seed, draw)
+        if feedback.is_noisy(settings):
+            arrived = feedback.fresh(arrived, settings, draw)
+        repaired = self._link.repair(arrived)
+        if settings.loss == "codeword":
+            return repaired - tf.stop_gradient(codeword), rate
+        return self._link.decode(repaired) - csi, rate
+
+    def _draw(self):
+        """Number of this update and replica: the same again in a resumed run."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         step = tf.cast(self.optimizer.iterations, tf.int64)
-        draw = step * self.strategy.num_replicas_in_sync + tf.cast(replica, tf.int64)
-        return noise.fresh(csi, self.noise_ratio, self.settings.seed, draw)
+        return step * self.strategy.num_replicas_in_sync + tf.cast(replica, tf.int64)
 
     def _apply_gradients(self, gradients):
-        variables = self.model.autoencoder.trainable_variables
+        variables = self.model.trained.trainable_variables
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def _step(self, csi):
@@ -92,9 +130,12 @@ class Trainer:
 
     def validate(self, split: data.Split) -> tuple[float, np.ndarray]:
         """NMSE in dB of a split and its recovered CSI, zero-centred."""
-        starts = range(0, len(split.csi), VALIDATION_BATCH)
-        parts = [self.predict(split.csi[i : i + VALIDATION_BATCH]) for i in starts]
-        h_hat = np.concatenate(parts) - np.float32(0.5)
+        settings = self.settings
+        sent = _in_batches(self.transmit, split.csi)
+        snr_db = settings.feedback_snr_db
+        arrived = feedback.received(sent, snr_db, settings.seed, "validation")
+        csi_hat = _in_batches(self.receive, arrived)
+        h_hat = metrics.frames(csi_hat) - np.float32(0.5)
         return metrics.nmse_db(split.h, h_hat), h_hat
 
     def rate(self) -> float:
@@ -106,6 +147,6 @@ class Trainer:
     def weights_sha256(self) -> str:
         """Hash of all weights, equal on workers that agree."""
         digest = hashlib.sha256()
-        for variable in self.model.autoencoder.variables:
+        for variable in self.model.trained.variables:
             digest.update(np.ascontiguousarray(variable).tobytes())
         return digest.hexdigest()

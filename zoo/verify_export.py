@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
-from zoo.layers.quantizers import UniformQuantizer
+from zoo.codec_graph import codec_quantizer
 from zoo.models.autoencoder import CsiAutoencoder
 
 NUM_CHECKS = 8
@@ -58,19 +58,19 @@ def _verify_encoder(path: Path, h, codeword, codec: dict, tolerance: float) -> N
     own = np.stack([ue.encode(x) for x in h])
     _close(path, "codeword", own, codeword, tolerance)
     sent = np.stack([bitstream.unpack(ue.encode_bits(x), m, bits) for x in h])
-    expected = np.asarray(UniformQuantizer(bits).indices(own))
+    expected = np.asarray(codec_quantizer(codec).indices(own))
     _close(path, "packed indices", sent, expected, 0)
 
 
 def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
-    quantizer = UniformQuantizer(codec["bits"])
+    quantizer = codec_quantizer(codec)
     indices = np.asarray(quantizer.indices(codeword))
     payload = bitstream.pack(indices, codec["bits"])
     model_id = bytes.fromhex(codec["model_id"])
     frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
     damaged = bytes([*frames[0][:-1], frames[0][-1] ^ 1])
-    quantised = model.decoder(quantizer.dequantize(indices), training=False) - 0.5
-    exact = model.decoder(codeword, training=False) - 0.5
+    quantised = model.receive(quantizer.dequantize(indices)) - 0.5
+    exact = model.receive(codeword) - 0.5
     feeds = {
         "serving_default": ([damaged, *frames], np.asarray(quantised)),
         "decode_u8": (payload, np.asarray(quantised)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 from zoo.keras_compat import keras, layers
@@ -58,6 +60,10 @@ class GroupedConv2D(layers.Layer):
         kernel = tf.reshape(self.kernel, shape)
         y = tf.nn.depthwise_conv2d(x, kernel, strides=[1] * 4, padding="SAME")
         return tf.add_n(tf.split(y, inputs, axis=-1))
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one example."""
+        return math.prod(self.kernel.shape) * math.prod(self.output.shape[1:3])
 
     def compute_output_shape(self, input_shape):
         """Input shape with `filters` channels."""

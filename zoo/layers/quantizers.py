@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 from zoo.keras_compat import PYTORCH_BN, Model, keras, layers
@@ -51,6 +53,81 @@ class UniformQuantizer(layers.Layer):
     def get_config(self):
         """Constructor arguments."""
         return {**super().get_config(), "bits": self.bits}
+
+
+@keras.utils.register_keras_serializable(package="zoo")
+class MuLawQuantizer(UniformQuantizer):
+    """Non-uniform B-bit quantiser of a codeword in [-1, 1]: finer around zero.
+
+    The uniform quantiser between compander and expander, as in CsiNet+ (Guo, Wen, Jin,
+    Li, IEEE Transactions on Wireless Communications 19(4), 2020):
+
+        f(z) = sgn(z) ln(1 + mu |z|) / ln(1 + mu)
+        f^-1(y) = sgn(y) ((1 + mu)^|y| - 1) / mu
+
+    Straight-through gradient d z_hat / d z = 1.
+
+    Args:
+        bits: B, 1 to 16.
+        mu: strength; 50 in the public re-implementation (SPECS 3.5).
+
+    Raises:
+        ValueError: bits out of range.
+    """
+
+    def __init__(self, bits: int, mu: float = 50.0, **kwargs):
+        super().__init__(bits, **kwargs)
+        self.mu = mu
+
+    def indices(self, z):
+        """Quantise `[batch, M]` float32 to `[batch, M]` int32 in [0, 2^B - 1]."""
+        size = tf.math.log(1 + self.mu * tf.abs(z)) / math.log1p(self.mu)
+        return super().indices(tf.sign(z) * size)
+
+    def dequantize(self, indices):
+        """Map `[batch, M]` int32 indices to `[batch, M]` float32 in (-1, 1)."""
+        y = super().dequantize(indices)
+        size = (tf.exp(math.log1p(self.mu) * tf.abs(y)) - 1) / self.mu
+        return tf.sign(y) * size
+
+    def get_config(self):
+        """Constructor arguments."""
+        return {**super().get_config(), "mu": self.mu}
+
+
+@keras.utils.register_keras_serializable(package="zoo")
+class SignQuantizer(UniformQuantizer):
+    """One bit per entry: z_hat = 1 for z >= 0, else -1.
+
+    Straight-through gradient d z_hat / d z = 1, which a codeword bounded to [-1, 1]
+    needs no clipping for.
+
+    Args:
+        bits: B, must be 1.
+
+    Raises:
+        ValueError: another number of bits.
+    """
+
+    def __init__(self, bits: int = 1, **kwargs):
+        if bits != 1:
+            raise ValueError(f"bits is {bits!r}, the sign quantiser sends 1")
+        super().__init__(bits, **kwargs)
+
+    def indices(self, z):
+        """Quantise `[batch, M]` float32 to `[batch, M]` int32 0 or 1."""
+        return tf.cast(z >= 0, "int32")
+
+    def dequantize(self, indices):
+        """Map `[batch, M]` int32 indices to `[batch, M]` float32 -1 or 1."""
+        return 2 * tf.cast(indices, "float32") - 1
+
+
+QUANTIZERS = {
+    "uniform": UniformQuantizer,
+    "mu_law": MuLawQuantizer,
+    "sign": SignQuantizer,
+}
 
 
 def normalise(encoder: Model) -> Model:

@@ -15,6 +15,7 @@ from zoo.models.autoencoder import (
     csi_output,
     flat_size,
 )
+from zoo.models.spec import ModelSpec, Variant, rows
 
 MAX_KAPPA = 20
 
@@ -70,14 +71,32 @@ def build_acrnet(
     Deviations: features are flattened channels-last, so published FC weights need a
     permutation; nothing else differs from the public code.
     """
+    return aggregated_network("acrnet", csi_shape, codeword_dim, kappa, pytorch_dense)
+
+
+def aggregated_network(
+    network: str, csi_shape, codeword_dim: int, kappa: int, dense
+) -> CsiAutoencoder:
+    """ACRNet or BACRNet, which differ in their two fully connected layers.
+
+    Args:
+        network: prefix of the models' names.
+        csi_shape: (N_t, N_a, 2).
+        codeword_dim: codeword length M.
+        kappa: expansion factor of the decoder, 1 to 20.
+        dense: function (x, units, layer name) that adds a fully connected layer.
+
+    Raises:
+        ValueError: a size or `kappa` is not usable.
+    """
     shape = check_sizes(csi_shape, codeword_dim)
     if not isinstance(kappa, int) or not 1 <= kappa <= MAX_KAPPA:
         raise ValueError(f"kappa is {kappa!r}, expected an integer, 1 to {MAX_KAPPA}")
-    encoder = _encoder(shape, codeword_dim)
-    return connect(encoder, _decoder(shape, codeword_dim, 8 * kappa))
+    encoder = _encoder(network, shape, codeword_dim, dense)
+    return connect(encoder, _decoder(network, shape, codeword_dim, 8 * kappa, dense))
 
 
-def _encoder(csi_shape, codeword_dim: int) -> Model:
+def _encoder(network: str, csi_shape, codeword_dim: int, dense) -> Model:
     csi = csi_input(csi_shape)
     x = _conv(csi, 2, (5, 5), "head")
     for i in range(2):
@@ -85,13 +104,13 @@ def _encoder(csi_shape, codeword_dim: int) -> Model:
         y = _conv(x, 2, (1, 9), f"{name}_1")
         x = _residual(x, conv_bn(y, 2, (9, 1), f"{name}_2"), name)
     x = layers.Flatten(name="flatten")(x)
-    codeword = pytorch_dense(x, codeword_dim, "codeword")
-    return Model(csi, codeword, name="acrnet_encoder")
+    codeword = dense(x, codeword_dim, "codeword")
+    return Model(csi, codeword, name=f"{network}_encoder")
 
 
-def _decoder(csi_shape, codeword_dim: int, width: int) -> Model:
+def _decoder(network: str, csi_shape, codeword_dim: int, width: int, dense) -> Model:
     codeword = codeword_input(codeword_dim)
-    x = pytorch_dense(codeword, flat_size(csi_shape), "expand")
+    x = dense(codeword, flat_size(csi_shape), "expand")
     x = layers.Reshape(csi_shape, name="unflatten")(x)
     x = _conv(x, 2, (5, 5), "head")
     for i in range(2):
@@ -99,7 +118,7 @@ def _decoder(csi_shape, codeword_dim: int, width: int) -> Model:
         y = _conv(x, width, (1, 9), f"{name}_1")
         y = _grouped_conv(y, width, f"{name}_2")
         x = _residual(x, conv_bn(y, 2, (9, 1), f"{name}_3"), name)
-    return Model(codeword, csi_output(x), name="acrnet_decoder")
+    return Model(codeword, csi_output(x), name=f"{network}_decoder")
 
 
 def _conv(x, filters: int, kernel: tuple[int, int], name: str):
@@ -115,3 +134,38 @@ def _grouped_conv(x, width: int, name: str):
 
 def _residual(x, y, name: str):
     return prelu(f"{name}_prelu")(layers.Add(name=f"{name}_skip")([x, y]))
+
+
+SPEC = ModelSpec(
+    name="acrnet",
+    build=build_acrnet,
+    paper="Lu, Zhang, He, Wang, Song: Binarized Aggregated Network with "
+    "Quantization: Flexible Deep Learning Deployment for CSI Feedback in "
+    "Massive MIMO Systems, IEEE Transactions on Wireless Communications "
+    "21(7), 2022, https://arxiv.org/abs/2105.00354",
+    licence="MIT",
+    published=rows(
+        [-27.16, -15.34, -10.36, -8.60, -6.51],
+        [-10.71, -7.85, -5.19, -3.31, -2.29],
+    ),
+    variants={
+        "4x": Variant({"kappa": 4}, rows([-28.58], [-13.13])),
+        "8x": Variant({"kappa": 8}, rows([-29.31], [-13.45])),
+        "10x": Variant(
+            {"kappa": 10},
+            rows(
+                [-29.83, -19.75, -14.32, -10.52, -7.44],
+                [-13.61, -9.22, -6.30, -3.83, -2.61],
+            ),
+        ),
+        "12x": Variant({"kappa": 12}, rows([-30.28], [-13.91])),
+        "16x": Variant({"kappa": 16}, rows([-30.81], [-14.16])),
+        "20x": Variant(
+            {"kappa": 20},
+            rows(
+                [-32.02, -20.78, -15.05, -10.77, -7.78],
+                [-14.25, -9.68, -6.47, -4.05, -2.69],
+            ),
+        ),
+    },
+)

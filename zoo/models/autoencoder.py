@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from zoo.keras_compat import Model, keras, layers
@@ -14,31 +16,70 @@ class CsiAutoencoder(NamedTuple):
     Attributes:
         encoder: `[batch, N_t, N_a, 2]` in [0, 1] to the codeword `[batch, M]`.
         decoder: codeword `[batch, M]` to `[batch, N_t, N_a, 2]` in [0, 1].
-        autoencoder: decoder(codeword path(encoder(csi))), float32 output.
+        autoencoder: what `transmit` and `receive` do, float32 output.
+        path: layers between encoder and feedback channel, such as a quantiser.
+        receiver: codeword to codeword at the BS, before the decoder; may be missing.
+        joint: what is trained where that is more than the autoencoder: one output
+            `[batch, N_t, N_a, 2]` per rate, all from one encoder.
     """
 
     encoder: Model
     decoder: Model
     autoencoder: Model
+    path: tuple = ()
+    receiver: Model | None = None
+    joint: Model | None = None
+
+    @property
+    def trained(self) -> Model:
+        """The model that holds all weights of a run."""
+        return self.joint or self.autoencoder
+
+    @property
+    def parts(self) -> dict[str, Model]:
+        """The models that transmit and receive, in order."""
+        parts = {"encoder": self.encoder, "receiver": self.receiver}
+        parts["decoder"] = self.decoder
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def transmit(self, csi):
+        """CSI `[batch, N_t, N_a, 2]` to what is sent `[batch, M]`, at inference."""
+        return in_a_row(self.encoder(csi, training=False), self.path)
+
+    def receive(self, codeword):
+        """Received codeword `[batch, M]` to `[batch, N_t, N_a, 2]`, at inference."""
+        if self.receiver is not None:
+            codeword = self.receiver(codeword, training=False)
+        return self.decoder(codeword, training=False)
 
 
-def connect(encoder: Model, decoder: Model, codeword_path=()) -> CsiAutoencoder:
-    """Join an encoder and a decoder through the layers of a codeword path.
+def in_a_row(x, calls):
+    """Apply functions or layers one after another."""
+    return functools.reduce(lambda value, call: call(value), calls, x)
+
+
+def connect(
+    encoder: Model,
+    decoder: Model,
+    path: Sequence = (),
+    receiver: Model | None = None,
+) -> CsiAutoencoder:
+    """Join an encoder and a decoder through the codeword's way.
 
     Args:
         encoder: model with one codeword output `[batch, M]`.
         decoder: model with one codeword input `[batch, M]`.
-        codeword_path: layers applied in order between the two.
+        path: layers that the codeword passes before it is sent.
+        receiver: model from the received codeword to the decoder's, or None.
 
     Returns:
-        The autoencoder with its two halves.
+        The autoencoder with its parts.
     """
     csi = keras.Input(encoder.input.shape[1:], name="csi")
-    codeword = encoder(csi)
-    for layer in codeword_path:
-        codeword = layer(codeword)
-    autoencoder = Model(csi, decoder(codeword), name=f"{encoder.name}_autoencoder")
-    return CsiAutoencoder(encoder, decoder, autoencoder)
+    behind = [receiver, decoder] if receiver is not None else [decoder]
+    csi_hat = in_a_row(csi, [encoder, *path, *behind])
+    autoencoder = Model(csi, csi_hat, name=f"{encoder.name}_autoencoder")
+    return CsiAutoencoder(encoder, decoder, autoencoder, tuple(path), receiver)
 
 
 def check_sizes(csi_shape, codeword_dim: int) -> tuple[int, int, int]:

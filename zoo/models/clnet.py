@@ -15,6 +15,7 @@ from zoo.models.autoencoder import (
     flat_size,
 )
 from zoo.models.crnet import cr_block, factorised_path
+from zoo.models.spec import ModelSpec, Variant, rows
 
 # Attention of each variant: (squeeze-excitation, spatial).
 VARIANTS = {
@@ -130,3 +131,25 @@ def _dense(x, units: int, init_fan: int, name: str):
         bias_initializer=init(-bound, bound),
         name=name,
     )(x)
+
+
+SPEC = ModelSpec(
+    name="clnet",
+    build=build_clnet,
+    paper="Ji, Li: CLNet: Complex Input Lightweight Neural Network Designed "
+    "for Massive MIMO CSI Feedback, IEEE Wireless Communications Letters "
+    "10(10), 2021, https://arxiv.org/abs/2102.07507",
+    licence="MIT",
+    published=rows(
+        [-29.16, -15.60, -11.15, -8.95, -6.34],
+        [-12.88, -8.29, -5.56, -3.49, -2.19],
+    ),
+    variants={
+        name: Variant({"variant": name}, rows(values), {"epochs": 500})
+        for name, values in {
+            "1x1": [-27.694, -15.171, -11.013, -8.525, -6.145],
+            "se": [-27.903, -15.167, -11.231, -8.732, -6.201],
+            "cbam": [-28.142, -15.321, -10.684, -8.613, -6.086],
+        }.items()
+    },
+)

@@ -13,6 +13,7 @@ from zoo.models.autoencoder import (
     csi_output,
     flat_size,
 )
+from zoo.models.spec import ModelSpec, Variant, rows
 
 HEADS = {"blank": (), "3x3": (3,), "dual3x3": (3, 3), "5x5": (5,), "7x7": (7,)}
 
@@ -136,3 +137,34 @@ def cr_block(x, length: int, slope: float, name: str):
     merged = leaky_relu(slope)(layers.Concatenate(name=f"{name}_paths")([a, b]))
     merged = conv_bn(merged, 2, (1, 1), f"{name}_merge")
     return leaky_relu(slope)(layers.Add(name=f"{name}_skip")([x, merged]))
+
+
+SPEC = ModelSpec(
+    name="crnet",
+    build=build_crnet,
+    paper="Lu, Wang, Song: Multi-resolution CSI Feedback with Deep Learning in "
+    "Massive MIMO System, IEEE ICC 2020, https://arxiv.org/abs/1910.14322",
+    licence="MIT",
+    published=rows(
+        [-26.99, -16.01, -11.35, -8.93, -6.49],
+        [-12.71, -8.04, -5.44, -3.51, -2.22],
+    ),
+    variants={
+        "const": Variant(
+            {},
+            rows(
+                [-21.17, -13.79, -10.29, -8.58, -6.14],
+                [-10.42, -7.67, -5.09, -3.19, -2.13],
+            ),
+            {"schedule": "constant", "lr": 1e-3, "epochs": 1000},
+        ),
+        "blank": Variant({"head": "blank"}, rows([-25.55], [-12.5])),
+        "3x3": Variant({"head": "3x3"}, rows([-24.9], [-11.3])),
+        "dual3x3": Variant({"head": "dual3x3"}, rows([-25.9], [-11.9])),
+        "7x7": Variant({"head": "7x7"}, rows([-26.31], [-11.84])),
+        "slope0.01": Variant({"slope": 0.01}, rows([-14.79], [-8.99])),
+        "slope0.05": Variant({"slope": 0.05}, rows([-23.06], [-10.74])),
+        "slope0.1": Variant({"slope": 0.1}, rows([-23.45], [-10.63])),
+        "slope0.5": Variant({"slope": 0.5}, rows([-25.39], [-12.54])),
+    },
+)

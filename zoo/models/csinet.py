@@ -13,6 +13,7 @@ from zoo.models.autoencoder import (
     csi_output,
     flat_size,
 )
+from zoo.models.spec import ModelSpec, rows
 
 BN_AXES = {"channel": -1, "delay": 2}
 SLOPE = 0.3
@@ -62,32 +63,76 @@ def build_csinet(
     permutation.
     """
     shape = check_sizes(csi_shape, codeword_dim)
+    conv = conv_options(bn)
+    csi = csi_input(shape)
+    x = leaky_relu(SLOPE)(conv_bn(csi, 2, (3, 3), "encoder", **conv))
+    x = layers.Flatten(name="flatten")(x)
+    codeword = layers.Dense(codeword_dim, name="codeword")(x)
+    encoder = Model(csi, codeword, name="csinet_encoder")
+    return connect(encoder, csinet_decoder("csinet", shape, codeword_dim, conv))
+
+
+def conv_options(bn: str) -> dict:
+    """Options of `conv_bn` for CsiNet's convolutions.
+
+    Args:
+        bn: 'channel' or 'delay', the axis that owns the statistics.
+
+    Raises:
+        ValueError: neither of the two.
+    """
     if bn not in BN_AXES:
         raise ValueError(f"bn is {bn!r}, expected one of {', '.join(BN_AXES)}")
-    axis = BN_AXES[bn]
-    csi = csi_input(shape)
-    x = leaky_relu(SLOPE)(_conv(csi, 2, "encoder", axis))
-    x = layers.Flatten(name="flatten")(x)
-    encoder = Model(
-        csi, layers.Dense(codeword_dim, name="codeword")(x), name="csinet_encoder"
-    )
-    return connect(encoder, _decoder(shape, codeword_dim, axis))
+    return {"use_bias": True, "batch_norm": KERAS_BN, "bn_axis": BN_AXES[bn]}
 
 
-def _conv(x, filters: int, name: str, bn_axis: int):
-    options = {"use_bias": True, "batch_norm": KERAS_BN, "bn_axis": bn_axis}
-    return conv_bn(x, filters, (3, 3), name, **options)
+def csinet_decoder(network: str, csi_shape, codeword_dim: int, conv: dict) -> Model:
+    """FC layer, two RefineNet blocks and the output convolution.
 
+    Args:
+        network: prefix of the model's name.
+        csi_shape: (N_t, N_a, 2).
+        codeword_dim: codeword length M.
+        conv: options of `conv_bn`.
 
-def _decoder(csi_shape, codeword_dim: int, bn_axis: int) -> Model:
+    Returns:
+        Codeword `[batch, M]` to `[batch, N_t, N_a, 2]` in [0, 1].
+    """
     codeword = codeword_input(codeword_dim)
     x = layers.Dense(flat_size(csi_shape), name="expand")(codeword)
     x = layers.Reshape(csi_shape, name="unflatten")(x)
     for i in range(2):
-        name = f"refine{i + 1}"
-        y = leaky_relu(SLOPE)(_conv(x, 8, f"{name}_1", bn_axis))
-        y = leaky_relu(SLOPE)(_conv(y, 16, f"{name}_2", bn_axis))
-        y = _conv(y, 2, f"{name}_3", bn_axis)
-        x = leaky_relu(SLOPE)(layers.Add(name=f"{name}_skip")([x, y]))
+        x = refine_block(x, f"refine{i + 1}", **conv)
     x = layers.Conv2D(2, (3, 3), padding="same", name="output_conv")(x)
-    return Model(codeword, csi_output(x), name="csinet_decoder")
+    return Model(codeword, csi_output(x), name=f"{network}_decoder")
+
+
+def refine_block(x, name: str, **conv):
+    """Residual block of the decoder (CsiNet, BCsiNet).
+
+    Args:
+        x: `[batch, N_t, N_a, 2]`.
+        name: prefix of the layer names.
+        conv: options of `conv_bn`.
+
+    Returns:
+        `[batch, N_t, N_a, 2]`.
+    """
+    y = leaky_relu(SLOPE)(conv_bn(x, 8, (3, 3), f"{name}_1", **conv))
+    y = leaky_relu(SLOPE)(conv_bn(y, 16, (3, 3), f"{name}_2", **conv))
+    y = conv_bn(y, 2, (3, 3), f"{name}_3", **conv)
+    return leaky_relu(SLOPE)(layers.Add(name=f"{name}_skip")([x, y]))
+
+
+SPEC = ModelSpec(
+    name="csinet",
+    build=build_csinet,
+    paper="Wen, Shih, Jin: Deep Learning for Massive MIMO CSI Feedback, IEEE "
+    "Wireless Communications Letters 7(5), 2018, "
+    "https://arxiv.org/abs/1712.08919",
+    licence="none stated",
+    published=rows(
+        [-17.36, -12.70, -8.65, -6.24, -5.84],
+        [-8.75, -7.61, -4.51, -2.81, -1.93],
+    ),
+)

@@ -1,0 +1,115 @@
+"""What every network of the registry must do, at a small size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from zoo import export, registry
+from zoo.codec_graph import EncoderGraph
+from zoo.config import ExperimentConfig
+from zoo.keras_compat import Model
+from zoo.models.autoencoder import CsiAutoencoder
+from zoo.trainer import Trainer
+
+SHAPE, CODEWORD_DIM = (16, 16, 2), 64
+SMALL = {"deepcmc": {"filters": 8}, "csinet_lstm": {"first_dim": 96}}
+
+
+def _shape(name: str) -> tuple[int, ...]:
+    return (3, *SHAPE) if registry.get(name).takes_sequences else SHAPE
+
+
+def _build(name: str) -> CsiAutoencoder:
+    return registry.build(name, _shape(name), CODEWORD_DIM, SMALL.get(name))
+
+
+def _csi(name: str, count: int = 8) -> np.ndarray:
+    """Sparse CSI around 0.5, the scale of real one."""
+    rng = np.random.default_rng(0)
+    h = rng.standard_normal((count, *_shape(name))) * (rng.random(_shape(name)) < 0.1)
+    return (0.5 + 0.1 * h).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=sorted(registry.MODELS))
+def trained(request):
+    """A network after three updates on one batch: its name, the model, the losses."""
+    name = request.param
+    shape = _shape(name)
+    model_args = str(SMALL.get(name, {})).replace("'", '"')
+    settings = ExperimentConfig(
+        model=name, codeword_dim=CODEWORD_DIM, model_args=model_args, batch_size=8,
+        schedule="constant", lr=1e-3, cpu_step="native",
+    )  # fmt: skip
+    trainer = Trainer(settings, tf.distribute.get_strategy(), shape, 10)
+    csi = _csi(name)
+    losses = [float(trainer.step(csi)) for _ in range(3)]
+    return name, trainer.model, losses
+
+
+def test_loss_falls(trained):
+    name, _, losses = trained
+    assert losses[2] < losses[0], (name, losses)
+
+
+def test_parts_make_the_whole(trained):
+    name, model, _ = trained
+    for part in (model.encoder, model.decoder):
+        assert not any(isinstance(layer, Model) for layer in part.layers)
+    csi = _csi(name, 3)
+    codeword, whole = model.transmit(csi), np.asarray(model.autoencoder(csi))
+    assert codeword.shape[0] == 3 and len(codeword.shape) == 2
+    assert whole.shape == csi.shape and whole.dtype == np.float32
+    np.testing.assert_allclose(model.receive(codeword), whole, atol=1e-6)
+    alone = np.concatenate([model.receive(model.transmit(x[None])) for x in csi])
+    np.testing.assert_allclose(alone, whole, atol=1e-5)  # no sample needs the others
+    if not registry.get(name).takes_sequences:
+        assert codeword.shape[1] == CODEWORD_DIM
+
+
+def test_weights_travel_bit_by_bit(trained, tmp_path):
+    name, model, _ = trained
+    model.trained.save_weights(tmp_path / "w.weights.h5")
+    again = _build(name)
+    again.trained.load_weights(tmp_path / "w.weights.h5")
+    csi = _csi(name, 2)
+    np.testing.assert_array_equal(again.autoencoder(csi), model.autoencoder(csi))
+    for ours, theirs in zip(again.trained.weights, model.trained.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.tflite
+def test_encoder_on_tflite(trained, tmp_path):
+    name, model, _ = trained
+    codec = {"csi_shape": _shape(name), "bits": 4, "quantizer": {"name": "uniform"}}
+    path = tmp_path / "encoder.tflite"
+    export.save_encoder(EncoderGraph(model, codec), path, dynamic=False)
+    h = _csi(name, 2) - np.float32(0.5)
+    expected = np.asarray(model.encoder(h + np.float32(0.5)))
+    encode = Interpreter(model_path=str(path)).get_signature_runner("encode")
+    got = np.concatenate([encode(h=x[None])["codeword"] for x in h])
+    scale = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(got, expected, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize("name", sorted(registry.MODELS))
+def test_specification(name):
+    spec = registry.get(name)
+    assert spec.paper and spec.licence and spec.codeword_dims
+    build = spec.build.__doc__
+    for word in ("Args:", "Returns:", "Raises:", "Deviations:", "::"):
+        assert word in build, word
+    published = [
+        spec.published,
+        *(variant.published for variant in spec.variants.values()),
+    ]
+    for rows in published:
+        for ratio, figures in rows.items():
+            length = math.prod(spec.csi_shape) // int(ratio.partition("/")[2])
+            assert length in spec.codeword_dims
+            assert set(figures) <= {"indoor", "outdoor"}
+            assert all(-40 < value < 0 for value in figures.values())

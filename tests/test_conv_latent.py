@@ -1,0 +1,229 @@
+"""Networks with convolutional codewords against counts and formulas in NumPy."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo import complexity
+from zoo.fused import FusedNetwork
+from zoo.keras_compat import Model, keras, layers, set_precision
+from zoo.layers.conv_latent import from_latent, to_latent
+from zoo.models import acrnet, cllwcsinet, conv_latent, crnet, csinet
+from zoo.models.spec import RATIOS
+
+NETWORKS = {spec.name: spec for spec in (cllwcsinet.SPEC, *conv_latent.SPECS)}
+ORIGINALS = {
+    "cl_csinet": (csinet.build_csinet, 1e-3),  # builder, batch norm epsilon
+    "cl_crnet": (crnet.build_crnet, 1e-5),
+    "cl_acrnet": (acrnet.build_acrnet, 1e-5),
+}
+# M: (UE params, BS params, UE MACs, BS MACs), SPECS.md section 8.
+COUNTS = {
+    "cllwcsinet": {
+        512: (29_158, 41_110, 1_126_400, 5_615_616),
+        256: (23_758, 42_998, 954_368, 5_672_960),
+        128: (20_810, 21_798, 861_184, 4_999_168),
+    },
+    "cl_csinet": {
+        512: (7_242, 10_658, 266_240, 3_510_272),
+        256: (3_642, 7_074, 151_552, 3_395_584),
+        128: (1_842, 5_282, 94_208, 3_338_240),
+    },
+    "cl_crnet": {
+        512: (7_372, 10_250, 385_024, 3_098_624),
+        256: (3_772, 6_666, 270_336, 2_983_936),
+        128: (1_972, 4_874, 212_992, 2_926_592),
+    },
+    "cl_acrnet": {
+        512: (7_474, 9_654, 479_232, 2_527_232),
+        256: (3_874, 6_070, 364_544, 2_412_544),
+        128: (2_074, 4_278, 307_200, 2_355_200),
+    },
+}
+SHAPE = (4, 6, 2)
+M = 4 * 6
+
+
+def make_network(name, codeword_dim=M, shape=SHAPE):
+    return NETWORKS[name].build(shape, codeword_dim)
+
+
+def make_csi(n=3):
+    return np.random.default_rng(1).random((n, *SHAPE), np.float32)
+
+
+@functools.cache
+def random_network(name, codeword_dim=M):
+    """A network that nobody changes and its random weights by `layer/name`."""
+    model, rng, values = make_network(name, codeword_dim), np.random.default_rng(2), {}
+    for w in (*model.encoder.weights, *model.decoder.weights):
+        fan_in = math.prod(w.shape[:-1]) if len(w.shape) > 1 else 4
+        value = rng.standard_normal(w.shape) / math.sqrt(fan_in)
+        positive = w.path.endswith(("gamma", "variance"))
+        w.assign(0.5 + np.abs(value) if positive else value)
+        values["/".join(w.path.split("/")[-2:])] = np.asarray(w)
+    return model, values
+
+
+def leaky(x):
+    return np.where(x > 0, x, 0.3 * x)
+
+
+def conv_bn(x, w, name, epsilon=1e-3):
+    """`[n, channels, N_t, N_a]`, as PyTorch has it; a sequence has N_t = 1."""
+    kernel = w[f"{name}_conv/kernel"]
+    rows, cols = kernel.shape[:2]
+    padded = np.pad(x, [(0, 0), (0, 0), (rows // 2,) * 2, (cols // 2,) * 2])
+    shape = (rows, cols)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, shape, axis=(2, 3))
+    y = np.einsum("ncabij,ijco->noab", windows, kernel)
+    parts = ("gamma", "beta", "moving_mean", "moving_variance")
+    gamma, beta, mean, variance = (
+        w[f"{name}_bn/{part}"][:, None, None] for part in parts
+    )
+    bias = w.get(f"{name}_conv/bias", np.zeros(kernel.shape[3]))[:, None, None]
+    return gamma * (y + bias - mean) / np.sqrt(variance + epsilon) + beta
+
+
+def channels_first(x):
+    return np.asarray(x).transpose(0, 3, 1, 2)
+
+
+def flat(codeword):
+    """`[n, k, 1, N_a]` to the zoo's `[n, M]`."""
+    return codeword[:, :, 0].transpose(0, 2, 1).reshape(len(codeword), -1)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("codeword_dim", [512, 256, 128])
+def test_published_counts_and_batch_norm(name, codeword_dim):
+    model = make_network(name, codeword_dim, (32, 32, 2))
+    s = complexity.summary(model)
+    counts = s["ue_params"], s["bs_params"], s["ue_macs"], s["bs_macs"]
+    assert counts == COUNTS[name][codeword_dim]
+    published = NETWORKS[name].published
+    assert {RATIOS[ratio] for ratio in published} == set(COUNTS[name])
+    norms = {
+        (layer.momentum, layer.epsilon)
+        for part in model[:2]
+        for layer in part.layers
+        if isinstance(layer, layers.BatchNormalization)
+    }
+    keras_family = name in ("cllwcsinet", "cl_csinet")
+    assert norms == {(0.99, 1e-3) if keras_family else (0.9, 1e-5)}
+
+
+def test_angles_as_channels():
+    x = keras.Input(SHAPE)
+    sequence = to_latent(x)
+    model, csi = Model(x, [sequence, from_latent(sequence)]), make_csi()
+    sequence, again = model(csi)
+    expected = channels_first(csi).reshape(3, 8, 1, 6)
+    np.testing.assert_array_equal(channels_first(sequence), expected)
+    np.testing.assert_array_equal(again, csi)
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_two_convolutions_in_place_of_the_dense_layers(name):
+    """The original, its dense layers set to the identity, gives both ends."""
+    build, epsilon = ORIGINALS[name]
+    (model, w), original, csi = random_network(name), build(SHAPE, 48), make_csi()
+    for ours, theirs in zip(model[:2], original[:2], strict=True):
+        for layer in theirs.layers:
+            if isinstance(layer, layers.Dense):
+                layer.set_weights([np.eye(48), np.zeros(48)])
+            elif layer.weights:
+                layer.set_weights(ours.get_layer(layer.name).get_weights())
+    features = np.reshape(original.encoder(csi), (3, *SHAPE))
+    sequence = channels_first(features).reshape(3, 8, 1, 6)
+    codeword = leaky(conv_bn(sequence, w, "compress", epsilon))
+    np.testing.assert_allclose(model.encoder(csi), flat(codeword), rtol=1e-4, atol=1e-4)
+    extended = leaky(conv_bn(codeword, w, "extend", epsilon)).reshape(3, 2, 4, 6)
+    features = extended.transpose(0, 2, 3, 1).reshape(3, -1)
+    out = np.asarray(model.decoder(flat(codeword)))
+    assert np.mean((out > 0.02) & (out < 0.98)) > 0.5
+    np.testing.assert_allclose(out, original.decoder(features), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_serialisation(name, tmp_path):
+    (model, _), csi = random_network(name), make_csi()
+    codeword, out = model.encoder(csi), model.autoencoder(csi)
+    for part, x, expected in zip(
+        model[:2], (csi, codeword), (codeword, out), strict=True
+    ):
+        again = Model.from_config(part.get_config())
+        again.set_weights(part.get_weights())
+        np.testing.assert_array_equal(again(x), expected)
+    model.autoencoder.save_weights(tmp_path / "w.weights.h5")
+    fresh = make_network(name).autoencoder
+    fresh.load_weights(tmp_path / "w.weights.h5")
+    weights = model.autoencoder.get_weights()
+    for ours, theirs in zip(fresh.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(fresh(csi), out)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_mixed_precision(name):
+    (model, _), csi = random_network(name), make_csi()
+    set_precision("mixed_bfloat16")
+    try:
+        half = make_network(name)
+    finally:
+        set_precision("float32")
+    half.autoencoder.set_weights(model.autoencoder.get_weights())
+    assert half.encoder(csi).dtype == tf.bfloat16
+    out = half.autoencoder(csi)
+    assert out.dtype == tf.float32
+    assert np.abs(out - model.autoencoder(csi)).mean() < 0.02
+
+
+@pytest.mark.tflite
+@pytest.mark.parametrize("name", ["cllwcsinet", "cl_csinet"])
+def test_tflite(name):
+    from ai_edge_litert.interpreter import Interpreter
+
+    (model, _), csi = random_network(name), make_csi(1)
+    x = keras.Input(SHAPE, batch_size=1)
+    single = Model(x, model.encoder(x))
+    converter = tf.lite.TFLiteConverter.from_keras_model(single)  # builtin ops only
+    interpreter = Interpreter(model_content=converter.convert())
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], csi)
+    interpreter.invoke()
+    out = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(out, model.encoder(csi), atol=1e-4)
+
+
+def test_fused_training_step():
+    model, csi = make_network("cllwcsinet"), tf.constant(make_csi())
+    fused = FusedNetwork(model.decoder)(FusedNetwork(model.encoder)(csi))
+    expected = model.autoencoder(csi, training=True)
+    np.testing.assert_allclose(fused, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "codeword_dim", "message"),
+    [
+        ("cllwcsinet", 25, "is 25, expected one of 96, 48, 24 for csi_shape"),
+        ("cllwcsinet", 12, "is 12, expected one of 96, 48, 24 for csi_shape"),
+        ("cl_crnet", 25, "is 25, expected a multiple of N_a = 6 such as 6 or 12"),
+        ("cl_acrnet", 0, "is 0, expected a positive integer"),
+    ],
+)
+def test_refused_codeword_lengths(name, codeword_dim, message):
+    with pytest.raises(ValueError, match=message):
+        make_network(name, codeword_dim)
+
+
+def test_other_shape_with_one_channel():
+    model = make_network("cl_crnet", 24, (16, 24, 2))
+    assert model.encoder.output.shape == (None, 24)
+    assert model.autoencoder.output.shape == (None, 16, 24, 2)

@@ -1,0 +1,240 @@
+"""The codeword's way: quantisers, feedback noise, receivers, training in stages."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import run_command, tiny_flags
+from zoo import complexity, evaluate, export, feedback, train, train_stages
+from zoo.config import ExperimentConfig
+from zoo.models.receivers import RECEIVERS, build_dnnnet, build_offset
+from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.trainer import Trainer, freeze
+
+SHAPE = (8, 8, 2)
+NOISY = {"quantizer": "none", "bits": 0, "feedback_snr_db": 10.0}
+
+
+def _codewords(count: int = 500, size: int = 128) -> np.ndarray:
+    """Codewords whose powers are very different."""
+    rng = np.random.default_rng(0)
+    scale = 10 ** rng.uniform(-3, 2, (count, 1))
+    return (scale * rng.standard_normal((count, size))).astype(np.float32)
+
+
+def _noise_ratio(received, sent) -> np.ndarray:
+    """Power of the noise over that of the codeword, per sample."""
+    return np.mean((received - sent) ** 2, 1) / np.mean(sent**2, 1)
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 25.0, 40.0])
+def test_noise_power_is_each_samples_own_within_one_percent(snr_db):
+    sent = _codewords()
+    settings = ExperimentConfig(feedback_snr_db=snr_db)
+    draws = feedback.fresh(tf.constant(sent), settings, tf.constant(3, tf.int64))
+    for received in (draws.numpy(), feedback.received(sent, snr_db, 0, "test")):
+        ratio = _noise_ratio(received, sent)
+        assert received.dtype == np.float32
+        assert ratio.mean() == pytest.approx(10 ** (-snr_db / 10), rel=0.01)
+        # chi-square over 128 entries: a spread of sqrt(2 / 128), whatever the power
+        assert ratio.std() / ratio.mean() == pytest.approx(math.sqrt(2 / 128), rel=0.15)
+
+
+def test_noise_is_a_function_of_seed_and_draw_and_of_the_own_sample():
+    sent, settings = _codewords(8), ExperimentConfig(feedback_snr_db=5.0)
+
+    def fresh(values, draw, seed=0):
+        own = ExperimentConfig(feedback_snr_db=5.0, seed=seed)
+        return feedback.fresh(values, own, tf.constant(draw, tf.int64)).numpy()
+
+    np.testing.assert_array_equal(fresh(sent, 1), fresh(sent, 1))
+    assert not np.array_equal(fresh(sent, 1), fresh(sent, 2))
+    assert not np.array_equal(fresh(sent, 1), fresh(sent, 1, seed=1))
+    louder = np.concatenate([sent[:1], 100 * sent[1:]])
+    np.testing.assert_array_equal(fresh(louder, 1)[0], fresh(sent, 1)[0])
+    stored = feedback.received(sent, 5.0, 0, "test")
+    np.testing.assert_array_equal(
+        feedback.received(sent[:3], 5.0, 0, "test"), stored[:3]
+    )
+    assert not np.array_equal(feedback.received(sent, 5.0, 0, "validation"), stored)
+    assert feedback.received(sent, math.inf, 0, "test") is sent
+    assert feedback.is_noisy(settings) and not feedback.is_noisy(ExperimentConfig())
+
+
+def test_random_snr_is_even_in_db():
+    sent = np.ones((4000, 256), np.float32)
+    settings = ExperimentConfig(feedback_snr_db=40.0, feedback_snr_low_db=-5.0)
+    received = feedback.fresh(sent, settings, tf.constant(0, tf.int64)).numpy()
+    snr_db = -10 * np.log10(_noise_ratio(received, sent))
+    expected = np.linspace(-5, 40, 4000)
+    assert np.abs(np.sort(snr_db) - expected).max() < 1.5
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"feedback_snr_db": 5.0, "bits": 6, "quantizer": "uniform"}, "real-valued"),
+        ({"feedback_snr_low_db": 5.0}, "--feedback_snr_low_db=5.0"),
+        ({"feedback_snr_db": 5.0, "feedback_snr_low_db": 6.0}, "expected less"),
+        ({"feedback_snr_db": -101.0}, "-100 or more"),
+        ({"receiver": "dnnnet"}, "nothing to repair"),
+        ({"train_part": "decoder"}, "--weights"),
+        ({"loss": "codeword", "weights": "x"}, "need a receiver"),
+        (
+            {"loss": "codeword", "weights": "x", "receiver": "offset", **NOISY},
+            "--train_part=receiver",
+        ),
+        ({"quantizer": "sign", "bits": 2}, "sends 1"),
+        ({"model": "csinet_plus_sm", **NOISY}, "several rates"),
+    ],
+)
+def test_configurations_that_do_not_fit(change, word):
+    with pytest.raises(ValueError, match=word):
+        build_autoencoder(ExperimentConfig(codeword_dim=32, **change), SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("codeword_dim", "params"),
+    [(512, 1_050_112), (256, 1_313_024), (128, 1_378_944), (64, 1_399_680)],
+)
+def test_dnnnet_counts(codeword_dim, params):
+    assert complexity.count_params(build_dnnnet(codeword_dim)) == params
+
+
+def test_offset_count():
+    assert complexity.count_params(build_offset(512)) == 787_968
+
+
+@pytest.mark.parametrize("name", RECEIVERS)
+def test_receivers_start_at_the_identity_and_can_leave_it(name):
+    receiver = RECEIVERS[name].build(32)
+    codeword = _codewords(5, 32)
+    np.testing.assert_allclose(receiver(codeword), codeword, rtol=1e-6)
+    rng = np.random.default_rng(1)
+    for w in receiver.weights:
+        w.assign(rng.standard_normal(w.shape) * 0.3)
+    repaired = np.asarray(receiver(codeword))
+    assert np.abs(repaired - codeword).max() > 0.01
+    x = codeword
+    for layer in receiver.layers[1:-1]:
+        if hasattr(layer, "kernel"):
+            x = x @ np.asarray(layer.kernel) + np.asarray(layer.bias)
+        if name == "dnnnet" and layer.name != "noise":
+            x = 1 / (1 + np.exp(-x))
+        if name == "offset" and not hasattr(layer, "kernel"):
+            x = np.where(x > 0, x, 0.3 * x)
+    expected = codeword - x if name == "dnnnet" else codeword + x
+    np.testing.assert_allclose(repaired, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("cpu_step", ["native", "fused"])
+def test_frozen_parts_keep_weights_and_statistics(cpu_step, tiny_config, tmp_path):
+    settings = tiny_config(
+        tmp_path, **NOISY, receiver="dnnnet", train_part="receiver", loss="codeword",
+        weights="elsewhere", cpu_step=cpu_step, schedule="constant", lr=1e-2,
+    )  # fmt: skip
+    strategy = tf.distribute.get_strategy()
+    trainer = Trainer(settings, strategy, (8, 8, 2), 10)
+    before = {k: part.get_weights() for k, part in trainer.model.parts.items()}
+    csi = np.random.default_rng(0).random((20, 8, 8, 2), np.float32)
+    losses = [float(trainer.step(csi)) for _ in range(40)]
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:3])  # the noise, and it learns
+    for name, part in trainer.model.parts.items():
+        equal = [
+            np.array_equal(a, b)
+            for a, b in zip(part.get_weights(), before[name], strict=True)
+        ]
+        assert all(equal) != (name == "receiver")
+
+
+def test_decoder_stage_trains_receiver_and_decoder():
+    settings = ExperimentConfig(codeword_dim=8, **NOISY, receiver="offset")
+    model = build_autoencoder(settings, SHAPE)
+    freeze(model, "decoder")
+    names = {w.path for w in model.autoencoder.trainable_weights}
+    assert not any("codeword/" in name for name in names)
+    assert any("offset1" in name for name in names)
+    assert any("expand" in name for name in names)
+
+
+LINK = "--receiver=dnnnet --feedback_snr_db=0"
+STAGES = [
+    "--epochs=1",
+    f"{LINK} --train_part=receiver --loss=codeword --epochs=3 --lr=3e-3",
+    f"{LINK} --epochs=1 --lr=1e-4",
+]
+FLOAT = {"model": "csinet", "quantizer": "none", "bits": 0}
+
+
+@pytest.fixture(scope="module")
+def staged(tiny_config, tmp_path_factory) -> list[RunDirectory]:
+    """CsiNet without noise, then the denoiser alone, then both."""
+    path = tmp_path_factory.mktemp("stages")
+    common = tiny_config(path, **FLOAT)
+    return [train.train(s) for s in train_stages.stage_settings(common, STAGES, path)]
+
+
+def test_stages_hand_their_weights_on(staged):
+    first, second, third = staged
+    one, two = first.load(), second.load()
+    for name in ("encoder", "decoder"):
+        for a, b in zip(one.parts[name].weights, two.parts[name].weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+    start, after = second.read_metrics()[0], third.read_metrics()[0]
+    assert start["epoch"] == after["epoch"] == 0  # the weights that were handed on
+    assert after["val_nmse_db"] == min(r["val_nmse_db"] for r in second.read_metrics())
+
+
+@pytest.mark.slow
+def test_command_trains_all_stages_and_given_again_none(data_dir, tmp_path):
+    stages = [f"--stage={text}" for text in STAGES]
+    args = [*tiny_flags(data_dir, tmp_path, **FLOAT), *stages]
+    for complete in (0, 3):
+        done = run_command("zoo.train_stages", *args)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert f"trained in 3 stages: {tmp_path / 'stage3'}" in done.stdout
+        assert done.stdout.count("complete: ") == complete
+
+
+@pytest.mark.parametrize(
+    ("stages", "word"),
+    [([], "--stage is missing"), (["--epoch=3"], "epoch"), (["3"], "not flags")],
+)
+def test_bad_stages(stages, word, tmp_path):
+    with pytest.raises(ValueError, match=word):
+        train_stages.stage_settings(ExperimentConfig(), stages, tmp_path)
+
+
+def test_evaluation_over_the_snr_of_the_feedback(staged):
+    run = staged[2]
+    rows = {s: evaluate.evaluate(run, feedback_snr_db=s)[0] for s in (-5.0, math.inf)}
+    own = evaluate.evaluate(run)[0]
+    assert (own["feedback_snr_db"], own["receiver"]) == (0.0, "dnnnet")
+    assert rows[math.inf]["feedback_snr_db"] is None
+    assert rows[-5.0]["nmse_db"] != own["nmse_db"] != rows[math.inf]["nmse_db"]
+
+
+def test_bits_take_no_noise(tiny_run):
+    with pytest.raises(ValueError, match="sends bits"):
+        evaluate.evaluate(tiny_run, feedback_snr_db=3.0)
+
+
+def test_offset_network_and_mu_law_are_exported(tiny_config, tmp_path):
+    settings = tiny_config(
+        tmp_path / "run", quantizer="mu_law", bits=4, receiver="offset", epochs=1
+    )
+    run = train.train(settings)
+    codec = export.export(run, tmp_path / "export")  # verifies every artefact
+    assert codec["quantizer"]["name"] == "mu_law"
+    row, _, _ = evaluate.evaluate(run)
+    assert row["quantizer"] == "mu_law" and row["feedback_bits"] == 32 * 4
+
+
+def test_weights_of_another_network_are_refused(tiny_run, tiny_config, tmp_path):
+    settings = tiny_config(tmp_path / "run", model="csinet", weights=str(tiny_run.path))
+    with pytest.raises(ValueError, match="its encoder is of another network"):
+        train.train(settings)

@@ -1,0 +1,50 @@
+"""`--init=klt` for every network that says it can be started so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.test_klt_start import CODEWORD_DIM, SHAPE, _nmse_db, csi, pca_db  # noqa: F401
+from zoo import klt_start, registry, train
+
+# How far from the KLT line [dB]; the default 0.5 is tested in test_klt_start.
+# One-bit weights, random ones and one matrix for all delays cannot come near it.
+BEHIND = {
+    "bcsinet": 3.5,
+    "cl_acrnet": 9.5,
+    "cl_crnet": 9.5,
+    "cl_csinet": 9.5,
+    "cllwcsinet": 9.5,
+    "cs_csinet": 4.5,
+    "csinet_plus": 1.5,
+    "ds_nlcsinet": 3.5,
+}
+NEAR = ("acrnet", "clnet", "crnet", "csinet")
+
+
+def test_every_network_is_in_one_list():
+    fitted = {name for name, spec in registry.MODELS.items() if spec.fitted_start}
+    assert fitted == {*BEHIND, *NEAR}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_start_is_better_than_none(name, csi, pca_db):  # noqa: F811
+    model = registry.build(name, SHAPE, CODEWORD_DIM)
+    before = _nmse_db(model.autoencoder, csi[1_500:])
+    klt_start.initialise(model, csi[:1_500])
+    start = _nmse_db(model.autoencoder, csi[1_500:])
+    assert start < min(pca_db + BEHIND[name], -0.5) and start < before - 1
+
+
+def test_networks_that_no_signal_passes_are_refused(tiny_config, tmp_path):
+    settings = tiny_config(tmp_path / "run", model="transnet", init="klt")
+    with pytest.raises(ValueError, match="--model=transnet: no signal passes"):
+        train.train(settings)
+
+
+def test_one_bit_decoder_is_refused():
+    model = registry.build("bacrnet", SHAPE, CODEWORD_DIM)
+    csi = np.full((200, *SHAPE), 0.5, np.float32)  # noqa: F811
+    with pytest.raises(ValueError, match="one bit per weight"):
+        klt_start.initialise(model, csi)

@@ -1,0 +1,164 @@
+"""Evaluate a classic baseline on the test split, without training a network.
+
+    python -m zoo.baseline --method=fista --codeword_dim=128
+        --dataset=cost2100_sim/indoor --num_test=1000 --json=fista_128.json
+
+`klt` feeds back M/2 complex principal components, fitted to the training CSI. The
+others feed back M random linear measurements y = A x of the zero-centred CSI, a real
+vector, and recover it by `lasso` (ISTA), `fista` or `tval3` (total variation); their
+weight is chosen on validation samples unless it is given. The float32 measurements are
+not quantised. BM3D-AMP is not here: no BM3D library has a usable licence and runs on a
+CPU, see `zoo.baselines`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from absl import flags
+
+from tfds_builders import cli
+from zoo import config, data, files, results_row
+from zoo.baselines import BASELINES, methods, sensing, total_variation
+from zoo.baselines.iteration import Stop
+from zoo.baselines.methods import Method
+from zoo.config import ExperimentConfig
+
+DATA_FLAGS = (
+    "codeword_dim", "dataset", "data_dir", "manual_dir", "scaling", "num_train",
+    "num_test", "csi_noise", "test_snr_db", "seed",
+)  # fmt: skip
+SENSED = ("fista", "lasso", "tval3")
+BELONGS = {
+    "num_train": ("klt",),
+    "measurement": SENSED,
+    "tolerance": SENSED,
+    "max_iterations": SENSED,
+    "lambda": ("fista", "lasso"),
+    "mu": ("tval3",),
+    "beta": ("tval3",),
+    "tv": ("tval3",),
+}
+
+
+def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict:
+    """Results row of a baseline on the test split, read once.
+
+    Args:
+        method: recovery from random measurements; None: the KLT.
+        settings: data set, noise, M and seed (of A and of the noise) apply.
+
+    Raises:
+        ValueError: unusable sizes, options or data.
+    """
+    builder = data.open_builder(
+        settings.dataset, settings.data_dir, settings.manual_dir
+    )
+    test = data.load_split(settings, "test")
+    if method:
+        h_hat, found = methods.sensed(method, settings, test)
+    else:
+        h_hat, found = methods.klt(settings, test)
+    name, _, dataset_config = settings.dataset.partition("/")
+    size = test.csi[0].size
+    return {
+        "model": method.name if method else "klt",
+        "dataset": name,
+        "dataset_version": str(builder.version),
+        "dataset_config": dataset_config,
+        "scaling": settings.scaling,
+        "ratio": settings.codeword_dim / size,
+        "codeword_dim": settings.codeword_dim,
+        "bits": None,
+        "feedback_bits": None,
+        "precision": "fp32",
+        "csi_noise": settings.csi_noise,
+        "test_snr_db": settings.to_json()["test_snr_db"],
+        **found,
+        **results_row.nmse_metrics(test.h, h_hat),
+        **results_row.frequency_metrics(test, h_hat),
+        "ue_macs": settings.codeword_dim * size,
+        "num_test": len(test.csi),
+        "seed": settings.seed,
+        **files.environment(),
+        "origin": "ours",
+    }
+
+
+def _weight(values: flags.FlagValues, name: str) -> float | None:
+    text = values[name].value
+    try:
+        return None if text == "auto" else float(text)
+    except ValueError:
+        raise ValueError(f"--{name}={text}: expected a number or auto") from None
+
+
+def method_from_flags(values: flags.FlagValues) -> Method | None:
+    """Method of the parsed flags; None is the KLT.
+
+    Raises:
+        ValueError: no method, a value out of range, or a flag of another method.
+    """
+    name = values.method
+    if not name:
+        raise ValueError(f"--method is missing: give one of {', '.join(BASELINES)}")
+    for flag, owners in BELONGS.items():
+        if values[flag].present and name not in owners:
+            raise ValueError(
+                f"--{flag} has no effect on --method={name}: leave it out (it is for "
+                f"{', '.join(owners)})"
+            )
+    if name == "klt":
+        return None
+    stop = Stop(values.tolerance, values.max_iterations)
+    weight = _weight(values, "mu" if name == "tval3" else "lambda")
+    return Method(name, weight, values.measurement, stop, values.tv, values.beta)
+
+
+def settings_from_flags(values: flags.FlagValues) -> ExperimentConfig:
+    """Data configuration of the parsed flags; validation gets the noise of the test."""
+    chosen = {name: values[name].value for name in DATA_FLAGS}
+    return ExperimentConfig(**chosen, train_snr_db=chosen["test_snr_db"])
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Define the flags of the data, as for training, and of the methods."""
+    experiment = flags.FlagValues()
+    config.define_flags(experiment)
+    experiment["seed"].help = "seed of the random matrix and of the noise"
+    for name in DATA_FLAGS:
+        flags.DEFINE_flag(experiment[name], flag_values=values)
+    for name, choices, default, text in (
+        ("method", BASELINES, None, "classic method"),
+        ("measurement", sensing.KINDS, "gaussian", "rows of the random matrix"),
+        ("tv", total_variation.GROUPS, "joint", "norm of the differences (tval3)"),
+    ):
+        flags.DEFINE_enum(name, default, list(choices), text, flag_values=values)
+    for name, define, default, text in (
+        ("json", flags.DEFINE_string, "", "results row; empty: only print"),
+        ("lambda", flags.DEFINE_string, "auto", "share of max|A^T y| (lasso, fista)"),
+        ("mu", flags.DEFINE_string, "auto", "data weight; inf: A x = y (tval3)"),
+        ("beta", flags.DEFINE_float, 32.0, "penalty: speed, not result (tval3)"),
+        ("tolerance", flags.DEFINE_float, 1e-4, "relative change that ends a sample"),
+        ("max_iterations", flags.DEFINE_integer, 1000, "iterations at most"),
+    ):
+        define(name, default, text, flag_values=values)
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    cli.refuse_arguments(argv)
+    row = evaluate_baseline(
+        method_from_flags(flags.FLAGS), settings_from_flags(flags.FLAGS)
+    )
+    keys = ("nmse_db", "rho", "model_args", "seconds_per_csi")
+    print(json.dumps({key: row.get(key) for key in keys}))
+    if flags.FLAGS.json:
+        files.write_json(Path(flags.FLAGS.json), row)
+        print(f"results row: {flags.FLAGS.json}")
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

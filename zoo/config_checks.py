@@ -1,0 +1,117 @@
+"""Which experiment configurations make sense; messages name the flag and the fix."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+POSITIVE = (
+    "codeword_dim", "epochs", "batch_size", "lr", "adam_epsilon", "stream_workers",
+)  # fmt: skip
+NOT_NEGATIVE = (
+    "num_train", "num_validation", "num_test", "seed", "logical_cpus", "image_every",
+    "lr_min", "warmup_epochs", "num_frames",
+)  # fmt: skip
+SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
+
+
+def check(config) -> None:
+    """Refuse a configuration that cannot be run.
+
+    Args:
+        config: ExperimentConfig.
+
+    Raises:
+        ValueError: a value is out of range, or two do not fit.
+    """
+    for name in POSITIVE:
+        _require(config, name, getattr(config, name) > 0, "more than 0")
+    for name in NOT_NEGATIVE:
+        _require(config, name, getattr(config, name) >= 0, "0 or more")
+    for name in SNR_DB:
+        fulfilled = getattr(config, name) >= -100
+        _require(config, name, fulfilled, "-100 or more dB, or inf for no noise")
+    _require(config, "bits", 0 <= config.bits <= 16, "0 to 16")
+    for item in dataclasses.fields(config):
+        choices = item.metadata["choices"]
+        if choices:
+            known = getattr(config, item.name) in choices
+            _require(config, item.name, known, f"one of {', '.join(choices)}")
+    _check_initial_weights(config)
+    _check_quantizer(config)
+    _check_csi_noise(config)
+    _check_feedback(config)
+    _check_stage(config)
+
+
+def _require(config, name: str, fulfilled: bool, expected: str) -> None:
+    if not fulfilled:
+        raise ValueError(f"--{name}={getattr(config, name)}: expected {expected}")
+
+
+def _check_initial_weights(config) -> None:
+    if config.weights and config.init != "paper":
+        raise ValueError(
+            f"--weights={config.weights} and --init={config.init} both set the initial "
+            "weights: leave one out"
+        )
+
+
+def _check_quantizer(config) -> None:
+    if (config.bits > 0) != (config.quantizer != "none"):
+        raise ValueError(
+            f"--bits={config.bits} and --quantizer={config.quantizer} do not fit: give "
+            "--quantizer=uniform --bits=1..16, or neither"
+        )
+    if config.quantizer == "sign" and config.bits != 1:
+        raise ValueError(f"--bits={config.bits}: --quantizer=sign sends 1")
+
+
+def _check_csi_noise(config) -> None:
+    snr_db = {name: getattr(config, name) for name in ("train_snr_db", "test_snr_db")}
+    if (min(snr_db.values()) < math.inf) != (config.csi_noise != "none"):
+        given = "".join(f", --{name}={value}" for name, value in snr_db.items())
+        raise ValueError(
+            f"--csi_noise={config.csi_noise}{given} do not fit: give awgn or ls with "
+            "one SNR or both in dB, or none of them"
+        )
+
+
+def _check_feedback(config) -> None:
+    noisy = config.feedback_snr_db < math.inf
+    if noisy and config.bits:
+        raise ValueError(
+            f"--feedback_snr_db={config.feedback_snr_db} and --bits={config.bits}: the "
+            "noise is for real-valued codewords, bits arrive or are refused; leave one "
+            "out"
+        )
+    low = config.feedback_snr_low_db
+    if low < math.inf and not low < config.feedback_snr_db < math.inf:
+        raise ValueError(
+            f"--feedback_snr_low_db={low}: expected less than --feedback_snr_db="
+            f"{config.feedback_snr_db}, and that finite"
+        )
+    if config.receiver != "none" and not (noisy or config.bits):
+        raise ValueError(
+            f"--receiver={config.receiver} has nothing to repair: give "
+            "--feedback_snr_db, or --quantizer and --bits"
+        )
+
+
+def _check_stage(config) -> None:
+    partly = config.train_part != "all" or config.loss == "codeword"
+    if partly and not config.weights:
+        raise ValueError(
+            f"--train_part={config.train_part} --loss={config.loss} continue a trained "
+            "network: give --weights, a run directory or a file"
+        )
+    alone = config.train_part == "receiver" or config.loss == "codeword"
+    if alone and config.receiver == "none":
+        raise ValueError(
+            f"--train_part={config.train_part} --loss={config.loss} need a receiver: "
+            "give --receiver=dnnnet or offset"
+        )
+    if config.loss == "codeword" and config.train_part != "receiver":
+        raise ValueError(
+            "--loss=codeword trains the receiver alone: give --train_part=receiver"
+        )

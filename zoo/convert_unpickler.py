@@ -1,0 +1,130 @@
+"""Unpickler of PyTorch files that knows tensors only and calls nothing else.
+
+A pickle may call any function of the machine that loads it. Here a global of the pickle
+stands for a marker or a function of this file, or is refused before it is looked up;
+none of these functions can be changed by the pickle, and none does more than note what
+a tensor is made of.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import NamedTuple
+
+# NumPy has no bfloat16: its 16 bits are the upper half of a float32.
+DTYPES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "<u2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
+}
+
+
+class Storage(NamedTuple):
+    """Raw numbers of the file: a key of DTYPES, their name, how many they are."""
+
+    kind: str
+    key: str
+    numel: int
+
+
+class Tensor(NamedTuple):
+    """View of a storage; offset and stride count numbers, not yet checked."""
+
+    storage: Storage
+    offset: int
+    size: tuple
+    stride: tuple
+
+
+class _Mapping(dict):
+    """OrderedDict of the file; the attributes a pickle may set on it are dropped."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state):
+        pass
+
+
+class _Row(tuple):
+    """Best result beside the weights, a named tuple of the CRNet family's trainer."""
+
+    __slots__ = ()
+
+    def __new__(cls, *values):
+        return super().__new__(cls, values)
+
+    def __setstate__(self, state):
+        pass
+
+
+class _Call:
+    """A function that the pickle may call, but neither change nor look into."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable):
+        self._function = function
+
+    def __call__(self, *args):
+        return self._function(*args)
+
+    def __setstate__(self, state):
+        raise pickle.UnpicklingError("refused: sets the state of a function")
+
+
+def _rebuild_tensor(storage, offset, size, stride, *_) -> Tensor:
+    numbers = (offset, *size, *stride)
+    fits = isinstance(storage, Storage) and len(size) == len(stride)
+    if not fits or any(type(n) is not int or n < 0 for n in numbers):
+        raise pickle.UnpicklingError(
+            f"tensor of size {size}, stride {stride}, offset {offset}: not valid"
+        )
+    return Tensor(storage, offset, tuple(size), tuple(stride))
+
+
+_CALLS = {
+    ("collections", "OrderedDict"): _Mapping,
+    ("torch._utils", "_rebuild_tensor_v2"): _Call(_rebuild_tensor),
+    ("torch._utils", "_rebuild_parameter"): _Call(lambda tensor, *_: tensor),
+    ("utils.solver", "Result"): _Row,
+}
+
+
+class Unpickler(pickle._Unpickler):
+    """Unpickler of tensor records; `storages` collects what they refer to.
+
+    It is the one written in Python: the C version's memo is an array as long as the
+    file asks for, so that a few bytes could fill the memory.
+    """
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.storages: dict[str, Storage] = {}
+
+    def find_class(self, module, name):
+        """Marker or function of this file that stands for a global."""
+        if module == "torch" and name in DTYPES:
+            return name
+        if (module, name) not in _CALLS:
+            raise pickle.UnpicklingError(
+                f"refused: the pickle asks for {module}.{name}, expected nothing but "
+                f"tensors of {', '.join(DTYPES)}"
+            )
+        return _CALLS[module, name]
+
+    def persistent_load(self, pid):
+        """Record of a storage, whose numbers are elsewhere in the file."""
+        tag, kind, key, _, numel, *view = pid
+        known = tag == "storage" and kind in DTYPES and isinstance(key, str)
+        if not known or type(numel) is not int or numel < 0 or view not in ([], [None]):
+            raise pickle.UnpicklingError("a reference that is not a storage")
+        storage = Storage(kind, key, numel)
+        if self.storages.setdefault(key, storage) != storage:
+            raise pickle.UnpicklingError(f"storage {key} has two types or lengths")
+        return storage

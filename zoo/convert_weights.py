@@ -1,0 +1,213 @@
+"""Import published weights: python -m zoo.convert_weights --model=NAME --source=FILE.
+
+Reads the authors' Keras .h5 of CsiNet and CS-CsiNet and the PyTorch files of CRNet,
+CLNet, ACRNet, BCsiNet and TransNet (without PyTorch, see `zoo.torch_checkpoint`),
+refuses any missing or unused tensor, and writes a run directory for zoo.evaluate with
+`source.json`, which says where the weights are from. Codeword length and options of
+the network are those that the tensors show; `--model_args` overrides them.
+
+With `--reference=FILE.npz`, arrays `inputs`, `outputs` and perhaps `codeword` that the
+original network computed, the imported one must reproduce them.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from tfds_builders import cli
+from zoo import convert_tensors, files, registry
+from zoo.config import ExperimentConfig, parse_model_args
+from zoo.convert_network import CSI_SHAPE, MATCH, Imported, import_network
+from zoo.keras_compat import set_precision
+from zoo.models.autoencoder import CsiAutoencoder
+from zoo.run_directory import RunDirectory
+from zoo.weight_maps import PYTORCH
+
+DATA = ("dataset", "data_dir", "manual_dir")
+
+
+def parity(network: CsiAutoencoder, reference: Path) -> dict[str, Any]:
+    """Compare the imported network with what the original computed.
+
+    Args:
+        network: the imported network.
+        reference: .npz with `inputs` and `outputs` (or `input`, `output`),
+            `[n, 2, N_t, N_a]` or `[n, N_t, N_a, 2]`, and perhaps `codeword` `[n, M]`.
+
+    Returns:
+        Number of examples, and per array the largest difference, relative to its
+        largest value where that is above 1.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it lacks an array, or one has another shape than the network's.
+    """
+    arrays = _read_reference(reference)
+    csi = arrays["inputs"]
+    codeword = network.encoder.predict(csi, verbose=0)
+    ours = {"codeword": codeword}
+    ours["outputs"] = network.decoder.predict(codeword, verbose=0)
+    result: dict[str, Any] = {"examples": len(csi)}
+    for name in ("codeword", "outputs"):
+        if name not in arrays:
+            continue
+        theirs = arrays[name]
+        if theirs.shape != ours[name].shape:
+            raise ValueError(
+                f"{reference}: {name} has shape {theirs.shape}, the network's are "
+                f"{ours[name].shape}"
+            )
+        scale = max(1.0, float(np.abs(theirs).max()))
+        result[name] = float(np.abs(ours[name] - theirs).max()) / scale
+    return result
+
+
+def _read_reference(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise FileNotFoundError(f"--reference={path}: no such file")
+    try:
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"--reference={path}: not an .npz file ({error})") from error
+    for name in ("inputs", "outputs"):
+        value = arrays.pop(name.removesuffix("s"), arrays.get(name))
+        if np.ndim(value) == 4 and value.shape[1:] != CSI_SHAPE:
+            value = np.moveaxis(value, 1, -1)
+        if np.shape(value)[1:] != CSI_SHAPE:
+            raise ValueError(
+                f"--reference={path}: needs {name}, [n, 2, 32, 32] or [n, 32, 32, 2]"
+            )
+        arrays[name] = value
+    return arrays
+
+
+def check(network: CsiAutoencoder, reference: Path, tolerance: float) -> dict[str, Any]:
+    """Refuse a network that does not reproduce a reference; arguments as `parity`.
+
+    Raises:
+        ValueError: a difference is above `tolerance`.
+    """
+    checked = parity(network, reference)
+    worst = np.max([value for name, value in checked.items() if name != "examples"])
+    if not worst <= tolerance:
+        raise ValueError(
+            f"--reference={reference}: differs by {worst:.3g}, expected at most "
+            f"{tolerance:g} (--tolerance); nothing was written"
+        )
+    return checked
+
+
+def write_run(imported: Imported, out: Path, checked: dict, **data: str) -> dict:
+    """Write the network as a run directory.
+
+    Args:
+        imported: the network.
+        out: directory to create.
+        checked: result of `check`, empty if there was no reference.
+        data: flags of the run that say on what it is evaluated (`DATA`).
+
+    Returns:
+        The content of `source.json`: where the weights are from.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    spec = registry.get(imported.model)
+    source = {
+        "origin": "published_checkpoint",
+        "model": spec.name,
+        "paper": spec.paper,
+        "licence": spec.licence,
+        "files": [
+            {"name": path.name, "sha256": files.sha256(path)} for path in imported.paths
+        ],
+        "match": imported.match,
+        "parity": checked,
+    }
+    settings = ExperimentConfig(
+        model=spec.name,
+        model_args=json.dumps(imported.model_args),
+        codeword_dim=imported.codeword_dim,
+        run_dir=str(out),
+        **data,
+    )
+    run = RunDirectory.create(settings)
+    files.write_json(run.path / "source.json", source)
+    run.save_weights(imported.network)
+    return source
+
+
+def report(imported: Imported, source: dict[str, Any]) -> str:
+    """What was imported, as text."""
+    entries = imported.entries
+    numbers = sum(entry.value.size for entry in entries)
+    lines = [
+        f"{source['model']}, M = {imported.codeword_dim}, {imported.model_args}: "
+        f"{len(entries)} tensors, {numbers:,} numbers; none missing, none unused"
+    ]
+    for file in source["files"]:
+        lines.append(f"source {file['name']}, sha256 {file['sha256']}")
+    lines.append(f"licence of the authors' code: {source['licence']}")
+    if imported.ignored:
+        names = sorted({key.rsplit(".", 1)[-1] for key in imported.ignored})
+        lines.append(f"left out: {len(imported.ignored)} entries ({', '.join(names)})")
+    if source["match"] == "order":
+        lines.append(
+            f"matched by order: {convert_tensors.ambiguous(entries)} tensors have a "
+            "twin of the same kind and shape, so only --reference confirms the order"
+        )
+    differences = ", ".join(f"{k} {v:.3g}" for k, v in source["parity"].items())
+    unchecked = "not checked, give --reference=FILE.npz"
+    lines.append(f"parity (largest difference): {differences or unchecked}")
+    if imported.model in PYTORCH and PYTORCH[imported.model].note:
+        lines.append(f"note: {PYTORCH[imported.model].note}")
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    values = flags.FLAGS
+    cli.refuse_arguments(argv)
+    for name in ("model", "source", "out"):
+        if not values[name].value:
+            raise ValueError(f"--{name} is missing")
+    out = Path(values.out)
+    if out.exists():
+        raise ValueError(f"--out={out} exists; choose another directory or remove it")
+    set_precision("float32")
+    imported = import_network(
+        values.model,
+        [Path(name) for name in values.source.split(",")],
+        parse_model_args(values.model_args),
+        values.match,
+        Path(values.matrix) if values.matrix else None,
+    )
+    checked = {}
+    if values.reference:
+        checked = check(imported.network, Path(values.reference), values.tolerance)
+    data = {name: values[name].value for name in DATA}
+    source = write_run(imported, out, checked, **data)
+    print(report(imported, source))
+    print(f"next: python -m zoo.evaluate --run={out}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("model", "", "network, see python -m zoo list")
+    flags.DEFINE_string("source", "", "published file, or ENCODER,DECODER")
+    flags.DEFINE_string("out", "", "run directory to create")
+    flags.DEFINE_string("model_args", "{}", "options as JSON; default: as in the file")
+    flags.DEFINE_string("matrix", "", "CS-CsiNet's matrix A, .npy or .mat")
+    flags.DEFINE_string("reference", "", ".npz with the original's inputs and outputs")
+    flags.DEFINE_float("tolerance", 1e-5, "largest difference from --reference")
+    flags.DEFINE_string("dataset", "cost2100/indoor", "data set to evaluate on")
+    flags.DEFINE_string("data_dir", "", "TFDS data directory; empty: TFDS default")
+    flags.DEFINE_string("manual_dir", "", "folder with the published .mat files")
+    flags.DEFINE_enum("match", "name", MATCH, "how PyTorch tensors are found")
+    cli.run(main)

@@ -1,0 +1,77 @@
+"""One flagfile per published row: python -m zoo.published.
+
+Writes `zoo/flagfiles/published/NAME[_VARIANT]_RATIO_SCENARIO.cfg` from the figures in
+the registry; each takes the network's own flagfile and changes what the row changes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfds_builders import cli
+from zoo import files, registry
+from zoo.models.spec import RATIOS, ModelSpec, Rows
+
+FLAGFILES = Path("zoo/flagfiles")
+PUBLISHED = FLAGFILES / "published"
+
+
+def flagfiles() -> dict[str, str]:
+    """Name to content of the flagfile of every published row."""
+    result = {}
+    for spec in registry.MODELS.values():
+        result |= _of_rows(spec, "", spec.published, {})
+        for variant, (model_args, rows, training) in spec.variants.items():
+            own = {"model_args": json.dumps(model_args)} if model_args else {}
+            result |= _of_rows(spec, variant, rows, {**own, **training})
+    return result
+
+
+def _of_rows(spec: ModelSpec, variant: str, rows: Rows, changes: dict) -> dict:
+    result = {}
+    for ratio, figures in rows.items():
+        for scenario, nmse_db in figures.items():
+            words = [spec.name, variant, ratio.partition("/")[2], scenario]
+            name = "_".join(word for word in words if word).replace(" ", "_") + ".cfg"
+            row = {
+                "codeword_dim": RATIOS[ratio],
+                "dataset": f"cost2100/{scenario}",
+                **changes,
+            }
+            title = " ".join(word for word in (spec.name, variant) if word)
+            what = f"{title} at {ratio}, COST2100 {scenario}"
+            result[name] = _content(spec, name, what, nmse_db, row)
+    return result
+
+
+def _content(
+    spec: ModelSpec, name: str, what: str, nmse_db: float, changes: dict[str, Any]
+) -> str:
+    lines = [
+        f"# {what}. Expected: {nmse_db} dB, the published figure.",
+        "# Command:  python -m zoo.train --manual_dir=DIR \\",
+        f"#             --flagfile={PUBLISHED / name}",
+        f"# Time and training: see {spec.name}.cfg. Obtained: not run at this size.",
+        f"--flagfile={FLAGFILES / spec.name}.cfg",
+        *(f"--{key}={value}" for key, value in changes.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    cli.refuse_arguments(argv)
+    wanted = flagfiles()
+    PUBLISHED.mkdir(exist_ok=True)
+    for path in PUBLISHED.glob("*.cfg"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        files.write_text(PUBLISHED / name, text)
+    print(f"{PUBLISHED}: {len(wanted)} flagfiles")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,62 @@
+"""The measured part of a results row, for networks and baselines alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfds_builders import transforms
+from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
+from zoo import data, metrics, pca
+
+BATCH = 500
+PERCENTILES = (5, 10, 50, 90, 95)
+
+
+def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
+    """NMSE in dB by definition, and its distribution; arguments as `metrics.nmse`."""
+    per_sample = metrics.to_db(metrics.nmse(h, h_hat))
+    names = ("global", "batch_db", "sample_db")
+    by_definition = {name: metrics.nmse_db(h, h_hat, name) for name in names}
+    return {
+        "nmse_db": by_definition["global"],
+        "nmse_definition": "global",
+        "nmse_by_definition_db": by_definition,
+        "nmse_percentiles_db": {
+            str(p): float(np.percentile(per_sample, p)) for p in PERCENTILES
+        },
+    }
+
+
+def frequency_metrics(test: data.Split, h_hat: np.ndarray) -> dict:
+    """Rho, SGCS and beamforming loss on 125 subcarriers; rho on the whole grid."""
+    estimate = metrics.to_complex(h_hat)
+    h, grid = metrics.to_complex(test.h), test.num_subcarriers
+    last = test.last_taps
+    row = {"rho_all": _rho_all(h, estimate, grid, last)}
+    if test.csi_freq is None:
+        return row
+    freq = transforms.delay_to_frequency(estimate, FREQUENCY_GRID, FREQUENCY_KEPT, last)
+    return row | {
+        "rho": metrics.rho(test.csi_freq, freq),
+        "sgcs": metrics.sgcs(test.csi_freq, freq),
+        "beamforming_loss_db": metrics.beamforming_loss_db(test.csi_freq, freq),
+    }
+
+
+def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int, last: int) -> float:
+    """Rho over all subcarriers; the truth is the zero-filled truncated CSI."""
+    values = []
+    for start in range(0, len(h), BATCH):
+        pair = (x[start : start + BATCH] for x in (h, h_hat))
+        freq = [transforms.delay_to_frequency(x, grid, last=last) for x in pair]
+        values.append(metrics.cosine_similarity(*freq).mean(axis=1))
+    return float(np.concatenate(values).mean())
+
+
+def klt_db(train: data.Split, test: data.Split, codeword_dim: int) -> float | None:
+    """NMSE of the KLT line; None where it does not exist (odd M, few samples)."""
+    try:
+        return pca.nmse_db(train.h, test.h, codeword_dim, test.h_seen)
+    except ValueError as error:
+        print(f"no KLT line: {error}")
+        return None

@@ -1,0 +1,185 @@
+"""Tensors of PyTorch files, read without PyTorch and without running what is in them.
+
+A PyTorch file is a pickle with raw numbers beside it, in one of two formats:
+
+    zip (torch >= 1.6)  NAME/data.pkl, NAME/data/KEY (raw numbers), NAME/byteorder
+    legacy              four pickles (magic number, version, machine, object), the list
+                        of storage keys, then per storage its length and raw numbers
+
+The pickle is read by `zoo.convert_unpickler`, which refuses anything but tensors.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.convert_unpickler import DTYPES, Storage, Tensor, Unpickler
+
+MAGIC = 0x1950A86A20F9469CFC6C
+PROTOCOL = 1001
+# Counters of PyTorch's batch norm and of the FLOP counter thop.
+COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
+
+
+def load(path: str | Path) -> Any:
+    """Read a PyTorch file.
+
+    Args:
+        path: file written by `torch.save`.
+
+    Returns:
+        The saved object: dictionaries, lists, tuples, numbers and text, with NumPy
+        arrays for tensors (float32 for bfloat16).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a PyTorch file, damaged, of an unknown type of numbers, or it
+            asks for anything but tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        content = path.read_bytes()
+        read = _read_zip if content.startswith(b"PK\3\4") else _read_legacy
+        return read(io.BytesIO(content))
+    except Exception as error:  # hostile bytes make pickle raise nearly anything
+        reason = str(error) or type(error).__name__
+        raise ValueError(
+            f"{path}: not a PyTorch file that can be used, or damaged ({reason})"
+        ) from error
+
+
+def state_dict(path: str | Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Read the weights of a PyTorch file, in the order of the file.
+
+    Args:
+        path: a state dict, or a checkpoint that holds one as `state_dict`.
+
+    Returns:
+        Name to array without counters and without the prefix `module.` of parallel
+        training, and the names of everything left out.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`, or it holds no state dict.
+    """
+    value, ignored = load(path), []
+    if isinstance(value, dict) and "state_dict" in value:
+        ignored = [str(key) for key in value if key != "state_dict"]
+        value = value["state_dict"]
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"{path}: holds no state dict, a dictionary of tensors")
+    tensors: dict[str, np.ndarray] = {}
+    for key, array in value.items():
+        name = str(key).removeprefix("module.")
+        if name.rsplit(".", 1)[-1] in COUNTERS:
+            ignored.append(name)
+        elif not isinstance(array, np.ndarray) or name in tensors:
+            what = type(array).__name__
+            raise ValueError(f"{path}: {name} is a {what}, expected one tensor")
+        else:
+            tensors[name] = array
+    return tensors, ignored
+
+
+def _read_zip(file: io.BytesIO) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        roots = [n.removesuffix("data.pkl") for n in names if n.endswith("/data.pkl")]
+        if len(roots) != 1:
+            raise ValueError(f"a zip with {len(roots)} data.pkl, expected 1")
+        (root,) = roots
+        if f"{root}byteorder" in names:
+            if _entry(archive, f"{root}byteorder") != b"little":
+                raise ValueError("big-endian numbers are not supported")
+        value = Unpickler(io.BytesIO(_entry(archive, f"{root}data.pkl"))).load()
+
+        def read(storage: Storage) -> bytes:
+            return _entry(archive, f"{root}data/{storage.key}", _num_bytes(storage))
+
+        return _plain(value, read, {})
+
+
+def _entry(archive: zipfile.ZipFile, name: str, size: int | None = None) -> bytes:
+    """Content of an entry; PyTorch stores all of them uncompressed."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed, expected it as it is")
+    content = archive.read(info)
+    if size is not None and len(content) != size:
+        raise ValueError(f"{name} has {len(content)} bytes, expected {size}")
+    return content
+
+
+def _read_legacy(file: io.BytesIO) -> Any:
+    if not file.getbuffer()[:1] == b"\x80":
+        raise ValueError("neither a zip nor a pickle")
+    header = [Unpickler(file).load() for _ in range(3)]
+    if header[:2] != [MAGIC, PROTOCOL] or not header[2]["little_endian"]:
+        raise ValueError("not PyTorch's magic number, version 1001 and little-endian")
+    unpickler = Unpickler(file)
+    value = unpickler.load()
+    data = {}
+    for key in Unpickler(file).load():
+        storage = unpickler.storages[key]
+        numel = int.from_bytes(_exactly(file, 8), "little", signed=True)
+        if numel != storage.numel:
+            raise ValueError(f"storage {key}: {numel} numbers, not {storage.numel}")
+        data[key] = _exactly(file, _num_bytes(storage))
+    return _plain(value, lambda storage: data[storage.key], {})
+
+
+def _num_bytes(storage: Storage) -> int:
+    return storage.numel * np.dtype(DTYPES[storage.kind]).itemsize
+
+
+def _exactly(file: io.BytesIO, size: int) -> bytes:
+    left = file.getbuffer().nbytes - file.tell()
+    if not 0 <= size <= left:
+        raise ValueError(f"truncated: {size} more bytes expected, {left} left")
+    return file.read(size)
+
+
+def _plain(value, read: Callable[[Storage], bytes], done: dict[int, Any]) -> Any:
+    """Tree with arrays for tensors; each object is converted once."""
+    if id(value) in done:
+        return done[id(value)]
+    if isinstance(value, Tensor):
+        result = _array(value, read)
+    elif isinstance(value, dict):
+        result = {k: _plain(v, read, done) for k, v in value.items()}
+    elif isinstance(value, (list, tuple)):
+        items = [_plain(v, read, done) for v in value]
+        result = tuple(items) if isinstance(value, tuple) else items
+    elif value is None or isinstance(value, (bool, int, float, str)):
+        result = value
+    else:
+        raise ValueError(f"holds a {type(value).__name__}, expected tensors")
+    done[id(value)] = result
+    return result
+
+
+def _array(tensor: Tensor, read: Callable[[Storage], bytes]) -> np.ndarray:
+    (kind, key, _), offset, size, stride = tensor
+    values = np.frombuffer(read(tensor.storage), DTYPES[kind])
+    count = math.prod(size)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if count and (last >= len(values) or count > len(values)):
+        raise ValueError(
+            f"tensor of size {size}, stride {stride}, offset {offset} does not fit in "
+            f"storage {key} of {len(values)} numbers"
+        )
+    if kind == "BFloat16Storage":
+        values = (values.astype("<u4") << 16).view("<f4")
+    if not count:
+        return np.zeros(size, values.dtype)
+    steps = [step * values.itemsize for step in stride]
+    window = np.lib.stride_tricks.as_strided(values[offset:], size, steps)
+    return window.copy()
