@@ -19,11 +19,11 @@ $(STAMP): pyproject.toml .ci/constraints.txt
 quickstart: $(STAMP)  ## simulate, train, evaluate, export, serve: one table at the end
 	$(BIN)/python -m zoo.quickstart
 
-test: $(STAMP)  ## the default tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## the default tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(STAMP)  ## the tests marked slow
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 lint: $(STAMP)  ## ruff: rules and formatting
 	$(BIN)/python -m ruff check .

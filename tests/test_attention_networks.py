@@ -7,9 +7,8 @@ import pytest
 import tensorflow as tf
 
 from zoo import complexity
-from zoo.keras_compat import Model, keras, layers
+from zoo.keras_compat import Model, keras, layers, set_precision
 from zoo.layers.non_local import NonLocalBlock
-from zoo.models import attention_csinet, ds_nlcsinet
 from zoo.models.attention_csinet import ResidualLSTM, build_attention_csinet
 from zoo.models.ds_nlcsinet import build_ds_nlcsinet
 
@@ -203,13 +202,12 @@ def test_wiring():
 @pytest.mark.parametrize("name", BUILDS)
 def test_network(name):
     """Other shape, output in [0, 1], halves agree, float32 under mixed precision."""
-    previous = keras.mixed_precision.global_policy()
     full = BUILDS[name]((8, 6, 2), 5)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    set_precision("mixed_bfloat16")
     try:
         half = BUILDS[name]((8, 6, 2), 5)
     finally:
-        keras.mixed_precision.set_global_policy(previous)
+        set_precision("float32")
     _randomise(full.autoencoder)
     half.autoencoder.set_weights(full.autoencoder.get_weights())
     csi = RNG.random((3, 8, 6, 2), np.float32)
@@ -226,15 +224,6 @@ def test_refused_sizes():
     for build in BUILDS.values():
         with pytest.raises(ValueError, match="csi_shape"):
             build((32, 32), 64)
-
-
-def test_specs():
-    spec = attention_csinet.SPEC
-    assert spec.published["1/64"] == {"indoor": -6.32, "outdoor": -3.27}
-    assert "1/8" not in spec.published
-    spec = ds_nlcsinet.SPEC
-    assert spec.published["1/8"] == {"outdoor": -7.96}
-    assert set(spec.published) == {"1/4", "1/8", "1/16", "1/32"}
 
 
 @pytest.mark.tflite

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import ROOT
 from tests.network_checks import assert_reloads, in_bfloat16, run_tflite
 from zoo import complexity
 from zoo.keras_compat import keras
@@ -166,37 +161,3 @@ def test_tflite_encoder(name):
     encoder, csi = BUILDS[name](SHAPE, DIMS[1]).encoder, random_csi(1)
     randomise(encoder)
     np.testing.assert_allclose(run_tflite(encoder, csi), encoder(csi), atol=1e-4)
-
-
-@pytest.mark.parity
-def test_same_networks_on_tf_keras(tmp_path):
-    """Weights travel as .weights.h5, outputs agree, also of the joint models."""
-    code = """
-import sys, numpy as np
-from tests import test_csinet_family as t
-from zoo.keras_compat import LEGACY
-assert LEGACY
-for name in t.ON_TF_KERAS:
-    model = t.BUILDS[name](t.SHAPE, t.DIMS[1])
-    if name == "cs_csinet":
-        np.save(f"{sys.argv[1]}/matrix.npy", model.encoder.get_weights()[0])
-    model.trained.load_weights(f"{sys.argv[1]}/{name}.weights.h5")
-    np.save(f"{sys.argv[1]}/{name}.npy", model.trained(t.random_csi()))
-"""
-    script = tmp_path / "legacy.py"
-    script.write_text(code)
-    models = {name: BUILDS[name](SHAPE, DIMS[1]) for name in ON_TF_KERAS}
-    (matrix,) = models["cs_csinet"].encoder.get_weights()
-    for name, model in models.items():
-        randomise(model.trained)
-        model.trained.save_weights(tmp_path / f"{name}.weights.h5")
-    env = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, script, tmp_path], env=env, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    np.testing.assert_array_equal(np.load(tmp_path / "matrix.npy"), matrix)
-    for name, model in models.items():
-        legacy = np.load(tmp_path / f"{name}.npy")
-        assert legacy.std() > 0.01
-        np.testing.assert_allclose(legacy, model.trained(random_csi()), atol=1e-5)

@@ -13,8 +13,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from zoo import data, evaluate, export, files, metrics, report, verify_export
+from zoo import data, export, files, metrics, report, verify_export
 from zoo.codec_graph import pack
+from zoo.layers.quantizers import UniformQuantizer
 from zoo.run_directory import RunDirectory
 
 
@@ -74,7 +75,7 @@ def test_encoder_sends_the_bits_of_the_network(exported, tiny_run, test_h):
     ue = UeEncoder(exported / "encoder.tflite")
     model = tiny_run.load()
     codeword = np.asarray(model.encoder(test_h + 0.5))
-    quantizer = evaluate.UniformQuantizer(6)
+    quantizer = UniformQuantizer(6)
     differing = 0
     for h, z in zip(test_h[:20], codeword, strict=False):
         np.testing.assert_allclose(ue.encode(h), z, atol=1e-5)
@@ -127,7 +128,7 @@ def test_decoder_through_a_session(exported, tiny_run, test_h, in_process):
     codec = json.loads((exported / "codec.json").read_text())
     model_id = bytes.fromhex(codec["model_id"])
     codeword = np.array(tiny_run.load().encoder(test_h[:6] + 0.5))
-    indices = np.array(evaluate.UniformQuantizer(6).indices(codeword))
+    indices = np.array(UniformQuantizer(6).indices(codeword))
     payload = bitstream.pack(indices, 6)
     frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
     frames[1] = frames[1][:-1]

@@ -10,7 +10,6 @@ from tests.network_checks import (
     assert_gradients,
     assert_reloads,
     in_bfloat16,
-    outputs_on_tf_keras,
     run_tflite,
 )
 from tests.test_layers_slots import (
@@ -208,18 +207,3 @@ def test_convlstm_counts(monkeypatch):
 def test_refused(build, args, word):
     with pytest.raises(ValueError, match=word):
         build(**args)
-
-
-@pytest.mark.parity
-def test_same_networks_on_tf_keras(tmp_path):
-    csi = random_input()
-    names = ("csinet_lstm", "convlstm_c")  # together all layers but 3d's convolution
-    networks = {name: BUILDS[name]().autoencoder for name in names}
-    for network in networks.values():
-        for w in network.weights:
-            w.assign(np.asarray(w) + 0.2 * (RNG.random(w.shape) - 0.5))
-    legacy = outputs_on_tf_keras("test_sequence_networks", networks, csi, tmp_path)
-    for name, network in networks.items():
-        inside = (legacy[name] > 0.02) & (legacy[name] < 0.98)
-        assert np.mean(inside) > 0.5  # not saturated
-        np.testing.assert_allclose(legacy[name], network(csi), atol=1e-5)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from zoo.keras_compat import Model, layers, leaky_relu
+from zoo.keras_compat import Model, keras, layers, leaky_relu
 from zoo.models.autoencoder import codeword_input
 
 WIDEST = 1024
 SLOPE = 0.3
+SIGMOID_GAIN = 4  # 1 / slope of the sigmoid: a signal keeps its size through layers
 
 
 def build_dnnnet(codeword_dim: int) -> Model:
@@ -33,6 +34,9 @@ def build_dnnnet(codeword_dim: int) -> Model:
 
     Deviations: the noise is subtracted (that code has the opposite sign), its estimate
     is linear and zero at first. No sparsity penalty: its weight is not published.
+    Hidden weights start four times Glorot's, the gain that a sigmoid needs. With one
+    hidden layer (M = 512) it learns at once; the deep ones need patience: in 300 steps
+    on synthetic codewords nine layers had learnt nothing.
     """
     rising = [codeword_dim] if codeword_dim == 64 else []  # as published
     width = 2 * codeword_dim
@@ -43,7 +47,14 @@ def build_dnnnet(codeword_dim: int) -> Model:
     received = codeword_input(codeword_dim)
     noise = received
     for i, units in enumerate([*rising, WIDEST, *falling]):
-        noise = layers.Dense(units, activation="sigmoid", name=f"noise{i + 1}")(noise)
+        noise = layers.Dense(
+            units,
+            activation="sigmoid",
+            kernel_initializer=keras.initializers.VarianceScaling(
+                SIGMOID_GAIN**2, "fan_avg", "uniform"
+            ),
+            name=f"noise{i + 1}",
+        )(noise)
     noise = _zero_dense(noise, codeword_dim, "noise")
     estimate = layers.Subtract(dtype="float32", name="denoised")([received, noise])
     return Model(received, estimate, name="dnnnet")
