@@ -14,7 +14,6 @@ from zoo.models.transnet import build_transnet
 RNG = np.random.default_rng(0)
 TOKENS, WIDTH, FFN = 4, 6, 5
 STACKS = {"encoder": TransformerEncoder, "decoder": TransformerDecoder}
-ATTENTIONS = {"encoder": ["self_attn"], "decoder": ["self_attn", "multihead_attn"]}
 # M: (UE params, BS params, UE MACs, BS MACs, all params, all MACs), SPECS.md 5.9, 8.
 COUNTS = {
     512: (1_330_240, 1_348_672, 19_136_512, 20_447_232, 2_678_912, 39_583_744),
@@ -54,14 +53,8 @@ def _norm(x, w, name):
 def _attend(target, memory, w, name):
     """Two heads on one example, query by query."""
     kernel, bias = w[f"{name}.in_proj_weight"], w[f"{name}.in_proj_bias"]
-    q, k, v = (
-        tokens @ kernel[:, part] + bias[part]
-        for tokens, part in (
-            (target, slice(0, WIDTH)),
-            (memory, slice(WIDTH, 2 * WIDTH)),
-            (memory, slice(2 * WIDTH, 3 * WIDTH)),
-        )
-    )
+    (wq, wk, wv), (bq, bk, bv) = np.split(kernel, 3, axis=1), np.split(bias, 3)
+    q, k, v = target @ wq + bq, memory @ wk + bk, memory @ wv + bv
     half = WIDTH // 2
     out = np.zeros_like(target)
     for head in (slice(0, half), slice(half, WIDTH)):
@@ -124,7 +117,7 @@ def test_initial_values():
     w = _values(layer)
     for name in ("self_attn.in_proj_weight", "linear1.bias", "linear2.bias"):
         assert (w[f"layers.0.{name}"] != w[f"layers.1.{name}"]).any()
-    for name in ATTENTIONS["decoder"]:
+    for name in ("self_attn", "multihead_attn"):
         assert w[f"layers.0.{name}.in_proj_weight"].shape == (64, 192)
         bound = np.sqrt(6 / (64 + 192))
         largest = np.abs(w[f"layers.0.{name}.in_proj_weight"]).max()
@@ -141,15 +134,12 @@ def test_initial_values():
 
 @pytest.mark.parametrize("name", STACKS)
 def test_serialisation_and_precision(name, tmp_path):
-    model, layer = _stack(name)
+    model, _ = _stack(name)
     x = _input()
     again = Model.from_config(model.get_config())
     model.save_weights(tmp_path / "a.weights.h5")
     again.load_weights(tmp_path / "a.weights.h5")
     np.testing.assert_array_equal(again(x), model(x))
-    assert type(layer).from_config(layer.get_config()).get_config() == (
-        layer.get_config()
-    )
     half, _ = _stack(name, dtype="mixed_bfloat16")
     half.set_weights(model.get_weights())
     out = half(x)
@@ -235,7 +225,6 @@ def test_mixed_precision_and_other_shape():
         ({"layers": 0}, "positive integer"),
         ({"layers": True}, "positive integer"),
         ({"shared": "yes"}, "True or False"),
-        ({"codeword_dim": 0}, "codeword_dim"),
     ],
 )
 def test_refused_options(args, word):
