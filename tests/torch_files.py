@@ -56,6 +56,13 @@ def of_array(key: str, array) -> Call:
 class Writer(pickle._Pickler):
     """Pickler in Python that writes `Global` and `Storage` as PyTorch does."""
 
+    # dill, which TFDS may import, puts functions of its own in their place.
+    dispatch = {
+        **pickle._Pickler.dispatch,
+        dict: pickle._Pickler.save_dict,
+        type: pickle._Pickler.save_type,
+    }
+
     def __init__(self, file, legacy=False):
         super().__init__(file, protocol=2)
         self.legacy, self.storages = legacy, {}

@@ -35,15 +35,15 @@ def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict
         ValueError: the run has no codeword quantiser, so there are no bits to send, or
             its network takes sequences.
     """
-    if not settings.bits:
-        raise ValueError(
-            f"{run.path} was trained without codeword quantiser; only a run with "
-            "--quantizer=uniform --bits=B has feedback bits to export"
-        )
     if registry.get(settings.model).takes_sequences:
         raise ValueError(
             f"{run.path}: --model={settings.model} takes sequences; only networks of "
             "single snapshots are exported"
+        )
+    if not settings.bits:
+        raise ValueError(
+            f"{run.path} was trained without codeword quantiser; only a run with "
+            "--quantizer=uniform --bits=B has feedback bits to export"
         )
     m, bits = settings.codeword_dim, settings.bits
     payload = bitstream.payload_size(m, bits)
