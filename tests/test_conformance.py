@@ -35,7 +35,15 @@ def _csi(name: str, count: int = 8) -> np.ndarray:
     return (0.5 + 0.1 * h).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=sorted(registry.MODELS))
+# Their siblings go through the same code in the default run.
+SLOW = ("cl_acrnet", "cl_csinet", "csinet_plus_pm")
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in sorted(registry.MODELS)
+]
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def trained(request):
     """A network after three updates on one batch: its name, the model, the losses."""
     name = request.param

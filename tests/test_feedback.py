@@ -188,6 +188,7 @@ def test_bits_take_no_noise(tiny_run):
         evaluate.evaluate(tiny_run, feedback_snr_db=3.0)
 
 
+@pytest.mark.slow
 def test_offset_network_and_mu_law_are_exported(tiny_config, tmp_path):
     settings = tiny_config(
         tmp_path / "run", quantizer="mu_law", bits=4, receiver="offset", epochs=1
