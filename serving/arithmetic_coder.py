@@ -68,16 +68,14 @@ def encode(symbols: np.ndarray, tables: np.ndarray) -> bytes:
     for position, symbol in enumerate(symbols.tolist()):
         row = rows[position % len(rows)]
         low, high = _narrow(low, high, row[symbol], row[symbol + 1], row[-1])
-        while True:
-            if high < HALF or low >= HALF:
-                bit = int(low >= HALF)
-                bits += [bit] + [1 - bit] * waiting
-                waiting = 0
-            elif low >= QUARTER and high < HALF + QUARTER:
+        while (offset := _half(low, high)) is not None:
+            if offset == QUARTER:
                 waiting += 1
             else:
-                break
-            low, high = _widen(low, high)
+                bit = int(offset == HALF)
+                bits += [bit] + [1 - bit] * waiting
+                waiting = 0
+            low, high = 2 * (low - offset), 2 * (high - offset) + 1
     last = int(low >= QUARTER)
     bits += [last] + [1 - last] * (waiting + 1)
     return np.packbits(np.array(bits, np.uint8)).tobytes()
@@ -110,11 +108,9 @@ def decode(payload: bytes, tables: np.ndarray, count: int) -> np.ndarray:
         symbol = int(np.searchsorted(table, share, side="right")) - 1
         symbols[position] = symbol
         low, high = _narrow(low, high, row[symbol], row[symbol + 1], row[-1])
-        while high < HALF or low >= HALF or (low >= QUARTER and high < HALF + QUARTER):
-            middle = low < HALF <= high
-            value = 2 * (value - (QUARTER if middle else HALF * (low >= HALF)))
-            value += next(stream, 0)
-            low, high = _widen(low, high)
+        while (offset := _half(low, high)) is not None:
+            low, high = 2 * (low - offset), 2 * (high - offset) + 1
+            value = 2 * (value - offset) + next(stream, 0)
     return symbols
 
 
@@ -124,10 +120,10 @@ def _narrow(low: int, high: int, start: int, stop: int, total: int):
     return low + width * start // total, low + width * stop // total - 1
 
 
-def _widen(low: int, high: int):
-    """Double the interval around the half that it lies in, the middle one included."""
-    if low < HALF <= high:
-        offset = QUARTER
-    else:
-        offset = HALF if low >= HALF else 0
-    return 2 * (low - offset), 2 * (high - offset) + 1
+def _half(low: int, high: int) -> int | None:
+    """Start of the half that holds the interval: lower, upper, middle, or none."""
+    if high < HALF:
+        return 0
+    if low >= HALF:
+        return HALF
+    return QUARTER if low >= QUARTER and high < HALF + QUARTER else None

@@ -13,6 +13,16 @@ from tests.conftest import ROOT
 from zoo.keras_compat import Model, keras
 
 
+def randomise(model, rng, scale=1.0) -> dict[str, np.ndarray]:
+    """Draw all weights, variances above 0.5; returns them by `layer/name`."""
+    values = {}
+    for w in model.weights:
+        value = (scale * rng.standard_normal(w.shape)).astype(np.float32)
+        w.assign(np.abs(value) + 0.5 if "variance" in w.path else value)
+        values["/".join(w.path.split("/")[-2:])] = np.asarray(w)
+    return values
+
+
 def assert_reloads(part, x, folder) -> None:
     """Configuration and weights file give the same output, bit by bit."""
     again = Model.from_config(part.get_config())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.network_checks import randomise
 from zoo import complexity
 from zoo.keras_compat import Model, keras, layers, set_precision
 from zoo.layers.non_local import NonLocalBlock
@@ -43,12 +44,6 @@ def _model(name, dtype="float32"):
     return Model(x, layer(x)), layer
 
 
-def _randomise(model):
-    for w in model.weights:
-        value = 0.6 * RNG.standard_normal(w.shape).astype(np.float32)
-        w.assign(np.abs(value) + 0.5 if "variance" in w.name else value)
-
-
 def _input(name, batch=3):
     return RNG.standard_normal((batch, *SHAPES[name])).astype(np.float32)
 
@@ -60,7 +55,7 @@ def _sigmoid(x):
 @pytest.mark.parity
 def test_lstm_against_numpy_and_keras():
     model, layer = _model("lstm")
-    _randomise(model)
+    randomise(model, RNG, 0.6)
     w = {name: np.asarray(value) for name, value in layer.tensors.items()}
     x = _input("lstm")
     expected = np.zeros_like(x)
@@ -94,7 +89,7 @@ def test_lstm_initial_values():
 def test_non_local_against_numpy():
     """Position by position, with windows of 2 x 2 cut at the edges."""
     model, layer = _model("non_local")
-    _randomise(model)
+    randomise(model, RNG, 0.6)
     w = {name: np.asarray(value) for name, value in layer.tensors.items()}
     x = _input("non_local")
     maps = {k: x @ w[f"{k}_kernel"] + w[f"{k}_bias"] for k in ("theta", "phi", "g")}
@@ -137,7 +132,7 @@ def test_macs_of_the_layers():
 @pytest.mark.parametrize("name", SHAPES)
 def test_serialisation_and_precision(name, tmp_path):
     model, layer = _model(name)
-    _randomise(model)
+    randomise(model, RNG, 0.6)
     x = _input(name)
     again = Model.from_config(model.get_config())
     model.save_weights(tmp_path / "a.weights.h5")
@@ -208,7 +203,7 @@ def test_network(name):
         half = BUILDS[name]((8, 6, 2), 5)
     finally:
         set_precision("float32")
-    _randomise(full.autoencoder)
+    randomise(full.autoencoder, RNG, 0.6)
     half.autoencoder.set_weights(full.autoencoder.get_weights())
     csi = RNG.random((3, 8, 6, 2), np.float32)
     codeword, out = full.encoder(csi), np.asarray(full.autoencoder(csi))
@@ -233,7 +228,7 @@ def test_tflite_encoder(name):
     from ai_edge_litert.interpreter import Interpreter
 
     model = BUILDS[name]((4, 4, 2), 5).encoder
-    _randomise(model)
+    randomise(model, RNG, 0.6)
     x = keras.Input((4, 4, 2), batch_size=1)
     content = tf.lite.TFLiteConverter.from_keras_model(Model(x, model(x))).convert()
     interpreter = Interpreter(model_content=content)

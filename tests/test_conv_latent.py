@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.test_model_counts import COUNTS
 from zoo import complexity
 from zoo.fused import FusedNetwork
 from zoo.keras_compat import Model, keras, layers, set_precision
@@ -21,29 +22,6 @@ ORIGINALS = {
     "cl_csinet": (csinet.build_csinet, 1e-3),  # builder, batch norm epsilon
     "cl_crnet": (crnet.build_crnet, 1e-5),
     "cl_acrnet": (acrnet.build_acrnet, 1e-5),
-}
-# M: (UE params, BS params, UE MACs, BS MACs), SPECS.md section 8.
-COUNTS = {
-    "cllwcsinet": {
-        512: (29_158, 41_110, 1_126_400, 5_615_616),
-        256: (23_758, 42_998, 954_368, 5_672_960),
-        128: (20_810, 21_798, 861_184, 4_999_168),
-    },
-    "cl_csinet": {
-        512: (7_242, 10_658, 266_240, 3_510_272),
-        256: (3_642, 7_074, 151_552, 3_395_584),
-        128: (1_842, 5_282, 94_208, 3_338_240),
-    },
-    "cl_crnet": {
-        512: (7_372, 10_250, 385_024, 3_098_624),
-        256: (3_772, 6_666, 270_336, 2_983_936),
-        128: (1_972, 4_874, 212_992, 2_926_592),
-    },
-    "cl_acrnet": {
-        512: (7_474, 9_654, 479_232, 2_527_232),
-        256: (3_874, 6_070, 364_544, 2_412_544),
-        128: (2_074, 4_278, 307_200, 2_355_200),
-    },
 }
 SHAPE = (4, 6, 2)
 M = 4 * 6

@@ -13,6 +13,7 @@ from tests.network_checks import (
     assert_reloads,
     in_bfloat16,
     outputs_on_tf_keras,
+    randomise,
     run_tflite,
 )
 from zoo import complexity
@@ -39,16 +40,9 @@ def _convolve(x, kernel, stride):
     return result
 
 
-def _randomise(model):
-    for w in model.weights:
-        value = 0.2 * RNG.standard_normal(w.shape)
-        w.assign(abs(value) + 0.5 if w.name == "moving_variance" else value)
-    return {w.path: np.asarray(w) for w in model.weights}
-
-
 def test_encoder_against_numpy():
     encoder = build_deepcmc((32, 32, 2), 8, filters=3).encoder
-    w = _randomise(encoder)
+    w = randomise(encoder, RNG, 0.2)
     csi = RNG.random((1, 32, 32, 2), np.float32)
     x = 2 * csi - 1
     for i, stride in enumerate((4, 2, 2), 1):
@@ -81,8 +75,8 @@ def test_long_skip_goes_around_both_residuals():
 def test_network(name, tmp_path):
     model = BUILDS[name]()
     csi = RNG.random((3, *model.encoder.input.shape[1:]), np.float32)
-    _randomise(model.encoder)
-    _randomise(model.decoder)
+    randomise(model.encoder, RNG, 0.2)
+    randomise(model.decoder, RNG, 0.2)
     out = np.asarray(model.autoencoder(csi))
     assert out.shape == csi.shape and out.min() >= 0 and out.max() <= 1
     codeword = model.encoder(csi)
@@ -111,7 +105,7 @@ def test_network(name, tmp_path):
 @pytest.mark.tflite
 def test_tflite_encoder():
     encoder = BUILDS["deepcmc"]().encoder
-    _randomise(encoder)
+    randomise(encoder, RNG, 0.2)
     csi = RNG.random((1, 16, 16, 2), np.float32)
     np.testing.assert_allclose(run_tflite(encoder, csi), encoder(csi), atol=1e-4)
 

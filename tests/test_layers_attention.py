@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.network_checks import randomise
 from zoo.keras_compat import Model, keras, layers
 from zoo.layers.activations import HardSigmoid, prelu
 from zoo.layers.attention import (
@@ -37,16 +38,6 @@ def _model(name, dtype="float32"):
     model = Model(x, BLOCKS[name](x))
     keras.mixed_precision.set_global_policy(previous)
     return model
-
-
-def _randomise(model):
-    """Random weights, returned by `layer/name`."""
-    values = {}
-    for w in model.weights:
-        value = RNG.standard_normal(w.shape).astype(np.float32)
-        w.assign(np.abs(value) + 0.5 if w.name == "moving_variance" else value)
-        values["/".join(w.path.split("/")[-2:])] = np.asarray(w)
-    return values
 
 
 def _input(scale=1.0):
@@ -81,14 +72,14 @@ def test_hard_sigmoid():
 def test_prelu():
     model, x = _model("prelu"), _input()
     np.testing.assert_allclose(model(x), np.where(x > 0, x, 0.3 * x), atol=1e-6)
-    slope = _randomise(model)["slopes/alpha"]
+    slope = randomise(model, RNG)["slopes/alpha"]
     assert slope.size == SHAPE[-1]
     np.testing.assert_allclose(model(x), np.where(x > 0, x, slope * x), atol=1e-6)
 
 
 def test_squeeze_excitation():
     model, x = _model("squeeze_excitation"), _input()
-    w = _randomise(model)
+    w = randomise(model, RNG)
     hidden = np.maximum(x.mean(axis=(1, 2)) @ w["se_squeeze/kernel"], 0)
     scale = _sigmoid(hidden @ w["se_excite/kernel"])
     np.testing.assert_allclose(model(x), x * scale[:, None, None], atol=1e-5)
@@ -96,7 +87,7 @@ def test_squeeze_excitation():
 
 def test_spatial_attention():
     model, x = _model("spatial_attention"), _input()
-    w = _randomise(model)
+    w = randomise(model, RNG)
     maps = np.stack([x.max(axis=-1), x.mean(axis=-1)], axis=-1)
     np.testing.assert_allclose(ChannelStatistics()(x), maps, atol=1e-6)
     z = _convolve(maps, w["spatial_conv/kernel"]) - w["spatial_bn/moving_mean"]
@@ -108,7 +99,7 @@ def test_spatial_attention():
 def test_grouped_convolution():
     """Each group on its own; Keras' layer with the same kernel; the gradient."""
     model, x = _model("grouped"), _input()
-    kernel = _randomise(model)["conv/kernel"]
+    kernel = randomise(model, RNG)["conv/kernel"]
     assert kernel.shape == (3, 5, 2, 6)
     groups = [
         _convolve(x[..., 2 * g : 2 * g + 2], kernel[..., 3 * g : 3 * g + 3])
@@ -140,7 +131,7 @@ def test_grouped_convolution_refuses_uneven_groups():
 @pytest.mark.parametrize("name", BLOCKS)
 def test_serialisation_and_precision(name):
     model, x = _model(name), _input()
-    w = _randomise(model)
+    w = randomise(model, RNG)
     again = Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
     np.testing.assert_allclose(again(x), model(x), atol=1e-6)
@@ -163,7 +154,7 @@ def test_tflite():
     for name in ("squeeze_excitation", "spatial_attention", "prelu", "grouped"):
         y = BLOCKS[name](y)
     model = Model(x, HardSigmoid()(y))
-    _randomise(model)
+    randomise(model, RNG)
     content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.network_checks import randomise
 from zoo.keras_compat import Model, keras, layers
 from zoo.layers.recurrent import LSTM, ConvLSTM
 from zoo.layers.slots import SeparableConv3D, SlotDropout, SlotRange
@@ -23,18 +24,6 @@ LAYERS = {
 def _layer_model(name):
     x = keras.Input(SHAPE)
     return Model(x, LAYERS[name](x))
-
-
-def randomise(model, scale=0.4):
-    """Random weights; returned by `layer/name`."""
-    values = {}
-    for layer in model.layers:
-        for w in layer.weights:
-            name = w.path.split("/")[-1]
-            value = (scale * RNG.standard_normal(w.shape)).astype(np.float32)
-            w.assign(np.abs(value) + 0.5 if name == "moving_variance" else value)
-            values[f"{layer.name}/{name}"] = np.asarray(w)
-    return values
 
 
 def random_input(batch=2, shape=SHAPE):
@@ -80,7 +69,7 @@ def recur(gates, recurrent):
 def test_lstm():
     """Written out, and Keras' layer with the same weights."""
     model, x = _layer_model("lstm"), random_input()
-    kernel, recurrent, bias = randomise(model).values()
+    kernel, recurrent, bias = randomise(model, RNG, 0.4).values()
     flat = x.reshape(2, 3, -1)
     expected = recur(flat @ kernel + bias, lambda h: h @ recurrent)
     np.testing.assert_allclose(model(x), expected, atol=1e-5)
@@ -94,7 +83,7 @@ def test_lstm():
 def test_conv_lstm():
     """Written out, and Keras' layer with the same weights."""
     model, x = _layer_model("conv_lstm"), random_input()
-    kernel, recurrent, bias = randomise(model).values()
+    kernel, recurrent, bias = randomise(model, RNG, 0.4).values()
     gates = convolve(x, kernel[None]) + bias
     expected = recur(gates, lambda h: convolve(h[:, None], recurrent[None])[:, 0])
     np.testing.assert_allclose(model(x), expected, atol=1e-5)
@@ -127,7 +116,7 @@ def test_recurrent_initialisation(name):
 def test_separable_convolution():
     """A filter per channel written out, then the pointwise sum; the gradient."""
     model, x = _layer_model("separable"), random_input()
-    depthwise, pointwise, bias = randomise(model).values()
+    depthwise, pointwise, bias = randomise(model, RNG, 0.4).values()
     maps = [convolve(x[..., [c]], depthwise[..., [c], None]) for c in range(2)]
     expected = np.concatenate(maps, axis=-1) @ pointwise + bias
     np.testing.assert_allclose(model(x), expected, atol=1e-5)

@@ -10,6 +10,7 @@ from tests.network_checks import (
     assert_gradients,
     assert_reloads,
     in_bfloat16,
+    randomise,
     run_tflite,
 )
 from tests.test_layers_slots import (
@@ -18,7 +19,6 @@ from tests.test_layers_slots import (
     convolve,
     leaky,
     random_input,
-    randomise,
     recur,
 )
 from zoo import complexity
@@ -54,7 +54,7 @@ def _conv_bn_act(x, values, name):
 def test_pseudo_3d_blocks(variant):
     inputs = keras.Input(SHAPE)
     model, x = Model(inputs, features(inputs, variant)), random_input()
-    values = randomise(model)
+    values = randomise(model, RNG, 0.4)
     if variant == "3d":
         w = _part(values, "features_conv/")
         expected = convolve(x, w["kernel"]) + w["bias"]
@@ -68,7 +68,7 @@ def test_pseudo_3d_blocks(variant):
 def test_csinet_lstm_encoder():
     """Slot 1 by its own weights, slots 2 to T by shared ones; order of the entries."""
     model, csi = BUILDS["csinet_lstm"](), random_input()
-    values = randomise(model.encoder)
+    values = randomise(model.encoder, RNG, 0.4)
     parts = []
     for name, x in (("first", csi[:, :1]), ("later", csi[:, 1:])):
         x = _conv_bn_act(x, values, name).reshape(*x.shape[:2], -1)
@@ -107,7 +107,7 @@ def test_csinet_lstm_decoder_is_causal():
 def test_convlstm_bottleneck_sums_fc_and_lstm():
     model, csi = BUILDS["convlstm_3d"](), random_input()
     encoder = model.encoder
-    values = randomise(encoder)
+    values = randomise(encoder, RNG, 0.4)
     flat = np.asarray(Model(encoder.input, encoder.get_layer("flatten").output)(csi))
     fc, lstm = _part(values, "compress_fc/"), _part(values, "compress_lstm/")
     gates = flat @ lstm["kernel"] + lstm["bias"]
@@ -120,8 +120,8 @@ def test_convlstm_bottleneck_sums_fc_and_lstm():
 def test_network(name, tmp_path):
     """Shapes, range, gradients, configuration, weights file and bfloat16."""
     model, csi = BUILDS[name](), random_input()
-    randomise(model.encoder, 0.2)
-    randomise(model.decoder, 0.2)
+    randomise(model.encoder, RNG, 0.2)
+    randomise(model.decoder, RNG, 0.2)
     out = np.asarray(model.autoencoder(csi))
     assert out.shape == csi.shape and out.min() >= 0 and out.max() <= 1
     codeword = model.encoder(csi)
@@ -147,7 +147,7 @@ def test_network(name, tmp_path):
 @pytest.mark.parametrize("name", ["csinet_lstm", "convlstm_3d", "convlstm_c"])
 def test_tflite_encoder(name):
     encoder, csi = BUILDS[name]().encoder, random_input(1)
-    randomise(encoder)
+    randomise(encoder, RNG, 0.4)
     np.testing.assert_allclose(run_tflite(encoder, csi), encoder(csi), atol=1e-4)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.network_checks import randomise
 from zoo import complexity
 from zoo.keras_compat import Model, keras, set_precision
 from zoo.layers.transformer import TransformerDecoder, TransformerEncoder
@@ -27,16 +28,11 @@ def _input(batch=3):
     return RNG.standard_normal((batch, TOKENS, WIDTH)).astype(np.float32)
 
 
-def _randomise(model):
-    for w in model.weights:
-        w.assign(0.5 * RNG.standard_normal(w.shape).astype(np.float32))
-
-
 def _stack(name, shared=False, dtype="float32", batch=None):
     x = keras.Input((TOKENS, WIDTH), batch_size=batch)
     layer = STACKS[name](2, 2, FFN, shared=shared, name="stack", dtype=dtype)
     model = Model(x, layer(x))
-    _randomise(model)
+    randomise(model, RNG, 0.5)
     return model, layer
 
 
@@ -238,7 +234,7 @@ def test_tflite_encoder():
     from ai_edge_litert.interpreter import Interpreter
 
     model = build_transnet(**SMALL).encoder
-    _randomise(model)
+    randomise(model, RNG, 0.5)
     x = keras.Input((4, 3, 2), batch_size=1)
     content = tf.lite.TFLiteConverter.from_keras_model(Model(x, model(x))).convert()
     interpreter = Interpreter(model_content=content)

@@ -60,14 +60,10 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
         h_hat, found = methods.sensed(method, settings, test)
     else:
         h_hat, found = methods.klt(settings, test)
-    name, _, dataset_config = settings.dataset.partition("/")
     size = test.csi[0].size
     return {
         "model": method.name if method else "klt",
-        "dataset": name,
-        "dataset_version": str(builder.version),
-        "dataset_config": dataset_config,
-        "scaling": settings.scaling,
+        **results_row.data_set(settings, builder),
         "ratio": settings.codeword_dim / size,
         "codeword_dim": settings.codeword_dim,
         "bits": None,

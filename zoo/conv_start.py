@@ -18,7 +18,6 @@ from zoo import latent_start
 from zoo.keras_compat import Model, keras, layers
 from zoo.layer_graph import Walk
 from zoo.layers.grouped_conv import GroupedConv2D
-from zoo.layers.non_local import NonLocalBlock
 from zoo.regression import weighted_ridge
 
 OFF_CENTRE = 1e-5  # of a Glorot bound: breaks ties between equal copies
@@ -27,7 +26,7 @@ GOOD_FIT = 1e-3
 ADDED = 2e-4  # standard deviation that a residual branch behind tanh starts with
 CONVOLUTIONS = (layers.Conv2D, GroupedConv2D)
 LEAKY = (layers.LeakyReLU, layers.PReLU)
-ENDS = (layers.Flatten, layers.Permute, layers.Add, NonLocalBlock)
+ENDS = (layers.Flatten, layers.Permute, layers.Add)
 
 
 def _latent_channels(model: Model) -> int | None:
@@ -74,10 +73,10 @@ class _ConvStart:
         norm = self.walk.user(conv.output, layers.BatchNormalization)
         inputs = self.walk.value(conv.input)
         if conv.filters == 1 or self._is_subtracted(norm):
-            self.normalise(conv, norm, 0.0, 0.0)  # a constant gate, no noise estimate
+            self._normalise(conv, norm, 0.0, 0.0)  # a constant gate, no noise estimate
             return
         if self._is_added_by_tanh(norm):
-            self.normalise(conv, norm, ADDED / self.walk.run(conv).std(), 0.0)
+            self._normalise(conv, norm, ADDED / self.walk.run(conv).std(), 0.0)
             return
         fitted = conv.filters == 2
         if latent_start.is_sequence(conv):
@@ -92,16 +91,16 @@ class _ConvStart:
         else:
             taps, offset = self._copies(inputs, conv.filters)
         if norm is None:
-            self.set_kernel(conv, taps, 1.0)
+            self._set_kernel(conv, taps, 1.0)
             conv.bias.assign(offset)
             return
         bound = np.sqrt(6 / np.prod(conv.kernel.shape[:2]) / sum(taps.shape))
         scale = bound / max(np.abs(taps).max(), 1e-12)  # batch norm undoes it
-        self.set_kernel(conv, taps, scale, OFF_CENTRE * bound)
+        self._set_kernel(conv, taps, scale, OFF_CENTRE * bound)
         if fitted:
-            self.normalise(conv, norm, 1 / scale, offset)
+            self._normalise(conv, norm, 1 / scale, offset)
         else:
-            self.normalise(conv, norm, None, offset * scale)
+            self._normalise(conv, norm, None, offset * scale)
 
     def _behind(self, norm, kinds):
         """Layer of some kinds behind a batch norm or its LeakyReLU, and its input."""
@@ -121,7 +120,7 @@ class _ConvStart:
         found = self.walk.user(norm.output, layers.Activation) if norm else None
         return found is not None and found.activation is keras.activations.tanh
 
-    def set_kernel(self, conv, taps, scale: float, noise: float = 0.0) -> None:
+    def _set_kernel(self, conv, taps, scale: float, noise: float = 0.0) -> None:
         kernel = noise * self.rng.standard_normal(conv.kernel.shape)
         height, width = kernel.shape[:2]
         kernel[(height - 1) // 2, (width - 1) // 2] += taps * scale
@@ -129,7 +128,7 @@ class _ConvStart:
         if getattr(conv, "bias", None) is not None:
             conv.bias.assign(tf.zeros_like(conv.bias))
 
-    def normalise(self, conv, norm, gain, offset) -> None:
+    def _normalise(self, conv, norm, gain, offset) -> None:
         """Make batch norm v -> gain v + offset; gain None: (v + offset) / std(v)."""
         v = self.walk.run(conv)
         axes = tuple(i for i in range(v.ndim) if i != norm.axis % v.ndim)
@@ -175,9 +174,7 @@ class _ConvStart:
         if self.shift:
             goals.append(self.target + 1.1 * np.abs(self.target).max() - skip)
         if add is None and leaky is not None:
-            direct = self.walk.user(
-                leaky.output, (layers.Flatten, layers.Permute, layers.Add)
-            )
+            direct = self.walk.user(leaky.output, ENDS)
             if not (self.shift and direct):
                 goals.insert(1, -self.target)
         for goal in goals:

@@ -25,7 +25,7 @@ from zoo.keras_compat import LEGACY
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.layers.quantizers import QUANTIZERS
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.results_row import frequency_metrics, klt_db, nmse_metrics
+from zoo.results_row import data_set, frequency_metrics, klt_db, nmse_metrics
 from zoo.run_directory import RunDirectory
 
 BATCH = 500
@@ -155,14 +155,10 @@ def _origin(run: RunDirectory) -> str:
 
 
 def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
-    name, _, dataset_config = settings.dataset.partition("/")
     return {
         "model": settings.model,
         "model_args": parse_model_args(settings.model_args),
-        "dataset": name,
-        "dataset_version": str(builder.version),
-        "dataset_config": dataset_config,
-        "scaling": settings.scaling,
+        **data_set(settings, builder),
         "ratio": codeword_length / int(np.prod(csi_shape)),
         "codeword_dim": settings.codeword_dim,
         "bits": settings.bits,

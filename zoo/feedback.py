@@ -15,10 +15,10 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from zoo import noise
 from zoo.config import ExperimentConfig
 
 KEY = 0xFEEDB  # keeps these random numbers apart from those of the CSI noise
-SPLITS = {"validation": 1, "test": 2}
 
 
 def is_noisy(config: ExperimentConfig) -> bool:
@@ -36,7 +36,7 @@ def fresh(codeword: tf.Tensor, config: ExperimentConfig, draw: tf.Tensor) -> tf.
         draw: int64 scalar, another for each step and replica.
     """
     codeword = tf.cast(codeword, "float32")
-    key = tf.stack([tf.constant(KEY + config.seed, tf.int64), draw])
+    key = noise.key(KEY, config.seed, draw)
     power = tf.reduce_mean(tf.square(codeword), axis=1, keepdims=True)
     snr_db = tf.fill(tf.shape(power), config.feedback_snr_db)
     if config.feedback_snr_low_db < math.inf:
@@ -58,7 +58,7 @@ def received(codeword: np.ndarray, snr_db: float, seed: int, split: str) -> np.n
     if snr_db == math.inf:
         return codeword
     codeword = codeword.astype(np.float32)
-    rng = np.random.default_rng([KEY, seed, SPLITS[split]])
+    rng = np.random.default_rng([KEY, seed, noise.SPLITS[split]])
     power = np.mean(np.square(codeword), axis=1, keepdims=True)
     unit = rng.standard_normal(codeword.shape, np.float32)
     return codeword + np.sqrt(power * np.float32(10 ** (-snr_db / 10))) * unit

@@ -95,14 +95,13 @@ def _dense(part: Model, index: int):
 
 def _fit_encoder(model: CsiAutoencoder, compress, csi, h) -> np.ndarray:
     """Fit the encoder's last layer; returns the codewords at the decoder `[n, M]`."""
+    features = _evaluate(Model(model.encoder.input, compress.input), csi)
     if not isinstance(compress, RandomProjection):
-        features = _evaluate(Model(model.encoder.input, compress.input), csi)
         h = h.reshape(len(h), -1)
         kernel, bias = reduced_rank_regression(features, h, compress.units)
         compress.kernel.assign(kernel)
         compress.bias.assign(bias)
-    z = _evaluate(Model(model.encoder.input, compress.output), csi)
-    return _arriving(model, compress, z)
+    return _arriving(model, compress, np.asarray(compress(features)))
 
 
 def _evaluate(part: Model, inputs: np.ndarray) -> np.ndarray:

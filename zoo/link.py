@@ -6,6 +6,7 @@ import functools
 
 import tensorflow as tf
 
+from zoo import noise
 from zoo.fused import FusedNetwork
 from zoo.keras_compat import Model
 from zoo.layers.entropy_model import EntropyBottleneck
@@ -54,9 +55,9 @@ class Link:
         rate = 0.0
         for layer in self._path:
             if isinstance(layer, EntropyBottleneck):
-                key = tf.stack([tf.constant(KEY + seed, tf.int64), draw])
-                noise = tf.random.stateless_uniform(tf.shape(codeword), key, -0.5, 0.5)
-                codeword, rate = layer.with_noise(codeword, noise)
+                key = noise.key(KEY, seed, draw)
+                unit = tf.random.stateless_uniform(tf.shape(codeword), key, -0.5, 0.5)
+                codeword, rate = layer.with_noise(codeword, unit)
             else:
                 codeword = layer(codeword, training=True)
         return codeword, rate

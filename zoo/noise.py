@@ -61,6 +61,11 @@ def stored(csi: np.ndarray, noise_ratio: float, seed: int, split: str) -> np.nda
     return noisy
 
 
+def key(kind: int, seed: int, draw: tf.Tensor) -> tf.Tensor:
+    """Seed of stateless random numbers; `kind` keeps their uses apart."""
+    return tf.stack([tf.constant(kind + seed, tf.int64), draw])
+
+
 def fresh(csi: tf.Tensor, noise_ratio: float, seed: int, draw: tf.Tensor) -> tf.Tensor:
     """Noisy copy of a training batch.
 
@@ -71,6 +76,5 @@ def fresh(csi: tf.Tensor, noise_ratio: float, seed: int, draw: tf.Tensor) -> tf.
         draw: int64 scalar, another for each step and replica.
     """
     power = tf.reduce_mean(tf.square(csi - 0.5), axis=FRAME, keepdims=True)
-    key = tf.stack([tf.constant(KEY + seed, tf.int64), draw])
-    unit = tf.random.stateless_normal(tf.shape(csi), key)
+    unit = tf.random.stateless_normal(tf.shape(csi), key(KEY, seed, draw))
     return csi + tf.sqrt(noise_ratio * power) * unit

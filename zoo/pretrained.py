@@ -94,9 +94,10 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
     """
     path = Path(settings.weights)
     if path.is_dir():
-        _take_parts(RunDirectory(path), model)
+        run = RunDirectory(path)
+        _take_parts(run, model)
         set_precision(settings.precision)  # the other run was loaded in float32
-        return path / "best.weights.h5"
+        return run.weights
     if settings.weights == "pretrained":
         run = find(settings)
         path = run.weights

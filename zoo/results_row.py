@@ -7,9 +7,21 @@ import numpy as np
 from tfds_builders import transforms
 from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
 from zoo import data, metrics, pca
+from zoo.config import ExperimentConfig
 
 BATCH = 500
 PERCENTILES = (5, 10, 50, 90, 95)
+
+
+def data_set(settings: ExperimentConfig, builder) -> dict:
+    """Which data set, in which version and scaling."""
+    name, _, dataset_config = settings.dataset.partition("/")
+    return {
+        "dataset": name,
+        "dataset_version": str(builder.version),
+        "dataset_config": dataset_config,
+        "scaling": settings.scaling,
+    }
 
 
 def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:

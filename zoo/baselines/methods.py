@@ -103,7 +103,7 @@ def recover(
 
 def tune(method: Method, a: np.ndarray, validation: data.Split) -> dict[float, float]:
     """Validation NMSE [dB] of each weight of the method's grid."""
-    h = validation.csi - np.float32(0.5)
+    h = validation.h_seen
     result = {}
     with Progress(f"{method.name}, tuning", len(method.grid) * len(h)) as progress:
         for weight in method.grid:
@@ -129,7 +129,7 @@ def sensed(
     Raises:
         ValueError: unusable sizes, options or data.
     """
-    h = test.csi - np.float32(0.5)
+    h = test.h_seen
     size = h[0].size
     a = sensing.measurement_matrix(
         settings.codeword_dim, size, method.measurement, settings.seed
@@ -162,7 +162,7 @@ def klt(settings: ExperimentConfig, test: data.Split) -> tuple[np.ndarray, dict]
     train = data.load_split(settings, "train")
     basis = pca.fit(train.h, settings.codeword_dim)
     began = time.monotonic()
-    h_hat = pca.reconstruct(test.csi - np.float32(0.5), basis)
+    h_hat = pca.reconstruct(test.h_seen, basis)
     seconds = time.monotonic() - began
     return h_hat, {
         "model_args": {},
