@@ -7,8 +7,9 @@ python -m benchmarks.fast_training zoo --json=zoo/results/zoo_16.json
 `seeds` trains zoo/flagfiles/crnet_fast_{4,16}.cfg with three seeds. `ablation` trains
 crnet_fast_16 with every combination of start, step and data; a native step takes about
 twice as long, so it gets half the epochs. `zoo` gives every network at 1/16 the drops,
-the schedule and the seed of crnet_fast_16, and the fitted start where it has one. Runs
-that are complete are not repeated; rows that the JSON file holds already stay there.
+the kind of schedule and the seed of crnet_fast_16, the peak learning rate of its own
+paper, and the fitted start where it has one. Runs that are complete are not repeated;
+rows that the JSON file holds already stay there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files, registry
+from zoo.experiments.runner import settings_of
 from zoo.quickstart import step
 
 FLAGFILES = Path("zoo/flagfiles")
@@ -31,7 +33,6 @@ DATA = {
 }
 EPOCHS = {"native": 4, "fused": 8}
 CODEWORD_DIM = 128
-LOWER_RATE = {"transnet": {"lr": 2e-4}}  # attention diverges at the others' 2e-3
 SHOWN = ("nmse_db", "nmse_pca_db", "best_epoch", "train_seconds")
 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds", 1)
@@ -90,8 +91,8 @@ def zoo() -> list[dict]:
             continue
         if not _NETWORKS.value or name in _NETWORKS.value:
             init = "klt" if spec.fitted_start else "paper"
-            own = LOWER_RATE.get(name, {})
-            found.append(row(f"{name}_16", 16, model=name, init=init, **own))
+            lr = settings_of(FLAGFILES / f"{name}.cfg").lr
+            found.append(row(f"{name}_16", 16, model=name, init=init, lr=lr))
     return found
 
 

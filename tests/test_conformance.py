@@ -13,11 +13,19 @@ from zoo import export, registry
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import Model
+from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.trainer import Trainer
 
 SHAPE, CODEWORD_DIM = (16, 16, 2), 64
-SMALL = {"deepcmc": {"filters": 8}, "csinet_lstm": {"first_dim": 96}}
+SMALL = {
+    "csinet_lstm": {"first_dim": 96},
+    "deepcmc": {"filters": 8},
+    "fista_net": {"phases": 3, "channels": 4},
+    "ista_net_cnn": {"phases": 2, "channels": 4},
+    "tilista_joint": {"blocks": 3, "code": 520},
+}
+SCENARIOS = {"indoor", "outdoor", "rma_nlos"}
 
 
 def _shape(name: str) -> tuple[int, ...]:
@@ -93,9 +101,10 @@ def test_weights_travel_bit_by_bit(trained, tmp_path):
 @pytest.mark.tflite
 def test_encoder_on_tflite(trained, tmp_path):
     name, model, _ = trained
-    codec = {"csi_shape": _shape(name), "bits": 4, "quantizer": {"name": "uniform"}}
+    codec = {"csi_shape": _shape(name), "bits": 4}
     path = tmp_path / "encoder.tflite"
-    export.save_encoder(EncoderGraph(model, codec), path, dynamic=False)
+    sending = model._replace(path=(UniformQuantizer(4),))
+    export.save_encoder(EncoderGraph(sending, codec), path, dynamic=False)
     h = _csi(name, 2) - np.float32(0.5)
     expected = np.asarray(model.encoder(h + np.float32(0.5)))
     encode = Interpreter(model_path=str(path)).get_signature_runner("encode")
@@ -119,5 +128,5 @@ def test_specification(name):
         for ratio, figures in rows.items():
             length = math.prod(spec.csi_shape) // int(ratio.partition("/")[2])
             assert length in spec.codeword_dims
-            assert set(figures) <= {"indoor", "outdoor"}
+            assert set(figures) <= SCENARIOS
             assert all(-40 < value < 0 for value in figures.values())

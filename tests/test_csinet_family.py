@@ -9,9 +9,10 @@ import tensorflow as tf
 from tests.network_checks import assert_reloads, in_bfloat16, run_tflite
 from zoo import complexity
 from zoo.keras_compat import keras
+from zoo.layers.random_projection import RandomProjection
 from zoo.models.bacrnet import build_bacrnet
 from zoo.models.bcsinet import build_bcsinet
-from zoo.models.cs_csinet import RandomProjection, build_cs_csinet
+from zoo.models.cs_csinet import build_cs_csinet
 from zoo.models.csinet import build_csinet
 from zoo.models.csinet_plus import build_csinet_plus
 from zoo.models.csinet_plus_rates import build_csinet_plus_pm, build_csinet_plus_sm

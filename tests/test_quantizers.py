@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from serving import bitstream
-from zoo.layers.quantizers import QUANTIZERS, MuLawQuantizer, SignQuantizer
+from zoo.layers.quantizers import MuLawQuantizer, SignQuantizer, UniformQuantizer
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8])
@@ -34,9 +34,9 @@ def test_sign_quantiser():
         SignQuantizer(2)
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
-def test_every_quantiser_is_straight_through_and_serialises(name):
-    quantizer = QUANTIZERS[name](1)
+@pytest.mark.parametrize("make", [UniformQuantizer, MuLawQuantizer, SignQuantizer])
+def test_fixed_quantisers_are_straight_through_and_serialise(make):
+    quantizer = make(1)
     z = tf.constant([[-0.8, 0.1, 0.7]])
     with tf.GradientTape() as tape:
         tape.watch(z)

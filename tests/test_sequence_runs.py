@@ -24,7 +24,7 @@ def test_sequences_are_trained_and_measured_per_snapshot(tiny_config, tmp_path):
     assert row["num_test"] == 10 and row["ratio"] == 16 / 2048
     assert np.isfinite(row["nmse_db"]) and row["nmse_pca_db"] < 0
     with pytest.raises(ValueError, match="takes sequences"):
-        export.make_codec(run, settings, (3, 32, 32, 2))
+        export.check_exportable(run, settings)
 
 
 @pytest.mark.parametrize(

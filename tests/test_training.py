@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tests.conftest import assert_one_line_error, run_command, tiny_flags
 from zoo import data, train
-from zoo.config import ExperimentConfig, parse_model_args
+from zoo.config import ExperimentConfig
+from zoo.config_checks import parse_object
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.run_directory import RunDirectory
 from zoo.schedules import WarmUpCosine
@@ -121,7 +122,7 @@ def test_config_round_trips():
     with pytest.raises(ValueError, match=r"missing \['model'\]"):
         ExperimentConfig.from_json(older)
     assert "--xla=true" in config.to_flags().splitlines()
-    assert parse_model_args(config.model_args) == {"head": "3x3"}
+    assert parse_object("model_args", config.model_args) == {"head": "3x3"}
 
 
 @pytest.mark.parametrize(

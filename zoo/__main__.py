@@ -11,7 +11,7 @@ from absl import flags
 from tfds_builders import cli
 from zoo import flops, registry
 from zoo.baselines import BASELINES
-from zoo.config import parse_model_args
+from zoo.config_checks import parse_object
 from zoo.models.receivers import RECEIVERS
 
 USAGE = "usage: python -m zoo list [PATTERN] | info NAME | summary NAME [--flags]"
@@ -73,7 +73,7 @@ def summary(name: str, codeword_dim: int | None = None, model_args: str = "{}") 
     Returns:
         What was built, and the counts of `zoo.flops.summary`.
     """
-    spec, args = registry.get(name), parse_model_args(model_args)
+    spec, args = registry.get(name), parse_object("model_args", model_args)
     if codeword_dim is None:
         codeword_dim = max(spec.codeword_dims)
     csi_shape = inspect.signature(spec.build).parameters["csi_shape"].default

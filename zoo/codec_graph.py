@@ -6,26 +6,20 @@ import numpy as np
 import tensorflow as tf
 
 from serving import bitstream, frame_graph
-from zoo.layers.quantizers import QUANTIZERS, UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
-
-
-def codec_quantizer(codec: dict) -> UniformQuantizer:
-    """Quantiser that a codec.json names."""
-    return QUANTIZERS[codec["quantizer"]["name"]](codec["bits"])
 
 
 class EncoderGraph:
     """UE side, batch 1: zero-centred CSI to codeword, or to packed payload bytes.
 
     Args:
-        model: trained network.
+        model: trained network with a quantiser.
         codec: content of codec.json.
     """
 
     def __init__(self, model: CsiAutoencoder, codec: dict):
         self.codec = codec
-        self.quantizer = codec_quantizer(codec)
+        self.quantizer = model.quantizer.frozen()
         self.spec = tf.TensorSpec([1, *codec["csi_shape"]], tf.float32, name="h")
 
         @tf.function(input_signature=[self.spec])
@@ -71,13 +65,13 @@ class DecoderGraph:
     of its batch alone.
 
     Args:
-        model: trained network.
+        model: trained network with a quantiser.
         codec: content of codec.json.
     """
 
     def __init__(self, model: CsiAutoencoder, codec: dict):
         self.codec = codec
-        self.quantizer = codec_quantizer(codec)
+        self.quantizer = model.quantizer.frozen()
         m = codec["codeword_dim"]
 
         @tf.function(input_signature=[tf.TensorSpec([None, m], tf.float32)])

@@ -4,13 +4,15 @@ Conventions (SPECS 0 and 8): a MAC is one multiply-accumulate of a convolution (
 ones at their own cost), a fully connected or a recurrent layer; parameters are all
 trainable scalars, batch-normalisation scale and shift included, running statistics
 excluded. A frozen matrix costs MACs but is no parameter. The UE side is the encoder,
-the BS side the decoder and the receiver in front of it. Counts in the conventions of
-the papers: `zoo.flops`.
+the BS side the decoder and the receiver in front of it. A weight that several layers
+share is one parameter; one that both sides hold is a parameter of the UE, and stored
+twice. Counts in the conventions of the papers: `zoo.flops`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from zoo.keras_compat import Model
 from zoo.models.autoencoder import CsiAutoencoder
@@ -96,26 +98,46 @@ def summary(model: CsiAutoencoder) -> dict[str, int]:
     32 bits. A real file differs by its structure, by folded batch norm and by small
     kernels left in float.
     """
-    result = {}
+    result, counted = {}, set()
     for side, layers in side_layers(model).items():
+        params = list(once(layers, "trainable_weights", counted))
+        stored = list(once(layers, "weights", set()))
         counts = {
-            "params": sum(size(layer.trainable_weights) for layer in layers),
-            "params_float_equivalent": sum(map(_float_equivalent, layers)),
+            "params": sum(size(w) for _, w in params),
+            "params_float_equivalent": sum(_float_equivalent(*x) for x in params),
             "macs": sum(map(layer_macs, layers)),
-            "bytes_fp32": sum(_bytes(layer, 32) for layer in layers),
-            "bytes_int8": sum(_bytes(layer, 8) for layer in layers),
+            "bytes_fp32": sum(_bytes(*x, 32) for x in stored),
+            "bytes_int8": sum(_bytes(*x, 8) for x in stored),
         }
         result |= {f"{side}_{key}": value for key, value in counts.items()}
     return result
 
 
-def _float_equivalent(layer) -> int:
-    entries = size(w for w in layer.trainable_weights if len(w.shape) > 1)
+def once(layers, kind: str, counted: set) -> Iterator[tuple]:
+    """Layers with those of their weights that no earlier layer has.
+
+    Args:
+        layers: layers, in order.
+        kind: 'weights' or 'trainable_weights'.
+        counted: identities of the weights that are taken; grows.
+
+    Yields:
+        A layer and some of its weights.
+    """
+    for layer in layers:
+        own = [w for w in getattr(layer, kind) if id(w) not in counted]
+        counted.update(map(id, own))
+        yield layer, own
+
+
+def _float_equivalent(layer, weights) -> int:
+    entries = size(w for w in weights if len(w.shape) > 1)
     bits = getattr(layer, "kernel_bits", 32)
-    return size(layer.trainable_weights) - entries + math.ceil(entries * bits / 32)
+    return size(weights) - entries + math.ceil(entries * bits / 32)
 
 
-def _bytes(layer, bits: int) -> int:
-    entries = size(kernels(layer))
+def _bytes(layer, weights, bits: int) -> int:
+    multiplying = {id(w) for w in kernels(layer)}
+    entries = size(w for w in weights if id(w) in multiplying)
     bits = getattr(layer, "kernel_bits", bits)
-    return 4 * (size(layer.weights) - entries) + math.ceil(entries * bits / 8)
+    return 4 * (size(weights) - entries) + math.ceil(entries * bits / 8)

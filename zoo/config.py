@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ def _flag(default, text: str, choices: tuple[str, ...] = ()):
 
 # Flags that config.json of an older run lacks: their defaults are what it did.
 _LATER = {
+    "quantizer_args",
     "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
     "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
 }  # fmt: skip
@@ -39,8 +39,15 @@ class ExperimentConfig:
     codeword_dim: int = _flag(512, "codeword length M; ratio is M / (2 N_t N_a)")
     quantizer: str = _flag(
         "none",
-        "codeword quantiser: B bits in even or mu-law steps, or the sign alone",
-        ("none", "uniform", "mu_law", "sign"),
+        "codeword quantiser: B bits in even or mu-law steps over [-1, 1], the sign "
+        "alone, or even steps whose scale and zero point are fitted to the first "
+        "codewords (qat), the scale trained (lsq), or both (lszq)",
+        ("none", "uniform", "mu_law", "sign", "qat", "lsq", "lszq"),
+    )
+    quantizer_args: str = _flag(
+        "{}",
+        "options of qat, lsq and lszq as JSON: per_entry (false), scale and zero "
+        "instead of the fitted ones",
     )
     bits: int = _flag(0, "bits per codeword entry B; 0 trains unquantised")
     normaliser: str = _flag(
@@ -110,9 +117,9 @@ class ExperimentConfig:
     )
     train_part: str = _flag(
         "all",
-        "what is trained: everything, the receiver, or receiver and decoder; the rest "
-        "keeps its weights and statistics",
-        ("all", "receiver", "decoder"),
+        "what is trained: everything, the quantiser (lsq, lszq), the receiver, or "
+        "receiver and decoder; the rest keeps its weights and statistics",
+        ("all", "quantizer", "receiver", "decoder"),
     )
     loss: str = _flag(
         "csi",
@@ -152,7 +159,8 @@ class ExperimentConfig:
 
     def __post_init__(self):
         config_checks.check(self)
-        parse_model_args(self.model_args)
+        for name in ("model_args", "quantizer_args"):
+            config_checks.parse_object(name, getattr(self, name))
 
     @property
     def resolved_run_dir(self) -> Path:
@@ -192,26 +200,6 @@ class ExperimentConfig:
             text = str(value).lower() if isinstance(value, bool) else value
             lines.append(f"--{name}={text}")
         return "\n".join(lines) + "\n"
-
-
-def parse_model_args(text: str) -> dict:
-    """Read the JSON object of `--model_args`.
-
-    Raises:
-        ValueError: not a JSON object.
-    """
-    try:
-        args = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"--model_args={text}: not JSON ({error}); write for example "
-            '--model_args=\'{"head": "3x3"}\''
-        ) from error
-    if not isinstance(args, dict):
-        raise ValueError(
-            f'--model_args={text}: expected a JSON object such as {{"head": "3x3"}}'
-        )
-    return args
 
 
 _DEFINE = {

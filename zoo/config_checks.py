@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 POSITIVE = (
@@ -13,6 +14,29 @@ NOT_NEGATIVE = (
     "lr_min", "warmup_epochs", "num_frames",
 )  # fmt: skip
 SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
+
+
+EXAMPLES = {"model_args": '{"head": "3x3"}', "quantizer_args": '{"per_entry": true}'}
+
+
+def parse_object(name: str, text: str) -> dict:
+    """Read the JSON object that a flag holds.
+
+    Raises:
+        ValueError: not a JSON object.
+    """
+    try:
+        args = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"--{name}={text}: not JSON ({error}); write for example "
+            f"--{name}='{EXAMPLES[name]}'"
+        ) from error
+    if not isinstance(args, dict):
+        raise ValueError(
+            f"--{name}={text}: expected a JSON object such as {EXAMPLES[name]}"
+        )
+    return args
 
 
 def check(config) -> None:
@@ -65,6 +89,11 @@ def _check_quantizer(config) -> None:
         )
     if config.quantizer == "sign" and config.bits != 1:
         raise ValueError(f"--bits={config.bits}: --quantizer=sign sends 1")
+    if config.train_part == "quantizer" and config.quantizer not in ("lsq", "lszq"):
+        raise ValueError(
+            f"--train_part=quantizer: --quantizer={config.quantizer} has nothing to "
+            "train; give lsq or lszq"
+        )
 
 
 def _check_csi_noise(config) -> None:

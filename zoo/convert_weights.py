@@ -22,7 +22,8 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import convert_tensors, files, registry
-from zoo.config import ExperimentConfig, parse_model_args
+from zoo.config import ExperimentConfig
+from zoo.config_checks import parse_object
 from zoo.convert_network import CSI_SHAPE, MATCH, Imported, import_network
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
@@ -185,7 +186,7 @@ def main(argv: list[str]) -> None:
     imported = import_network(
         values.model,
         [Path(name) for name in values.source.split(",")],
-        parse_model_args(values.model_args),
+        parse_object("model_args", values.model_args),
         values.match,
         Path(values.matrix) if values.matrix else None,
     )

@@ -19,11 +19,11 @@ from absl import flags
 from serving import bitstream
 from tfds_builders import cli
 from zoo import complexity, data, feedback, files, metrics, plots
-from zoo.config import ExperimentConfig, parse_model_args
+from zoo.config import ExperimentConfig
+from zoo.config_checks import parse_object
 from zoo.entropy_coding import EntropyCodec
 from zoo.keras_compat import LEGACY
 from zoo.layers.entropy_model import EntropyBottleneck
-from zoo.layers.quantizers import QUANTIZERS
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.results_row import data_set, frequency_metrics, klt_db, nmse_metrics
 from zoo.run_directory import RunDirectory
@@ -131,8 +131,7 @@ def _send(
 ) -> tuple[np.ndarray, dict]:
     """What arrives of codewords `[n, M]`, and the bits per codeword that it took."""
     if settings.bits:
-        quantizer = QUANTIZERS[settings.quantizer](settings.bits)
-        sent, payload_bytes = through_bits(codeword, quantizer)
+        sent, payload_bytes = through_bits(codeword, model.quantizer)
         return sent, {"feedback_bits": 8 * payload_bytes}
     for layer in model.path:
         if isinstance(layer, EntropyBottleneck):
@@ -157,7 +156,7 @@ def _origin(run: RunDirectory) -> str:
 def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
     return {
         "model": settings.model,
-        "model_args": parse_model_args(settings.model_args),
+        "model_args": parse_object("model_args", settings.model_args),
         **data_set(settings, builder),
         "ratio": codeword_length / int(np.prod(csi_shape)),
         "codeword_dim": settings.codeword_dim,

@@ -19,17 +19,16 @@ from serving import bitstream
 from tfds_builders import cli
 from zoo import files, registry, verify_export
 from zoo.codec_graph import DecoderGraph, EncoderGraph
-from zoo.config import ExperimentConfig, parse_model_args
+from zoo.config import ExperimentConfig
+from zoo.config_checks import parse_object
+from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 
 ENCODERS = {"encoder.tflite": False, "encoder_dynamic.tflite": True}
 
 
-def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict:
-    """Content of codec.json without the file hashes.
-
-    `model_id` names this encoder/decoder pair: it changes with the weights and with
-    everything that both sides must agree on.
+def check_exportable(run: RunDirectory, settings: ExperimentConfig) -> None:
+    """Refuse a run that has no feedback bits of single snapshots.
 
     Raises:
         ValueError: the run has no codeword quantiser, so there are no bits to send, or
@@ -45,13 +44,23 @@ def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict
             f"{run.path} was trained without codeword quantiser; only a run with "
             "--quantizer=uniform --bits=B has feedback bits to export"
         )
+
+
+def make_codec(
+    run: RunDirectory, settings: ExperimentConfig, model: CsiAutoencoder
+) -> dict:
+    """Content of codec.json without the file hashes.
+
+    `model_id` names this encoder/decoder pair: it changes with the weights and with
+    everything that both sides must agree on.
+    """
     m, bits = settings.codeword_dim, settings.bits
     payload = bitstream.payload_size(m, bits)
     agreed = {
         "format": 1,
         "model": settings.model,
-        "model_args": parse_model_args(settings.model_args),
-        "csi_shape": list(csi_shape),
+        "model_args": parse_object("model_args", settings.model_args),
+        "csi_shape": list(model.encoder.input.shape[1:]),
         "codeword_dim": m,
         "bits": bits,
         "payload_bytes": payload,
@@ -60,7 +69,7 @@ def make_codec(run: RunDirectory, settings: ExperimentConfig, csi_shape) -> dict
         "quantizer": {
             "name": settings.quantizer,
             "normaliser": settings.normaliser,
-            "range": [-1, 1],
+            **model.quantizer.agreed(),
         },
         "weights_sha256": files.sha256(run.weights),
     }
@@ -148,8 +157,9 @@ def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)
     if version < 1:
         raise ValueError(f"--version={version}: expected 1 or more")
     settings = run.config()
-    codec = make_codec(run, settings, csi_shape)
+    check_exportable(run, settings)
     model = run.load(csi_shape)
+    codec = make_codec(run, settings, model)
     encoder, decoder = EncoderGraph(model, codec), DecoderGraph(model, codec)
     partial = out.with_name(f".partial-{out.name}")
     shutil.rmtree(partial, ignore_errors=True)

@@ -37,8 +37,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+import tensorflow as tf
+
 from zoo import complexity
-from zoo.complexity import kernels, layer_macs, size
+from zoo.complexity import kernels, layer_macs, once, size
 from zoo.models.autoencoder import CsiAutoencoder
 
 
@@ -110,8 +112,9 @@ def _is_fc(layer) -> bool:
 
 
 def _params(layers) -> int:
-    return sum(size(layer.trainable_weights) for layer in layers)
+    return sum(size(w) for _, w in once(layers, "trainable_weights", set()))
 
 
 def _values(tensor) -> int:
-    return math.prod(tensor.shape[1:])
+    first, *_ = tf.nest.flatten(tensor)  # a layer's second output serves training
+    return math.prod(first.shape[1:])

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from zoo import noise
 from zoo.fused import FusedNetwork
-from zoo.keras_compat import Model
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.models.autoencoder import CsiAutoencoder, in_a_row
 
@@ -26,12 +25,12 @@ class Link:
     Attributes:
         encode: CSI `[batch, N_t, N_a, 2]` float32 to codeword `[batch, M]`.
         repair: received codeword to the decoder's.
-        decode: codeword to CSI.
+        decode: codeword and true CSI to CSI and what adds to each example's loss.
     """
 
     def __init__(self, model: CsiAutoencoder, fused: bool):
         def training(part):
-            if part.trainable and fused and isinstance(part, Model):
+            if part.trainable and fused and len(part.inputs) == 1:
                 return FusedNetwork(part)
             return functools.partial(part, training=part.trainable)
 
@@ -39,7 +38,12 @@ class Link:
         self._path = model.path
         receiver = [] if model.receiver is None else [training(model.receiver)]
         self.repair = functools.partial(in_a_row, calls=receiver)
-        self.decode = training(model.decoder)
+        if model.supervised is not None:
+            supervised = training(model.supervised)
+            self.decode = lambda codeword, csi: supervised([codeword, csi])
+        else:
+            decoder = training(model.decoder)
+            self.decode = lambda codeword, csi: (decoder(codeword), 0.0)
 
     def send(self, codeword, seed: int, draw: tf.Tensor):
         """What the quantiser, or the entropy bottleneck, makes of a codeword.

@@ -71,6 +71,28 @@ def save_training_curve(records: list[dict], target, reference_db=None) -> None:
     _save(figure, target)
 
 
+def save_curves(result: dict, target) -> None:
+    """Curves of a reproduced figure, one per series, with the spread over seeds.
+
+    Args:
+        result: see `zoo.reproduce.make`.
+        target: path or binary file for the PNG.
+    """
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    for series in dict.fromkeys(e["series"] for e in result["entries"]):
+        own = [e for e in result["entries"] if e["series"] == series]
+        x = [str(e["x"]) for e in own]
+        (line,) = axis.plot(x, [e["ours"] for e in own], marker="o", label=series)
+        for place, e in zip(x, own, strict=True):
+            seeds = e["ours_by_seed"]
+            axis.plot([place] * len(seeds), seeds, "_", color=line.get_color())
+    axis.set_title(result["title"])
+    axis.set_xlabel(result["x"])
+    axis.set_ylabel(result["unit"])
+    axis.legend()
+    _save(figure, target)
+
+
 def _save(figure, target) -> None:
     figure.savefig(target, format="png", dpi=120)
     plt.close(figure)

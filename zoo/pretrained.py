@@ -25,8 +25,8 @@ from zoo.run_directory import MAY_CHANGE, RunDirectory, load_weights
 
 SHIPPED = Path(__file__).parent / "weights"
 SAME = (
-    "model", "model_args", "codeword_dim", "quantizer", "bits", "normaliser",
-    "receiver",
+    "model", "model_args", "codeword_dim", "quantizer", "quantizer_args", "bits",
+    "normaliser", "receiver",
 )  # fmt: skip
 LARGEST_BYTES = 5_000_000
 PLACES = ("run", "json", *MAY_CHANGE)  # flags that name folders of one machine
@@ -83,7 +83,7 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
     """Load the weights that `--weights` names into a network.
 
     Of a run directory (another stage of the same training, for one) each part that
-    both networks have is taken: encoder, receiver, decoder.
+    both networks have is taken: encoder, receiver, decoder, a grid of the same kind.
 
     Returns:
         The file.
@@ -121,6 +121,19 @@ def _take_parts(run: RunDirectory, model: CsiAutoencoder) -> None:
             )
         for ours, theirs in zip(wanted, given, strict=True):
             ours.assign(theirs)
+    _take_grid(source.quantizer, model.quantizer)
+
+
+def _take_grid(source, quantizer) -> None:
+    """Copy a fitted grid between quantisers of one kind; others are fitted anew."""
+    if (
+        source is None
+        or quantizer is None
+        or source.get_config() != (quantizer.get_config())
+    ):
+        return
+    for ours, theirs in zip(quantizer.weights, source.weights, strict=True):
+        ours.assign(theirs)
 
 
 def ship(run: RunDirectory, name: str) -> RunDirectory:

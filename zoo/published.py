@@ -16,6 +16,7 @@ from zoo.models.spec import RATIOS, ModelSpec, Rows
 
 FLAGFILES = Path("zoo/flagfiles")
 PUBLISHED = FLAGFILES / "published"
+SIMULATED = {"rma_nlos": "tr38901/lora_rma_nlos"}  # scenario of a paper: our data set
 
 
 def flagfiles() -> dict[str, str]:
@@ -35,13 +36,13 @@ def _of_rows(spec: ModelSpec, variant: str, rows: Rows, changes: dict) -> dict:
         for scenario, nmse_db in figures.items():
             words = [spec.name, variant, ratio.partition("/")[2], scenario]
             name = "_".join(word for word in words if word).replace(" ", "_") + ".cfg"
-            row = {
-                "codeword_dim": RATIOS[ratio],
-                "dataset": f"cost2100/{scenario}",
-                **changes,
-            }
+            dataset = SIMULATED.get(scenario, f"cost2100/{scenario}")
+            row = {"codeword_dim": RATIOS[ratio], "dataset": dataset, **changes}
             title = " ".join(word for word in (spec.name, variant) if word)
-            what = f"{title} at {ratio}, COST2100 {scenario}"
+            where = f"COST2100 {scenario}"
+            if scenario in SIMULATED:
+                where = f"the paper's {scenario}, ours {dataset}"
+            what = f"{title} at {ratio}, {where}"
             result[name] = _content(spec, name, what, nmse_db, row)
     return result
 
@@ -49,9 +50,10 @@ def _of_rows(spec: ModelSpec, variant: str, rows: Rows, changes: dict) -> dict:
 def _content(
     spec: ModelSpec, name: str, what: str, nmse_db: float, changes: dict[str, Any]
 ) -> str:
+    place = " --manual_dir=DIR" if changes["dataset"].startswith("cost2100/") else ""
     lines = [
         f"# {what}. Expected: {nmse_db} dB, the published figure.",
-        "# Command:  python -m zoo.train --manual_dir=DIR \\",
+        f"# Command:  python -m zoo.train{place} \\",
         f"#             --flagfile={PUBLISHED / name}",
         f"# Time and training: see {spec.name}.cfg. Obtained: not run at this size.",
         f"--flagfile={FLAGFILES / spec.name}.cfg",

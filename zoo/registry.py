@@ -21,6 +21,11 @@ from zoo.models import (
     csinet_plus_rates,
     deepcmc,
     ds_nlcsinet,
+    fista_net,
+    ista_net,
+    ista_net_cnn,
+    lora,
+    tilista_joint,
     transnet,
 )
 from zoo.models.autoencoder import CsiAutoencoder
@@ -46,6 +51,11 @@ MODELS: dict[str, ModelSpec] = {
         csinet_plus_rates.SPEC_SM,
         deepcmc.SPEC,
         ds_nlcsinet.SPEC,
+        fista_net.SPEC,
+        ista_net.SPEC,
+        ista_net_cnn.SPEC,
+        lora.SPEC,
+        tilista_joint.SPEC,
         transnet.SPEC,
     )
 }

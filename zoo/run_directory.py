@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from zoo import feedback, files, registry
-from zoo.config import ExperimentConfig, parse_model_args
+from zoo.codeword_path import make_quantizer
+from zoo.config import ExperimentConfig
+from zoo.config_checks import parse_object
 from zoo.keras_compat import Model, set_precision
-from zoo.layers.quantizers import QUANTIZERS, normalise
+from zoo.layers.quantizers import normalise
 from zoo.models.autoencoder import CsiAutoencoder, connect
 from zoo.models.receivers import RECEIVERS
 
@@ -25,8 +27,8 @@ def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
     """Network of a configuration with its codeword path.
 
     Args:
-        config: model, model_args, codeword_dim, quantizer, bits, normaliser and
-            receiver apply.
+        config: model, model_args, codeword_dim, quantizer, quantizer_args,
+            bits, normaliser and receiver apply.
         csi_shape: (N_t, N_a, 2).
 
     Returns:
@@ -36,7 +38,7 @@ def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
         ValueError: the network refuses an option, or trains several rates at once and
             has no codeword path.
     """
-    args = parse_model_args(config.model_args)
+    args = parse_object("model_args", config.model_args)
     parts = registry.build(config.model, csi_shape, config.codeword_dim, args)
     plain = config.quantizer == "none" and config.receiver == "none"
     if parts.joint is not None and (not plain or feedback.is_noisy(config)):
@@ -55,10 +57,11 @@ def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
     if config.quantizer != "none":
         if config.normaliser == "tanh":
             encoder = normalise(encoder)
-        path.append(QUANTIZERS[config.quantizer](config.bits, name="quantise"))
+        own = parse_object("quantizer_args", config.quantizer_args)
+        path.append(make_quantizer(config.quantizer, config.bits, own))
     if config.receiver != "none":
         receiver = RECEIVERS[config.receiver].build(parts.encoder.output.shape[-1])
-    return connect(encoder, parts.decoder, path, receiver)
+    return connect(encoder, parts.decoder, path, receiver, parts.supervised)
 
 
 def load_weights(network: Model, path: Path) -> None:

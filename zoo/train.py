@@ -21,6 +21,8 @@ from zoo.keras_compat import keras, set_precision
 from zoo.run_directory import RunDirectory
 from zoo.trainer import Trainer
 
+QUANTIZER_EXAMPLES = 2000
+
 
 def train(settings: ExperimentConfig) -> RunDirectory:
     """Train to the last epoch, resuming where a killed run stopped.
@@ -69,15 +71,20 @@ def _start(trainer, run, validation, chief: bool) -> dict:
     if settings.weights:
         source = pretrained.load(settings, trainer.model)
     elif settings.init == "klt":
-        if not registry.get(settings.model).fitted_start:
+        fitted = registry.get(settings.model).fitted_start
+        if not fitted:
             raise ValueError(
                 f"--init=klt cannot start --model={settings.model}: no signal passes "
                 "its layers linearly; use --init=paper"
             )
         csi = data.training_examples(settings, klt_start.EXAMPLES)
-        klt_start.initialise(trainer.model, csi)
+        start = fitted if callable(fitted) else klt_start.initialise
+        start(trainer.model, csi)
         source = f"{len(csi)} examples"
     else:
+        source = None
+    _fit_quantizer(trainer)
+    if source is None:
         return state
     state["seconds"] = time.monotonic() - began
     state["best_db"] = trainer.validate(validation)[0]
@@ -90,6 +97,14 @@ def _start(trainer, run, validation, chief: bool) -> dict:
         run.save_weights(trainer.model)
         run.append_metrics(_record(trainer, state, state["best_db"]))
     return state
+
+
+def _fit_quantizer(trainer) -> None:
+    """Fit a quantiser's grid to codewords, where it has one that is not fitted."""
+    quantizer = trainer.model.quantizer
+    if getattr(quantizer, "needs_fit", False):
+        csi = data.training_examples(trainer.settings, QUANTIZER_EXAMPLES)
+        quantizer.fit(trainer.codewords(csi))
 
 
 def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:

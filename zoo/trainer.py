@@ -24,11 +24,15 @@ def freeze(model: CsiAutoencoder, train_part: str) -> None:
 
     Args:
         model: network.
-        train_part: 'all', 'receiver', or 'decoder' for receiver and decoder.
+        train_part: 'all', 'quantizer', 'receiver', or 'decoder' for receiver and
+            decoder.
     """
-    frozen = {"receiver": ("encoder", "decoder"), "decoder": ("encoder",)}
-    for name in frozen.get(train_part, ()):
-        model.parts[name].trainable = False
+    trained = {"decoder": ("receiver", "decoder")}.get(train_part, (train_part,))
+    if train_part == "all":
+        return
+    for name, part in {**model.parts, "quantizer": model.quantizer}.items():
+        if part is not None and name not in trained:
+            part.trainable = False
 
 
 def _in_batches(function, values: np.ndarray) -> np.ndarray:
@@ -112,7 +116,8 @@ class Trainer:
         repaired = self._link.repair(arrived)
         if settings.loss == "codeword":
             return repaired - tf.stop_gradient(codeword), rate
-        return self._link.decode(repaired) - csi, rate
+        csi_hat, penalty = self._link.decode(repaired, csi)
+        return csi_hat - csi, rate + penalty
 
     def _draw(self):
         """Number of this update and replica: the same again in a resumed run."""
@@ -137,6 +142,12 @@ class Trainer:
         csi_hat = _in_batches(self.receive, arrived)
         h_hat = metrics.frames(csi_hat) - np.float32(0.5)
         return metrics.nmse_db(split.h, h_hat), h_hat
+
+    def codewords(self, csi: np.ndarray) -> np.ndarray:
+        """What the encoder makes of `[n, N_t, N_a, 2]`, before the quantiser."""
+        encoder = self.model.encoder
+        encode = tf.function(lambda x: encoder(x, training=False))
+        return _in_batches(encode, csi)
 
     def rate(self) -> float:
         """Learning rate of the next update, logged at the end of each epoch."""

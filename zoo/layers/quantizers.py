@@ -9,6 +9,16 @@ import tensorflow as tf
 from zoo.keras_compat import PYTORCH_BN, Model, keras, layers
 
 
+def check_bits(bits) -> None:
+    """Refuse a number of bits per codeword entry.
+
+    Raises:
+        ValueError: not an integer from 1 to 16.
+    """
+    if not isinstance(bits, int) or not 1 <= bits <= 16:
+        raise ValueError(f"bits is {bits!r}, expected an integer from 1 to 16")
+
+
 @keras.utils.register_keras_serializable(package="zoo")
 class UniformQuantizer(layers.Layer):
     """Uniform B-bit quantiser of a codeword in [-1, 1].
@@ -28,9 +38,16 @@ class UniformQuantizer(layers.Layer):
     def __init__(self, bits: int, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if not isinstance(bits, int) or not 1 <= bits <= 16:
-            raise ValueError(f"bits is {bits!r}, expected an integer from 1 to 16")
+        check_bits(bits)
         self.bits = bits
+
+    def frozen(self) -> UniformQuantizer:
+        """The same map without variables, for exported graphs: there are none."""
+        return self
+
+    def agreed(self) -> dict:
+        """What both sides must know beside the name, for codec.json."""
+        return {"range": [-1, 1]}
 
     def indices(self, z):
         """Quantise `[batch, M]` float32 to `[batch, M]` int32 in [0, 2^B - 1]."""
@@ -121,13 +138,6 @@ class SignQuantizer(UniformQuantizer):
     def dequantize(self, indices):
         """Map `[batch, M]` int32 indices to `[batch, M]` float32 -1 or 1."""
         return 2 * tf.cast(indices, "float32") - 1
-
-
-QUANTIZERS = {
-    "uniform": UniformQuantizer,
-    "mu_law": MuLawQuantizer,
-    "sign": SignQuantizer,
-}
 
 
 def normalise(encoder: Model) -> Model:

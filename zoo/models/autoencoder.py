@@ -21,6 +21,8 @@ class CsiAutoencoder(NamedTuple):
         receiver: codeword to codeword at the BS, before the decoder; may be missing.
         joint: what is trained where that is more than the autoencoder: one output
             `[batch, N_t, N_a, 2]` per rate, all from one encoder.
+        supervised: the decoder in training where the paper's loss has further terms:
+            codeword and true CSI to the decoder's output and those terms, `[batch]`.
     """
 
     encoder: Model
@@ -29,11 +31,17 @@ class CsiAutoencoder(NamedTuple):
     path: tuple = ()
     receiver: Model | None = None
     joint: Model | None = None
+    supervised: Model | None = None
 
     @property
     def trained(self) -> Model:
         """The model that holds all weights of a run."""
         return self.joint or self.autoencoder
+
+    @property
+    def quantizer(self):
+        """The layer of the path that makes indices of a codeword, or None."""
+        return next((x for x in self.path if hasattr(x, "indices")), None)
 
     @property
     def parts(self) -> dict[str, Model]:
@@ -63,6 +71,7 @@ def connect(
     decoder: Model,
     path: Sequence = (),
     receiver: Model | None = None,
+    supervised: Model | None = None,
 ) -> CsiAutoencoder:
     """Join an encoder and a decoder through the codeword's way.
 
@@ -71,6 +80,7 @@ def connect(
         decoder: model with one codeword input `[batch, M]`.
         path: layers that the codeword passes before it is sent.
         receiver: model from the received codeword to the decoder's, or None.
+        supervised: see `CsiAutoencoder`.
 
     Returns:
         The autoencoder with its parts.
@@ -79,7 +89,9 @@ def connect(
     behind = [receiver, decoder] if receiver is not None else [decoder]
     csi_hat = in_a_row(csi, [encoder, *path, *behind])
     autoencoder = Model(csi, csi_hat, name=f"{encoder.name}_autoencoder")
-    return CsiAutoencoder(encoder, decoder, autoencoder, tuple(path), receiver)
+    return CsiAutoencoder(
+        encoder, decoder, autoencoder, tuple(path), receiver, supervised=supervised
+    )
 
 
 def check_sizes(csi_shape, codeword_dim: int) -> tuple[int, int, int]:

@@ -1,0 +1,159 @@
+"""Targets of python -m zoo.reproduce: cached runs, judged claims, text and plots."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import tensorflow as tf
+
+from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
+from zoo import reproduce
+from zoo.baselines import sparse
+from zoo.baselines.ista_graph import IstaGraph
+from zoo.baselines.iteration import Stop
+from zoo.baselines.sensing import measurement_matrix
+from zoo.experiments import lora
+from zoo.experiments.runner import Runner, settings_of
+from zoo.experiments.target import Lab, decibel, entry, judge
+
+SMALL = ("num_train", "num_validation", "num_test", "epochs", "batch_size")
+
+
+@pytest.fixture(scope="module")
+def lab(data_dir, tmp_path_factory) -> Lab:
+    """Fast flagfile cut down to seconds, on the tiny indoor data set."""
+    extra = " ".join(f"--{name}={TINY[name]}" for name in SMALL)
+    extra += f" --data_dir={data_dir} --dataset={TINY['dataset']} --cpu_step=native"
+    directory = tmp_path_factory.mktemp("reproduce")
+    return Lab(Runner(directory, ROOT / lora.FLAGFILES["fast"], extra), "fast", seeds=1)
+
+
+def test_every_target_has_a_title_and_claims_of_its_series():
+    assert {f"lora.table{i}" for i in range(1, 6)} <= set(reproduce.TARGETS)
+    assert {f"lora.figure{i}" for i in range(6, 12)} <= set(reproduce.TARGETS)
+    for target in reproduce.TARGETS.values():
+        assert target.title and target.unit and target.make.__call__
+        assert all(len(claim) == 3 for claim in target.claims)
+
+
+def test_runs_are_named_by_what_they_are(lab):
+    first = lab.runner.settings("a", codeword_dim=32)
+    assert lab.runner.settings("a", codeword_dim=32) == first
+    assert lab.runner.settings("a", codeword_dim=64).run_dir != first.run_dir
+    assert lab.runner.settings("a", codeword_dim=32, data_dir="x").run_dir == (
+        first.run_dir
+    )
+    assert first.dataset == TINY["dataset"] and first.model == "lora"
+
+
+def test_table1_end_to_end(lab, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    lab = Lab(lab.runner, "fast", seeds=2)
+    result = reproduce.make("lora.table1", lab)
+    entries = result["entries"]
+    assert [e["series"] for e in entries] == ["mlp"] * 4 + ["cnn"] * 4
+    assert entries[3]["paper"] == -29.21
+    last = entries[3]
+    for value, run in zip(last["ours_by_seed"], last["runs"], strict=True):
+        assert value == pytest.approx(run["nmse_db"], abs=1e-3)  # block 4 is the output
+        assert run["train_commit"] and run["weights_sha256"]
+    assert result["claims"][0]["difference"].keys() == {"1", "2", "3", "4"}
+    began = {p: p.stat().st_mtime_ns for p in lab.runner.directory.rglob("*.h5")}
+    again = reproduce.make("lora.table1", lab)
+    assert again["entries"] == entries  # nothing is trained twice
+    assert began == {p: p.stat().st_mtime_ns for p in began}
+    text = reproduce.render(result)
+    assert "-29.21" in text and "the MLP is the better regulariser" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lora.table2", "lora.figure6", "lora.joint"])
+def test_other_targets_run(name, lab, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(lora, "data_set", lambda lab, scenario: TINY["dataset"])
+    monkeypatch.setattr(
+        "zoo.experiments.lora_tables.data_set", lambda lab, scenario: TINY["dataset"]
+    )
+    result = reproduce.make(name, lab)
+    assert result["entries"] and reproduce.render(result)
+
+
+def test_parameters_of_table4(lab):
+    result = reproduce.make("lora.table4", lab)
+    found = {(e["series"], e["x"]): (e["paper"], e["ours"]) for e in result["entries"]}
+    for ratio in ("1/4", "1/64"):
+        paper, ours = found["tilista_joint", f"{ratio} bs"]
+        assert paper == ours
+        assert found["lora", f"{ratio} bs"] == (16_777_220, 4_194_308)
+    assert "16,777,220" in reproduce.render(result)
+
+
+def test_claims_are_judged_by_mean_and_spread():
+    def entries(better, worse):
+        return [
+            {"series": name, "x": x, "ours_by_seed": seeds}
+            for name, lines in (("a", better), ("b", worse))
+            for x, seeds in lines.items()
+        ]
+
+    def verdict(better, worse):
+        return judge(("a better than b", "a", "b"), entries(better, worse))["verdict"]
+
+    assert verdict({4: [-9.0, -9.1]}, {4: [-8.0, -8.2]}) == "confirmed"
+    assert verdict({4: [-7.0, -7.1]}, {4: [-8.0, -8.2]}) == "not confirmed"
+    undecided = "not decidable at this budget"
+    assert verdict({4: [-8.0, -9.0]}, {4: [-7.9, -8.5]}) == undecided
+    assert verdict({4: [-9.0], 8: [-3.0]}, {4: [-8.0], 8: [-5.0]}) == undecided
+    assert verdict({4: [-9.0]}, {8: [-8.0]}) == undecided
+
+
+def test_entries_hold_mean_spread_and_paper():
+    rows = [{"nmse_db": -3.0, "seed": 0}, {"nmse_db": -5.0, "seed": 1}]
+    got = entry("LORA", "1/4", rows, decibel(0.0012))
+    assert got["ours"] == -4 and got["ours_by_seed"] == [-3, -5]
+    assert got["paper"] == -29.21 and got["runs"][1]["seed"] == 1
+
+
+def test_figure_is_drawn(tmp_path, lab):
+    result = {
+        "title": "t", "unit": "NMSE [dB]", "x": "ratio",
+        "entries": [entry("a", "1/4", [{"nmse_db": -3.0}])],
+    }  # fmt: skip
+    from zoo import plots
+
+    plots.save_curves(result, tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ista_graph_is_the_numpy_iteration():
+    a = measurement_matrix(24, 96)
+    y = tf.random.stateless_normal((5, 24), (1, 2)).numpy()
+    graph = IstaGraph(a, weight=0.1, iterations=60)
+    expected = sparse.lasso(a, y, 0.1, Stop(0.0, 60), alpha=graph.alpha).x
+    assert abs(graph.recover(y).numpy() - expected).max() < 1e-5
+    with pytest.raises(ValueError, match="iterations is 0"):
+        IstaGraph(a, 0.1, 0)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [("--epocs=3", "epocs"), ("word", "are not flags"), ("--epochs=0", "epochs=0")],
+)
+def test_unusable_flags_are_refused(extra, message):
+    with pytest.raises(ValueError, match=message):
+        settings_of(ROOT / lora.FLAGFILES["fast"], extra)
+
+
+def test_command_line():
+    done = run_command("zoo.reproduce", "--list")
+    assert "lora.figure11" in done.stdout and done.returncode == 0
+    done = run_command("zoo.reproduce", "lora.table9")
+    assert_one_line_error(done, "'lora.table9' is no target", "lora.table1")
+
+
+def test_command_writes_json(tmp_path):
+    path = tmp_path / "t4.json"
+    done = run_command("zoo.reproduce", "lora.table4", f"--json={path}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(path.read_text())["entries"][0]["paper"] == 1_048_772

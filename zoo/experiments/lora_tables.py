@@ -1,0 +1,113 @@
+"""Tables I to V of the LORA paper, see `zoo.experiments.lora`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zoo import flops, registry
+from zoo.baselines.ista_graph import IstaGraph
+from zoo.baselines.sensing import measurement_matrix
+from zoo.experiments import measures
+from zoo.experiments.target import Lab, decibel, entry, run_of
+from zoo.models.spec import RATIOS
+
+SIZE = 2048
+ISTA_ITERATIONS, ISTA_WEIGHT = 1000, 0.01
+
+
+def data_set(lab: Lab, scenario: str) -> str:
+    """Our data set of a scenario of the paper, smaller at the fast budget."""
+    return f"tr38901/lora_{scenario}_nlos{lab.of('_quick', '')}"
+
+
+def table1(lab: Lab) -> Iterator[dict]:
+    """NMSE after each of the four blocks at 1/16, MLP against CNN."""
+    paper = {
+        "mlp": (0.2936, 0.0888, 0.0174, 0.0012),
+        "cnn": (0.317, 0.5911, 0.0848, 0.0753),
+    }
+    for regulariser, printed in paper.items():
+        rows = lab.rows(
+            f"lora_{regulariser}_16",
+            model="lora",
+            model_args=f'{{"regulariser": "{regulariser}"}}',
+            codeword_dim=RATIOS["1/16"],
+        )
+        by_seed = [measures.per_block_db(run_of(lab, row)) for row in rows]
+        for block, value in enumerate(printed):
+            values = [blocks[block] for blocks in by_seed]
+            yield entry(regulariser, block + 1, rows, decibel(value), values)
+
+
+def table2(lab: Lab) -> Iterator[dict]:
+    """l1 norm of the output at 1/16: ISTA-NET shrinks more than LORA."""
+    printed = {
+        "ista_net": {"uma": 3.74, "umi": 8.18},
+        "lora": {"uma": 4.39, "umi": 10.15},
+    }
+    for model, of_scenario in printed.items():
+        for scenario, value in of_scenario.items():
+            rows = lab.rows(
+                f"{model}_{scenario}_16",
+                model=model,
+                codeword_dim=RATIOS["1/16"],
+                dataset=data_set(lab, scenario),
+            )
+            norms = [measures.l1_norm(run_of(lab, row)) for row in rows]
+            yield entry(model, scenario, rows, value, norms)
+
+
+def table3(lab: Lab) -> Iterator[dict]:
+    """NMSE at 1/64 by number of blocks and width of the MLP."""
+    paper = {
+        512: (0.1791, 0.1706, 0.1656, 0.1625),
+        1024: (0.0099, 0.0071, 0.0055, 0.0047),
+        4096: (0.1629, 0.0137, 0.0105, 0.0081),
+    }
+    for hidden, printed in paper.items():
+        for blocks, value in zip((4, 5, 6, 7), printed, strict=True):
+            rows = lab.rows(
+                f"lora_{hidden}x{blocks}_64",
+                model="lora",
+                model_args=f'{{"blocks": {blocks}, "hidden": {hidden}}}',
+                codeword_dim=RATIOS["1/64"],
+            )
+            yield entry(f"width {hidden}", blocks, rows, decibel(value))
+
+
+def table4(lab: Lab) -> Iterator[dict]:
+    """Parameters of encoder and decoder; the same at every budget."""
+    del lab
+    printed = {
+        ("csinet_plus", "1/4"): (1_048_772, 1_069_936),
+        ("csinet_plus", "1/64"): (65_732, 86_896),
+        ("tilista_joint", "1/4"): (1_048_576, 11_468_820),
+        ("tilista_joint", "1/64"): (65_536, 10_485_780),
+        ("lora", "1/4"): (1_048_576, 16_777_220),
+        ("lora", "1/64"): (65_536, 16_777_220),
+    }
+    for (model, ratio), sides in printed.items():
+        counts = flops.summary(registry.build(model, codeword_dim=RATIOS[ratio]))
+        for side, value in zip(("ue", "bs"), sides, strict=True):
+            ours = counts[f"{side}_params"]
+            yield entry(model, f"{ratio} {side}", [], value, [ours])
+
+
+def table5(lab: Lab) -> Iterator[dict]:
+    """Seconds per epoch of 40,000 and per test of 10,000, 1/64, batch 200."""
+    printed = {
+        "csinet_plus": (64.307, 6.712),
+        "tilista_joint": (109.688, 10.432),
+        "lora": (29.337, 3.54),
+    }
+    for model, values in printed.items():
+        settings = lab.runner.settings(
+            model, model=model, codeword_dim=RATIOS["1/64"], batch_size=200
+        )
+        ours = measures.seconds_per_epoch(settings, 40_000, 10_000)
+        for phase, paper, value in zip(("train", "test"), values, ours, strict=True):
+            yield entry(model, phase, [], paper, [value])
+    a = measurement_matrix(RATIOS["1/64"], SIZE)
+    recover = IstaGraph(a, ISTA_WEIGHT, ISTA_ITERATIONS).recover
+    seconds = measures.seconds_per_sample(recover, len(a)) * 10_000
+    yield entry("ista", "test", [], 90.96, [seconds])

@@ -1,0 +1,98 @@
+"""Training runs of an experiment: made once, found again by what they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+from absl import flags
+
+from zoo import config, files
+from zoo.config import ExperimentConfig
+from zoo.quickstart import step
+from zoo.run_directory import MAY_CHANGE, RunDirectory
+
+
+def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfig:
+    """Configuration of a flagfile with changes.
+
+    Args:
+        flagfile: flags of zoo.train.
+        extra: more flags, as on a command line.
+        overrides: values by flag name; they win.
+
+    Raises:
+        ValueError: no such flagfile, an unknown flag or an unusable value.
+    """
+    values = flags.FlagValues()
+    config.define_flags(values)
+    try:
+        rest = values(["train", f"--flagfile={flagfile}", *shlex.split(extra)])[1:]
+    except flags.Error as error:
+        raise ValueError(f"{flagfile} {extra}: {error}") from error
+    if rest:
+        raise ValueError(f"{flagfile} {extra}: {rest} are not flags")
+    return dataclasses.replace(config.from_flags(values), **overrides)
+
+
+@dataclasses.dataclass(frozen=True)
+class Runner:
+    """Trains and evaluates, each configuration once.
+
+    A run lives in `directory/NAME-HASH`, the hash of all that determines it: another
+    flag is another run, and a command that was killed goes on where it was.
+
+    Attributes:
+        directory: holds the runs.
+        flagfile: what all runs share.
+        extra: flags that change it, as on a command line.
+    """
+
+    directory: Path
+    flagfile: Path
+    extra: str = ""
+
+    def settings(self, name: str, **overrides) -> ExperimentConfig:
+        """Configuration of a run with its directory."""
+        settings = settings_of(self.flagfile, self.extra, **overrides)
+        fixed = {k: v for k, v in settings.to_json().items() if k not in MAY_CHANGE}
+        digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+        run_dir = str(self.directory / f"{name}-{digest[:8]}")
+        return dataclasses.replace(settings, run_dir=run_dir)
+
+    def row(self, name: str, **overrides) -> dict:
+        """Results row of a run, trained and evaluated where it was not before.
+
+        Raises:
+            ValueError: a command failed (it has printed why), or unusable flags.
+        """
+        settings = self.settings(name, **overrides)
+        run = RunDirectory(settings.resolved_run_dir)
+        result = run.path / "evaluation.json"
+        if not result.is_file():
+            flagfile = self.directory / f"{run.path.name}.cfg"
+            files.write_text(flagfile, settings.to_flags())
+            step("zoo.train", f"--flagfile={flagfile}")
+            step("zoo.evaluate", f"--run={run.path}", f"--json={result}")
+        row = files.read_json(result)
+        print(f"{run.path.name}: {row['nmse_db']:.2f} dB", flush=True)
+        return {**row, "run": run.path.name}
+
+    def baseline(self, name: str, **overrides) -> dict:
+        """Results row of a classic method on the same data (`python -m zoo.baseline`).
+
+        Raises:
+            ValueError: the command failed (it has printed why).
+        """
+        data = ("dataset", "data_dir", "codeword_dim", "num_test", "num_train", "seed")
+        dim = overrides.pop("codeword_dim")
+        settings = self.settings(name, codeword_dim=dim)
+        result = Path(f"{settings.run_dir}.json")
+        if not result.is_file():
+            given = {key: getattr(settings, key) for key in data} | overrides
+            options = [f"--{key}={value}" for key, value in given.items()]
+            step("zoo.baseline", *options, f"--json={result}")
+        return {**files.read_json(result), "run": result.stem}

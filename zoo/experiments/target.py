@@ -1,0 +1,128 @@
+"""What `python -m zoo.reproduce` makes: one table or figure of a paper."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.experiments.runner import Runner
+from zoo.run_directory import RunDirectory
+
+PROVENANCE = (
+    "run", "model", "model_args", "dataset_config", "codeword_dim", "seed", "epochs",
+    "num_train", "num_test", "nmse_db", "nmse_pca_db", "weights_sha256",
+    "train_seconds", "train_commit", "train_device", "commit", "device",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where and at what size a target is made.
+
+    Attributes:
+        runner: trains.
+        budget: 'fast' or 'full'.
+        seeds: number of seeds of every run.
+    """
+
+    runner: Runner
+    budget: str
+    seeds: int = 1
+
+    def of(self, fast, full):
+        """A choice by budget."""
+        return fast if self.budget == "fast" else full
+
+    def rows(self, name: str, **overrides) -> list[dict]:
+        """Results rows of a run, one per seed."""
+        return [
+            self.runner.row(f"{name}_s{seed}", seed=seed, **overrides)
+            for seed in range(self.seeds)
+        ]
+
+
+def run_of(lab: Lab, row: dict) -> RunDirectory:
+    """Run directory that a results row comes from."""
+    return RunDirectory(lab.runner.directory / row["run"])
+
+
+def decibel(linear: float) -> float:
+    """A printed linear NMSE in dB, two decimals."""
+    return round(10 * math.log10(linear), 2)
+
+
+def entry(series: str, x, rows: list[dict], paper=None, value="nmse_db") -> dict:
+    """One value of a table or figure, the mean over seeds.
+
+    Args:
+        series: line of the figure or row of the table.
+        x: place on the other axis.
+        rows: results rows, one per seed.
+        paper: the published value, in the target's unit; None: a curve, or not given.
+        value: key of the rows, or a list with a number for each.
+    """
+    values = [row[value] for row in rows] if isinstance(value, str) else value
+    return {
+        "series": series,
+        "x": x,
+        "ours": float(np.mean(values)),
+        "ours_by_seed": [float(v) for v in values],
+        "paper": paper,
+        "runs": [{key: row.get(key) for key in PROVENANCE} for row in rows],
+    }
+
+
+class Target(NamedTuple):
+    """A table or figure.
+
+    Attributes:
+        title: what it shows.
+        unit: of ours and of the paper's values.
+        x: what the other axis is.
+        make: the entries of a lab.
+        figure: whether it is drawn as curves.
+        claims: (text, series that is better, series that is worse): smaller is better.
+    """
+
+    title: str
+    unit: str
+    x: str
+    make: Callable[[Lab], Iterator[dict]]
+    figure: bool = False
+    claims: tuple[tuple[str, str, str], ...] = ()
+
+
+def chain(worse_to_better: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+    """Claims that each series is better than the one before it."""
+    return tuple(
+        (f"{better} better than {worse}", better, worse)
+        for worse, better in itertools.pairwise(worse_to_better)
+    )
+
+
+def judge(claim: tuple[str, str, str], entries: list[dict]) -> dict:
+    """Whether entries bear a claim out, at every x that both series have.
+
+    Confirmed: the mean is smaller at every x by more than the two spreads over seeds
+    together. Not confirmed: larger at every x in the same sense. Otherwise, or with a
+    single seed and a difference below 0.1, it is not decidable at this budget.
+    """
+    text, better, worse = claim
+    found = {(e["series"], e["x"]): e["ours_by_seed"] for e in entries}
+    places = [x for series, x in found if series == better and (worse, x) in found]
+    verdicts, differences = set(), {}
+    for x in places:
+        low, high = np.array(found[better, x]), np.array(found[worse, x])
+        difference = float(low.mean() - high.mean())
+        margin = max(0.1, float(np.ptp(low) + np.ptp(high)) / 2)
+        differences[str(x)] = round(difference, 3)
+        verdicts.add(0 if abs(difference) <= margin else int(np.sign(difference)))
+    verdict = {frozenset({-1}): "confirmed", frozenset({1}): "not confirmed"}.get(
+        frozenset(verdicts), "not decidable at this budget"
+    )
+    return {"claim": text, "verdict": verdict, "difference": differences}

@@ -1,0 +1,114 @@
+"""Make a table or figure of a paper: python -m zoo.reproduce lora.table1.
+
+    python -m zoo.reproduce --list
+    python -m zoo.reproduce lora.figure6 --budget=fast --seeds=3 --json=FILE
+
+Every training that the target needs is made in --directory unless it is there already,
+so a command that was killed goes on where it was. `full` has the paper's sizes and
+epochs, `fast` is for minutes to hours on two CPU cores. The table shows the published
+value, where the paper prints one, beside ours, and what becomes of the paper's claims.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from tfds_builders import cli
+from zoo import files, plots
+from zoo.experiments import lora
+from zoo.experiments.runner import Runner
+from zoo.experiments.target import Lab, Target, judge
+
+TARGETS: dict[str, Target] = {**lora.TARGETS}
+FLAGFILES = {"lora": lora.FLAGFILES}
+BUDGETS = ("fast", "full")
+
+
+def make(name: str, lab: Lab) -> dict:
+    """All entries of a target with the verdicts on its claims.
+
+    Raises:
+        ValueError: a run failed (it has printed why).
+    """
+    target = TARGETS[name]
+    entries = list(target.make(lab))
+    return {
+        "target": name,
+        "title": target.title,
+        "unit": target.unit,
+        "x": target.x,
+        "budget": lab.budget,
+        "entries": entries,
+        "claims": [judge(claim, entries) for claim in target.claims],
+        **files.environment(),
+        "origin": {"ours": "ours", "paper": "paper"},
+    }
+
+
+def render(result: dict) -> str:
+    """The result as text: a line per value, then the claims."""
+    lines = [f"{result['title']}, {result['unit']} ({result['budget']})"]
+    lines.append(f"{'':<20}{result['x']:>16}{'paper':>14}{'ours':>14}{'seeds':>7}")
+    for e in result["entries"]:
+        paper = "" if e["paper"] is None else f"{e['paper']:,.4g}"
+        if isinstance(e["paper"], int):
+            paper = f"{e['paper']:,}"
+        ours = (
+            f"{e['ours']:,.0f}" if isinstance(e["paper"], int) else f"{e['ours']:.2f}"
+        )
+        count = len(e["ours_by_seed"])
+        lines.append(f"{e['series']:<20}{e['x']:>16}{paper:>14}{ours:>14}{count:>7}")
+    for verdict in result["claims"]:
+        lines.append(
+            f"{verdict['claim']}: {verdict['verdict']} {verdict['difference']}"
+        )
+    return "\n".join(lines)
+
+
+def lab_from_flags(name: str, values: flags.FlagValues) -> Lab:
+    """Where and how a target is made.
+
+    Raises:
+        ValueError: no such target.
+    """
+    if name not in TARGETS:
+        raise ValueError(f"{name!r} is no target; choose one of {', '.join(TARGETS)}")
+    flagfile = FLAGFILES[name.partition(".")[0]][values.budget]
+    runner = Runner(Path(values.directory), flagfile, values.flags)
+    return Lab(runner, values.budget, values.seeds)
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    values = flags.FLAGS
+    if values.list:
+        for name, target in TARGETS.items():
+            print(f"{name:<16} {target.title}")
+        return
+    if len(argv) != 2:
+        raise ValueError(
+            f"got {argv[1:]}, expected one target such as lora.table1; --list shows all"
+        )
+    lab = lab_from_flags(argv[1], values)
+    result = make(argv[1], lab)
+    print(render(result))
+    target = Path(values.json or lab.runner.directory / f"{argv[1]}_{lab.budget}.json")
+    files.write_json(target, result)
+    if TARGETS[argv[1]].figure:
+        with files.atomic_path(target.with_suffix(".png")) as image:
+            plots.save_curves(result, image)
+    print(f"result: {target}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_bool("list", False, "list all targets and end")
+    flags.DEFINE_enum("budget", "fast", BUDGETS, "size of the trainings")
+    flags.DEFINE_integer("seeds", 1, "seeds of every run, 0, 1, ...", 1)
+    flags.DEFINE_string("directory", "runs/reproduce", "where the runs live")
+    flags.DEFINE_string(
+        "flags", "", 'more flags of every training, e.g. "--data_dir=/data --epochs=5"'
+    )
+    flags.DEFINE_string("json", "", "result; empty: DIRECTORY/TARGET_BUDGET.json")
+    cli.run(main)
