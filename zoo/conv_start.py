@@ -18,6 +18,7 @@ from zoo import latent_start
 from zoo.keras_compat import Model, keras, layers
 from zoo.layer_graph import Walk
 from zoo.layers.grouped_conv import GroupedConv2D
+from zoo.layers.non_local import NonLocalBlock
 from zoo.regression import weighted_ridge
 
 OFF_CENTRE = 1e-5  # of a Glorot bound: breaks ties between equal copies
@@ -26,7 +27,7 @@ GOOD_FIT = 1e-3
 ADDED = 2e-4  # standard deviation that a residual branch behind tanh starts with
 CONVOLUTIONS = (layers.Conv2D, GroupedConv2D)
 LEAKY = (layers.LeakyReLU, layers.PReLU)
-ENDS = (layers.Flatten, layers.Permute, layers.Add)
+ENDS = (layers.Flatten, layers.Permute, layers.Add, NonLocalBlock)
 
 
 def _latent_channels(model: Model) -> int | None:

@@ -1,7 +1,9 @@
-"""One flagfile per published row: python -m zoo.published.
+"""One flagfile per published row, and fast ones: python -m zoo.published.
 
 Writes `zoo/flagfiles/published/NAME[_VARIANT]_RATIO_SCENARIO.cfg` from the figures in
 the registry; each takes the network's own flagfile and changes what the row changes.
+Writes `zoo/flagfiles/fast/NAME.cfg` from the measured rows of `zoo/results/zoo_16.json`
+(`python -m benchmarks.fast_training zoo`): minutes on two CPU cores.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from zoo.models.spec import RATIOS, ModelSpec, Rows
 
 FLAGFILES = Path("zoo/flagfiles")
 PUBLISHED = FLAGFILES / "published"
+FAST, FAST_ROWS = FLAGFILES / "fast", Path("zoo/results/zoo_16.json")
+OF_A_FAST_ROW = ("model", "init", "lr")
 SIMULATED = {"rma_nlos": "tr38901/lora_rma_nlos"}  # scenario of a paper: our data set
 
 
@@ -62,17 +66,46 @@ def _content(
     return "\n".join(lines) + "\n"
 
 
-def main(argv: list[str]) -> None:
-    """Command line."""
-    cli.refuse_arguments(argv)
-    wanted = flagfiles()
-    PUBLISHED.mkdir(exist_ok=True)
-    for path in PUBLISHED.glob("*.cfg"):
+def fast_flagfiles() -> dict[str, str]:
+    """Name to content of the flagfile of every network that was measured.
+
+    Raises:
+        FileNotFoundError, ValueError: no usable `zoo_16.json`.
+    """
+    result = {}
+    for row in files.read_json(FAST_ROWS)["rows"]:
+        name = f"{row['model']}.cfg"
+        minutes = row["train_seconds"] / 60
+        lines = [
+            f"# {row['model']} at 1/16 on streamed indoor drops, the training of "
+            "crnet_fast_16.cfg.",
+            f"# Command:  python -m zoo.train --flagfile={FAST / name}",
+            f"# Time: {minutes:.0f} minutes on {row['train_device']}.",
+            f"# Obtained: {row['nmse_db']:.2f} dB, linear KLT {row['nmse_pca_db']:.2f} "
+            f"dB ({FAST_ROWS}).",
+            f"--flagfile={FLAGFILES}/crnet_fast_16.cfg",
+            *(f"--{key}={row[key]}" for key in OF_A_FAST_ROW),
+        ]
+        result[name] = "\n".join(lines) + "\n"
+    return result
+
+
+def _replace(folder: Path, wanted: dict[str, str]) -> None:
+    """Make these files the only flagfiles of a folder."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("*.cfg"):
         if path.name not in wanted:
             path.unlink()
     for name, text in wanted.items():
-        files.write_text(PUBLISHED / name, text)
-    print(f"{PUBLISHED}: {len(wanted)} flagfiles")
+        files.write_text(folder / name, text)
+    print(f"{folder}: {len(wanted)} flagfiles")
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    cli.refuse_arguments(argv)
+    _replace(PUBLISHED, flagfiles())
+    _replace(FAST, fast_flagfiles())
 
 
 if __name__ == "__main__":
