@@ -70,16 +70,18 @@ def _start(trainer, run, validation, chief: bool) -> dict:
     settings, began = trainer.settings, time.monotonic()
     if settings.weights:
         source = pretrained.load(settings, trainer.model)
-    elif settings.init == "klt":
+    elif settings.init != "paper":
         fitted = registry.get(settings.model).fitted_start
         if not fitted:
             raise ValueError(
-                f"--init=klt cannot start --model={settings.model}: no signal passes "
-                "its layers linearly; use --init=paper"
+                f"--init={settings.init} cannot start --model={settings.model}: no "
+                "signal passes its layers linearly; use --init=paper"
             )
         csi = data.training_examples(settings, klt_start.EXAMPLES)
-        start = fitted if callable(fitted) else klt_start.initialise
-        start(trainer.model, csi)
+        if callable(fitted):
+            fitted(trainer.model, csi)
+        else:
+            klt_start.initialise(trainer.model, csi, settings.init == "klt_exact")
         source = f"{len(csi)} examples"
     else:
         source = None
