@@ -15,6 +15,7 @@ from zoo.run_directory import build_autoencoder
 from zoo.trainer import Trainer, freeze
 
 LEARNED = ("qat", "lsq", "lszq")
+FITTED = (*LEARNED, "ssq")
 
 
 def _codeword(rng, count=400, entries=6):
@@ -192,18 +193,24 @@ def test_unusable_options_are_refused(name, args, message):
         make_quantizer(name, 4, args)
 
 
+OTHERS = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("acrnet", "bcsinet", "cllwcsinet", "crnet", "csinet_plus", "transnet")
+]
+
+
 @pytest.mark.parametrize("name", QUANTIZERS)
-@pytest.mark.parametrize("model", ["csinet", "cllwcsinet", "bcsinet", "lora"])
+@pytest.mark.parametrize("model", ["csinet", "lora", *OTHERS])
 def test_any_network_takes_any_quantiser(model, name):
     """One update of every combination moves the network and keeps the loss finite."""
     settings = ExperimentConfig(
         model=model, codeword_dim=64, quantizer=name, bits=1 if name == "sign" else 3,
         batch_size=6, schedule="constant", lr=1e-3, cpu_step="native",
-        normaliser="none" if name in LEARNED else "tanh",
+        normaliser="none" if name in FITTED else "tanh",
     )  # fmt: skip
     trainer = Trainer(settings, tf.distribute.get_strategy(), (16, 16, 2), 10)
     csi = np.random.default_rng(0).random((6, 16, 16, 2), np.float32)
-    if name in LEARNED:
+    if name in FITTED:
         trainer.model.quantizer.fit(trainer.codewords(csi))
     before = [np.array(w) for w in trainer.model.encoder.trainable_weights]
     assert np.isfinite(float(trainer.step(csi)))

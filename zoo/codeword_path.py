@@ -7,11 +7,13 @@ import inspect
 
 from zoo.layers.affine_quantizer import LEARNED, AffineQuantizer
 from zoo.layers.quantizers import MuLawQuantizer, SignQuantizer, UniformQuantizer
+from zoo.layers.ssq import SumOfSigmoidsQuantizer
 
 QUANTIZERS = {
     "uniform": UniformQuantizer,
     "mu_law": MuLawQuantizer,
     "sign": SignQuantizer,
+    "ssq": SumOfSigmoidsQuantizer,
     **{kind: functools.partial(AffineQuantizer, kind=kind) for kind in LEARNED},
 }
 

@@ -41,13 +41,14 @@ class ExperimentConfig:
         "none",
         "codeword quantiser: B bits in even or mu-law steps over [-1, 1], the sign "
         "alone, or even steps whose scale and zero point are fitted to the first "
-        "codewords (qat), the scale trained (lsq), or both (lszq)",
-        ("none", "uniform", "mu_law", "sign", "qat", "lsq", "lszq"),
+        "codewords (qat), the scale trained (lsq), or both (lszq), or a smooth "
+        "staircase with trained scales (ssq)",
+        ("none", "uniform", "mu_law", "sign", "qat", "lsq", "lszq", "ssq"),
     )
     quantizer_args: str = _flag(
         "{}",
         "options of qat, lsq and lszq as JSON: per_entry (false), scale and zero "
-        "instead of the fitted ones",
+        "instead of the fitted ones; of ssq: beta (25)",
     )
     bits: int = _flag(0, "bits per codeword entry B; 0 trains unquantised")
     normaliser: str = _flag(
@@ -118,7 +119,7 @@ class ExperimentConfig:
     )
     train_part: str = _flag(
         "all",
-        "what is trained: everything, the quantiser (lsq, lszq), the receiver, or "
+        "what is trained: everything, the quantiser (lsq, lszq, ssq), the receiver, or "
         "receiver and decoder; the rest keeps its weights and statistics",
         ("all", "quantizer", "receiver", "decoder"),
     )

@@ -16,6 +16,7 @@ NOT_NEGATIVE = (
 SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
 
 
+TRAINED = ("lsq", "lszq", "ssq")  # quantisers with weights of their own
 EXAMPLES = {"model_args": '{"head": "3x3"}', "quantizer_args": '{"per_entry": true}'}
 
 
@@ -89,10 +90,10 @@ def _check_quantizer(config) -> None:
         )
     if config.quantizer == "sign" and config.bits != 1:
         raise ValueError(f"--bits={config.bits}: --quantizer=sign sends 1")
-    if config.train_part == "quantizer" and config.quantizer not in ("lsq", "lszq"):
+    if config.train_part == "quantizer" and config.quantizer not in TRAINED:
         raise ValueError(
             f"--train_part=quantizer: --quantizer={config.quantizer} has nothing to "
-            "train; give lsq or lszq"
+            f"train; give one of {', '.join(TRAINED)}"
         )
 
 

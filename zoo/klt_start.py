@@ -16,7 +16,6 @@ from zoo import latent_start
 from zoo.conv_start import let_through
 from zoo.keras_compat import Model, layers
 from zoo.layers.activations import HardSigmoid
-from zoo.layers.affine_quantizer import AffineQuantizer
 from zoo.layers.binary import BinaryDense
 from zoo.layers.random_projection import RandomProjection
 from zoo.models.autoencoder import CsiAutoencoder, in_a_row
@@ -126,7 +125,7 @@ def _arriving(model: CsiAutoencoder, compress, z: np.ndarray) -> np.ndarray:
             layer.moving_mean.assign(z.mean(0))
             layer.moving_variance.assign(z.var(0))
             layer.gamma.assign(np.full(z.shape[1], CODEWORD_STD))
-        if isinstance(layer, AffineQuantizer):
+        if getattr(layer, "needs_fit", False):
             layer.fit(z)
         z = np.asarray(layer(z.astype(np.float32)))
     return z

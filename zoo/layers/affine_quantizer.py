@@ -54,8 +54,8 @@ class AffineGrid(NamedTuple):
 class AffineQuantizer(layers.Layer):
     """Uniform B-bit quantiser whose scale s and zero point z can be trained.
 
-    Of LORA's paper, IEEE Transactions on Wireless Communications 23(1), 2024, eq.
-    31-33, with u = (r - z) / s::
+    Of LORA's paper (Hu, Liu, Xie, Xue, Meng, Gunduz, IEEE Transactions on Wireless
+    Communications 23(1), 2024), eq. 31-33, with u = (r - z) / s::
 
         q = round(clip(u, n, p)),  r_hat = s q + z
                                  n < u < p       else

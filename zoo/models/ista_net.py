@@ -20,8 +20,9 @@ def build_ista_net(
 ) -> CsiAutoencoder:
     """ISTA-NET, a baseline of the LORA paper (not Zhang and Ghanem's ISTA-Net).
 
-    "A Learnable Optimization and Regularization Approach to Massive MIMO CSI
-    Feedback", IEEE Transactions on Wireless Communications 23(1), 2024.
+    Hu, Liu, Xie, Xue, Meng, Gunduz, "A Learnable Optimization and Regularization
+    Approach to Massive MIMO CSI Feedback", IEEE Transactions on Wireless
+    Communications 23(1), 2024.
 
     x in R^N, N = 2 N_t N_a, is the zero-centred CSI; A `[M, N]` is one variable of
     encoder and decoder::

@@ -27,8 +27,9 @@ def build_lora(
 ) -> CsiAutoencoder:
     """LORA, learnable optimisation and regularisation algorithm.
 
-    "A Learnable Optimization and Regularization Approach to Massive MIMO CSI
-    Feedback", IEEE Transactions on Wireless Communications 23(1), 2024.
+    Hu, Liu, Xie, Xue, Meng, Gunduz, "A Learnable Optimization and Regularization
+    Approach to Massive MIMO CSI Feedback", IEEE Transactions on Wireless
+    Communications 23(1), 2024.
 
     x in R^N, N = 2 N_t N_a, is the zero-centred CSI; A `[M, N]` is one variable of
     encoder and decoder::
@@ -101,8 +102,9 @@ def _table3() -> dict[str, Variant]:
 SPEC = ModelSpec(
     name="lora",
     build=build_lora,
-    paper="A Learnable Optimization and Regularization Approach to Massive MIMO CSI "
-    "Feedback, IEEE Transactions on Wireless Communications 23(1), 2024",
+    paper="Hu, Liu, Xie, Xue, Meng, Gunduz: A Learnable Optimization and "
+    "Regularization Approach to Massive MIMO CSI Feedback, IEEE Transactions on "
+    "Wireless Communications 23(1), 2024",
     licence="no public code",
     published={"1/16": {"rma_nlos": -29.21}, "1/64": {"rma_nlos": -20.04}},
     variants={

@@ -27,8 +27,9 @@ def build_tilista_joint(
 ) -> CsiAutoencoder:
     """TiLISTA-Joint, the strongest baseline of the LORA paper.
 
-    "A Learnable Optimization and Regularization Approach to Massive MIMO CSI
-    Feedback", IEEE Transactions on Wireless Communications 23(1), 2024.
+    Hu, Liu, Xie, Xue, Meng, Gunduz, "A Learnable Optimization and Regularization
+    Approach to Massive MIMO CSI Feedback", IEEE Transactions on Wireless
+    Communications 23(1), 2024.
 
     x in R^N, N = 2 N_t N_a, is the zero-centred CSI; A `[M, N]` is one variable of
     encoder and decoder; W `[M, N]`, E `[code, N]` and D `[N, code]` are the same in all
