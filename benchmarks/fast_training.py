@@ -96,6 +96,27 @@ def zoo() -> list[dict]:
     return found
 
 
+def zoo_table(rows: list[dict]) -> str:
+    """Markdown table of `zoo`, best first, the KLT line among the networks."""
+    line = rows[0]["nmse_pca_db"]
+    found = [
+        (r["nmse_db"], r["model"], r["init"], f"{r['lr']:g}", f"{r['rho']:.4f}")
+        + tuple(f"{r[f'{side}_macs'] / 1e6:.2f}M" for side in ("ue", "bs"))
+        + (f"{r['train_seconds'] / 60:.0f}",)
+        for r in rows
+    ]
+    macs = f"{CODEWORD_DIM * 2048 / 1e6:.2f}M"
+    found.append((line, "linear KLT", "", "", "", macs, macs, ""))
+    lines = [
+        "| network | start | peak rate | NMSE [dB] | rho | UE MACs | BS MACs | min |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for nmse_db, name, init, lr, *others in sorted(found):
+        cells = [name, init, lr, f"{nmse_db:.2f}", *others]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def summary(rows: list[dict]) -> list[dict]:
     """Mean and spread over seeds of NMSE and of its distance to the KLT line."""
     result = []
@@ -134,6 +155,8 @@ def main(argv: list[str]) -> None:
     if argv[1] == "seeds":
         result["summary"] = summary(rows)
         print(*result["summary"], sep="\n")
+    if argv[1] == "zoo":
+        print(zoo_table(rows))
     if _JSON.value:
         files.write_json(Path(_JSON.value), result)
 

@@ -77,7 +77,7 @@ def test_later_training_moves_the_quantiser_alone(tiny_config, tmp_path):
         )
         assert all(np.array_equal(a, b) for a, b in pairs), part
     assert float(after.quantizer.log_gain) != 0
-    third = {**later, "epochs": 1, "lr": 1e-9, "weights": second.path}
+    third = {**later, "epochs": 1, "lr": 1e-9, "lr_min": 0.0, "weights": second.path}
     again = train.train(tiny_config(tmp_path / "third", **third | _text(third)))
     assert _grid(again).scale == pytest.approx(float(_grid(second).scale), rel=1e-5)
 

@@ -120,5 +120,11 @@ def test_shipping_needs_an_evaluation_of_these_weights(shipped, evaluated):
         pretrained.ship(shipped, "again")
 
 
+def test_weights_of_others_are_not_shipped(shipped):
+    files.write_json(shipped.path / "source.json", {"origin": "published_checkpoint"})
+    with pytest.raises(ValueError, match="converted weights of others"):
+        pretrained.ship(shipped, "again")
+
+
 def test_command_line():
     assert_one_line_error(run_command("zoo.pretrained"), "--run=DIR", "--name=NAME")

@@ -141,8 +141,14 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
 
     Raises:
         FileNotFoundError: the run was not evaluated.
-        ValueError: the evaluation is of other weights, or the weights are too large.
+        ValueError: the weights are of others or too large, or the evaluation is not
+            theirs.
     """
+    if (run.path / "source.json").is_file():
+        raise ValueError(
+            f"{run.path} holds converted weights of others: they cannot be shipped "
+            "under the licence of this project"
+        )
     row = files.read_json(run.path / "evaluation.json")
     if row["weights_sha256"] != files.sha256(run.weights):
         raise ValueError(
