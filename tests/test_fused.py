@@ -61,7 +61,12 @@ def test_kernel_and_its_gradient_against_autodiff(channels, skip, slope):
 
 def _fused(model):
     link = Link(model, fused=True)
-    return lambda csi, training: in_a_row(csi, [link.encode, link.repair, link.decode])
+
+    def forward(csi, training):
+        codeword = in_a_row(csi, [link.encode, link.repair])
+        return link.decode(codeword, csi)[0]
+
+    return forward
 
 
 def _training_pass(network, forward, csi):
@@ -92,6 +97,15 @@ def test_network_equals_the_float64_keras_network(name):
         assert error < 1e-3 * np.linalg.norm(reference) + 1e-8
     for weight, reference in zip(ours[2], expected[2], strict=True):
         np.testing.assert_allclose(weight, reference, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["csinet_plus_sm", "csinet_plus_pm"])
+def test_all_rates_equal_those_of_the_joint_network(name):
+    csi = np.random.default_rng(0).random((6, 16, 16, 2)).astype(np.float32)
+    model = registry.build(name, (16, 16, 2), 64)
+    outputs = model.joint(csi, training=True)
+    for ours, expected in zip(Link(model, True).joint(csi), outputs, strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
 def test_on_csi_it_is_closer_to_float64_than_keras_own():

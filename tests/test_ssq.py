@@ -41,7 +41,7 @@ def test_staircase_against_the_sum(bits):
     layer = _fitted(bits, beta=11.0)
     half = 2 ** (bits - 1)
     kappa = np.asarray(layer.kappa, np.float64)
-    x = half * kappa * CODEWORD[:, :, None]
+    x = (half * kappa * CODEWORD)[:, :, None]
     edges = np.arange(-half, half - 1) + 0.5
     assert len(edges) == 2**bits - 1
     total = (1 / (1 + np.exp(-11.0 * (x - edges)))).sum(-1) - half

@@ -79,7 +79,7 @@ class FusedNetwork:
             inputs: the model's input, float32.
 
         Returns:
-            The model's output.
+            The model's output, or the list of them.
         """
         values = {id(self._model.inputs[0]): inputs}
         for layer in self._graph.layers:
@@ -93,7 +93,8 @@ class FusedNetwork:
                 values |= {id(tensor): out for tensor in group.outputs}
             else:
                 values[id(layer.output)] = layer(x, training=True)
-        return values[id(self._model.outputs[0])]
+        found = [values[id(tensor)] for tensor in self._model.outputs]
+        return found if len(found) > 1 else found[0]
 
     def _only_user(self, tensor, kinds):
         users = self._graph.users(tensor)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from zoo import noise
 from zoo.fused import FusedNetwork
+from zoo.keras_compat import Model
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.models.autoencoder import CsiAutoencoder, in_a_row
 
@@ -26,6 +27,7 @@ class Link:
         encode: CSI `[batch, N_t, N_a, 2]` float32 to codeword `[batch, M]`.
         repair: received codeword to the decoder's.
         decode: codeword and true CSI to CSI and what adds to each example's loss.
+        joint: of a network that trains several rates: CSI to the CSI of every rate.
     """
 
     def __init__(self, model: CsiAutoencoder, fused: bool):
@@ -44,6 +46,12 @@ class Link:
         else:
             decoder = training(model.decoder)
             self.decode = lambda codeword, csi: (decoder(codeword), 0.0)
+        if model.joint is not None:
+            nested = [part for part in model.joint.layers if isinstance(part, Model)]
+            encode, *decoders = map(training, nested)
+            self.joint = lambda csi: [
+                decode(z) for decode, z in zip(decoders, encode(csi), strict=True)
+            ]
 
     def send(self, codeword, seed: int, draw: tf.Tensor):
         """What the quantiser, or the entropy bottleneck, makes of a codeword.

@@ -67,24 +67,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
 def _start(trainer, run, validation, chief: bool) -> dict:
     """Progress before the first epoch; initial weights other than the paper's."""
     state = {"epoch": 0, "best_db": math.inf, "seconds": 0}
-    settings, began = trainer.settings, time.monotonic()
-    if settings.weights:
-        source = pretrained.load(settings, trainer.model)
-    elif settings.init != "paper":
-        fitted = registry.get(settings.model).fitted_start
-        if not fitted:
-            raise ValueError(
-                f"--init={settings.init} cannot start --model={settings.model}: no "
-                "signal passes its layers linearly; use --init=paper"
-            )
-        csi = data.training_examples(settings, klt_start.EXAMPLES)
-        if callable(fitted):
-            fitted(trainer.model, csi)
-        else:
-            klt_start.initialise(trainer.model, csi, settings.init == "klt_exact")
-        source = f"{len(csi)} examples"
-    else:
-        source = None
+    began = time.monotonic()
+    source = _initialise(trainer)
     _fit_quantizer(trainer)
     if source is None:
         return state
@@ -99,6 +83,27 @@ def _start(trainer, run, validation, chief: bool) -> dict:
         run.save_weights(trainer.model)
         run.append_metrics(_record(trainer, state, state["best_db"]))
     return state
+
+
+def _initialise(trainer):
+    """Set initial weights other than the paper's; returns where they are from."""
+    settings = trainer.settings
+    if settings.weights:
+        return pretrained.load(settings, trainer.model)
+    if settings.init == "paper":
+        return None
+    fitted = registry.get(settings.model).fitted_start
+    if not fitted:
+        raise ValueError(
+            f"--init={settings.init} cannot start --model={settings.model}: no signal "
+            "passes its layers linearly; use --init=paper"
+        )
+    csi = data.training_examples(settings, klt_start.EXAMPLES)
+    if callable(fitted):
+        fitted(trainer.model, csi)
+    else:
+        klt_start.initialise(trainer.model, csi, settings.init == "klt_exact")
+    return f"{len(csi)} examples"
 
 
 def _fit_quantizer(trainer) -> None:

@@ -108,7 +108,7 @@ class Trainer:
         if self.noise_ratio:
             noisy = noise.fresh(csi, self.noise_ratio, settings.seed, draw)
         if self.model.joint is not None:
-            return tf.stack(self.model.joint(noisy, training=True), 1) - csi[:, None], 0
+            return tf.stack(self._link.joint(noisy), 1) - csi[:, None], 0
         codeword = self._link.encode(noisy)
         arrived, rate = self._link.send(codeword, settings.seed, draw)
         if feedback.is_noisy(settings):
