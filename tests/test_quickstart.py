@@ -126,3 +126,16 @@ def test_there_is_a_flagfile_for_every_published_row():
     assert len(wanted) == figures
     text = wanted["crnet_7x7_4_outdoor.cfg"]
     assert '--model_args={"head": "7x7"}' in text and "-11.84 dB" in text
+
+
+def test_fast_flagfiles_say_what_was_measured():
+    from zoo import published
+
+    stored = {path.name: path.read_text() for path in published.FAST.glob("*.cfg")}
+    assert stored == published.fast_flagfiles(), "run python -m zoo.published"
+    rows = json.loads(published.FAST_ROWS.read_text())["rows"]
+    assert "crnet.cfg" in stored and len(stored) == len(rows)
+    for row in rows:
+        assert row["origin"] == "ours" and not row["train_commit"].endswith("-dirty")
+        assert "/tmp" not in json.dumps(row)
+        assert f"| {row['model']} |" in (ROOT / "README.md").read_text()
