@@ -12,6 +12,15 @@ import tensorflow as tf
 from tests.conftest import ROOT
 from zoo.keras_compat import Model, keras
 
+# Options with which large networks are small at 16 x 16 and M = 64.
+SMALL = {
+    "csinet_lstm": {"first_dim": 96},
+    "deepcmc": {"filters": 8},
+    "fista_net": {"phases": 3, "channels": 4},
+    "ista_net_cnn": {"phases": 2, "channels": 4},
+    "tilista_joint": {"blocks": 3, "code": 520},
+}
+
 
 def randomise(model, rng, scale=1.0) -> dict[str, np.ndarray]:
     """Draw all weights, variances above 0.5; returns them by `layer/name`."""

@@ -195,12 +195,12 @@ def test_unusable_options_are_refused(name, args, message):
 
 OTHERS = [
     pytest.param(name, marks=pytest.mark.slow)
-    for name in ("acrnet", "bcsinet", "cllwcsinet", "crnet", "csinet_plus", "transnet")
+    for name in ("acrnet", "bcsinet", "cllwcsinet", "csinet", "csinet_plus", "transnet")
 ]
 
 
 @pytest.mark.parametrize("name", QUANTIZERS)
-@pytest.mark.parametrize("model", ["csinet", "lora", *OTHERS])
+@pytest.mark.parametrize("model", ["lora", *OTHERS])
 def test_any_network_takes_any_quantiser(model, name):
     """One update of every combination moves the network and keeps the loss finite."""
     settings = ExperimentConfig(

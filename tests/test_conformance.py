@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from tests.network_checks import SMALL
 from zoo import export, registry
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
@@ -18,13 +19,6 @@ from zoo.models.autoencoder import CsiAutoencoder
 from zoo.trainer import Trainer
 
 SHAPE, CODEWORD_DIM = (16, 16, 2), 64
-SMALL = {
-    "csinet_lstm": {"first_dim": 96},
-    "deepcmc": {"filters": 8},
-    "fista_net": {"phases": 3, "channels": 4},
-    "ista_net_cnn": {"phases": 2, "channels": 4},
-    "tilista_joint": {"blocks": 3, "code": 520},
-}
 SCENARIOS = {"indoor", "outdoor", "rma_nlos"}
 
 
@@ -44,7 +38,7 @@ def _csi(name: str, count: int = 8) -> np.ndarray:
 
 
 # Their siblings go through the same code in the default run.
-SLOW = ("cl_acrnet", "cl_csinet", "csinet_plus_pm")
+SLOW = ("cl_acrnet", "cl_csinet", "csinet_plus_pm", "ista_net", "ista_net_cnn")
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in sorted(registry.MODELS)

@@ -29,14 +29,19 @@ def _grid(run):
     return run.load().quantizer.frozen()
 
 
-def test_grid_is_fitted_and_then_trained(joint, tiny_config, tmp_path):
+@pytest.mark.slow
+def test_qat_keeps_the_fitted_grid(joint, tiny_config, tmp_path):
+    fixed = train.train(tiny_config(tmp_path / "qat", **LSZQ | {"quantizer": "qat"}))
+    quantizer = joint.load().quantizer
+    assert not fixed.load().quantizer.trainable_weights
+    assert _grid(fixed).scale == pytest.approx(float(quantizer.first_scale), rel=0.3)
+
+
+def test_grid_is_fitted_and_then_trained(joint):
     bits, scale, zero = _grid(joint)
     assert bits == 4 and 0 < scale < 1
     quantizer = joint.load().quantizer
     assert float(quantizer.log_gain) != 0 and float(quantizer.shift) != 0
-    fixed = train.train(tiny_config(tmp_path / "qat", **LSZQ | {"quantizer": "qat"}))
-    assert not fixed.load().quantizer.trainable_weights
-    assert _grid(fixed).scale == pytest.approx(float(quantizer.first_scale), rel=0.3)
 
 
 def test_bits_cost_what_quantising_costs(joint):
@@ -58,6 +63,7 @@ def test_export_holds_the_learned_grid(joint, tmp_path):
     assert stored["quantizer"] == codec["quantizer"]
 
 
+@pytest.mark.slow
 def test_one_grid_per_entry_is_exported(tiny_config, tmp_path):
     changes = {**LSZQ, "quantizer_args": '{"per_entry": true}', "epochs": 1}
     run = train.train(tiny_config(tmp_path / "run", **changes))

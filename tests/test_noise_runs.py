@@ -65,7 +65,7 @@ def test_codec_without_loss_leaves_the_noise(noisy_run, monkeypatch):
     """With encoder and decoder the identity, all that is left is the noise."""
 
     class Identity:
-        encoder = decoder = receiver = None
+        encoder = decoder = receiver = quantizer = None
 
         def predict(self, values, **_):
             return values

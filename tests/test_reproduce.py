@@ -49,7 +49,6 @@ def test_runs_are_named_by_what_they_are(lab):
 
 def test_table1_end_to_end(lab, monkeypatch):
     monkeypatch.chdir(ROOT)
-    lab = Lab(lab.runner, "fast", seeds=2)
     result = reproduce.make("lora.table1", lab)
     entries = result["entries"]
     assert [e["series"] for e in entries] == ["mlp"] * 4 + ["cnn"] * 4
