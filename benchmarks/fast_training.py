@@ -22,8 +22,7 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files, registry
-from zoo.experiments.runner import settings_of
-from zoo.quickstart import step
+from zoo.experiments.runner import evaluated, settings_of
 
 FLAGFILES = Path("zoo/flagfiles")
 RATIOS = (16, 4)
@@ -49,14 +48,10 @@ def row(name: str, ratio: int, **overrides) -> dict:
         ValueError: a command failed (it has printed why).
     """
     run = Path(_DIRECTORY.value) / name
-    result = run / "evaluation.json"
-    if not result.is_file():
-        options = [f"--{key}={value}" for key, value in overrides.items()]
-        flagfile = f"--flagfile={FLAGFILES / f'crnet_fast_{ratio}.cfg'}"
-        where = [f"--run_dir={run}", f"--data_dir={_DATA_DIR.value}"]
-        step("zoo.train", flagfile, *options, *where)
-        step("zoo.evaluate", f"--run={run}", f"--json={result}")
-    values = files.read_json(result)
+    options = [f"--{key}={value}" for key, value in overrides.items()]
+    flagfile = f"--flagfile={FLAGFILES / f'crnet_fast_{ratio}.cfg'}"
+    where = [f"--run_dir={run}", f"--data_dir={_DATA_DIR.value}"]
+    values = evaluated(run, flagfile, *options, *where)
     print(name, " ".join(f"{key} {values[key]}" for key in SHOWN), flush=True)
     return {"name": name, **overrides, **values}
 

@@ -52,12 +52,9 @@ def render(result: dict) -> str:
     lines = [f"{result['title']}, {result['unit']} ({result['budget']})"]
     lines.append(f"{'':<20}{result['x']:>16}{'paper':>14}{'ours':>14}{'seeds':>7}")
     for e in result["entries"]:
-        paper = "" if e["paper"] is None else f"{e['paper']:,.4g}"
-        if isinstance(e["paper"], int):
-            paper = f"{e['paper']:,}"
-        ours = (
-            f"{e['ours']:,.0f}" if isinstance(e["paper"], int) else f"{e['ours']:.2f}"
-        )
+        form = ",.0f" if isinstance(e["paper"], int) else ".2f"
+        paper = "" if e["paper"] is None else f"{e['paper']:{form}}"
+        ours = f"{e['ours']:{form}}"
         count = len(e["ours_by_seed"])
         lines.append(f"{e['series']:<20}{e['x']:>16}{paper:>14}{ours:>14}{count:>7}")
     for verdict in result["claims"]:

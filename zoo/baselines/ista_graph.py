@@ -14,7 +14,7 @@ class IstaGraph(tf.Module):
 
     x = soft(x - alpha A^T (A x - y), alpha lambda), x_0 = 0, alpha = 1 / ||A||^2 and
     lambda a share of max|A^T y| of each sample, as `zoo.baselines.sparse.lasso` with
-    the same number of iterations. It is there for timing and for export.
+    the same number of iterations. It is there for timing.
 
     Args:
         a: measurement matrix `[M, N]`.

@@ -13,7 +13,7 @@ from absl import flags
 from zoo import config, files
 from zoo.config import ExperimentConfig
 from zoo.quickstart import step
-from zoo.run_directory import MAY_CHANGE, RunDirectory
+from zoo.run_directory import MAY_CHANGE
 
 
 def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfig:
@@ -36,6 +36,23 @@ def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfi
     if rest:
         raise ValueError(f"{flagfile} {extra}: {rest} are not flags")
     return dataclasses.replace(config.from_flags(values), **overrides)
+
+
+def evaluated(run: Path, *training: str) -> dict:
+    """Results row of a run, trained and evaluated where it was not before.
+
+    Args:
+        run: its directory.
+        *training: flags of zoo.train that say what it is.
+
+    Raises:
+        ValueError: a command failed (it has printed why).
+    """
+    result = run / "evaluation.json"
+    if not result.is_file():
+        step("zoo.train", *training)
+        step("zoo.evaluate", f"--run={run}", f"--json={result}")
+    return files.read_json(result)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,16 +87,12 @@ class Runner:
             ValueError: a command failed (it has printed why), or unusable flags.
         """
         settings = self.settings(name, **overrides)
-        run = RunDirectory(settings.resolved_run_dir)
-        result = run.path / "evaluation.json"
-        if not result.is_file():
-            flagfile = self.directory / f"{run.path.name}.cfg"
-            files.write_text(flagfile, settings.to_flags())
-            step("zoo.train", f"--flagfile={flagfile}")
-            step("zoo.evaluate", f"--run={run.path}", f"--json={result}")
-        row = files.read_json(result)
-        print(f"{run.path.name}: {row['nmse_db']:.2f} dB", flush=True)
-        return {**row, "run": run.path.name}
+        run = settings.resolved_run_dir
+        flagfile = self.directory / f"{run.name}.cfg"
+        files.write_text(flagfile, settings.to_flags())
+        row = evaluated(run, f"--flagfile={flagfile}")
+        print(f"{run.name}: {row['nmse_db']:.2f} dB", flush=True)
+        return {**row, "run": run.name}
 
     def baseline(self, name: str, **overrides) -> dict:
         """Results row of a classic method on the same data (`python -m zoo.baseline`).

@@ -93,10 +93,15 @@ class SumOfSigmoidsQuantizer(layers.Layer):
         Args:
             codeword: `[n, M]`, what the encoder gives for training CSI.
         """
-        half = 2.0 ** (self.bits - 1)
+        half = self.grid.half
         largest = max(float(np.abs(codeword).max()), 1e-12)
         share = max(half - 1, 0.5) / half
         self.kappa.assign(np.full(self.kappa.shape, share / largest, np.float32))
+
+    @property
+    def grid(self) -> SsqGrid:
+        """The levels with the current kappa, which gradients reach."""
+        return SsqGrid(self.bits, tf.convert_to_tensor(self.kappa))
 
     def frozen(self) -> SsqGrid:
         """The levels as constants, for exported graphs."""
@@ -104,19 +109,18 @@ class SumOfSigmoidsQuantizer(layers.Layer):
 
     def indices(self, r):
         """Quantise `[batch, M]` float32 to `[batch, M]` int32 in [0, 2^K - 1]."""
-        return SsqGrid(self.bits, tf.convert_to_tensor(self.kappa)).indices(r)
+        return self.grid.indices(r)
 
     def dequantize(self, indices):
         """Map `[batch, M]` int32 indices to `[batch, M]` float32."""
-        grid = SsqGrid(self.bits, tf.convert_to_tensor(self.kappa))
-        return grid.dequantize(indices)
+        return self.grid.dequantize(indices)
 
     def call(self, r, training=False):
         """Quantise `[batch, M]`: the staircase in training, rounded otherwise."""
         if not training:
             return self.dequantize(self.indices(r))
-        half = 2.0 ** (self.bits - 1)
-        kappa = tf.convert_to_tensor(self.kappa)
+        grid = self.grid
+        half, kappa = grid.half, grid.kappa
         x = half * kappa * tf.cast(r, "float32")
         edges = tf.range(-half, half - 1) + 0.5
         steps = tf.sigmoid(self.beta * (x[..., None] - edges))

@@ -139,44 +139,30 @@ class ShrinkageBlock(Block):
         return self.sensing_macs()
 
 
-class TiedBlock(Block):
-    """TiLISTA: D soft(E (x - gamma W^T (A x - v)), theta), gamma and theta learned.
+class TiedBlock(ShrinkageBlock):
+    """TiLISTA: D soft(E (x - alpha W^T (A x - v)), theta), alpha and theta learned.
 
     Args:
         sensing: see `Block`.
         back: built FC layer without bias, its kernel is W^T `[N, M]`.
         coder: `SparseCoder`, E and D.
-        gamma: initial step.
-        theta: initial threshold.
+        **kwargs: of `ShrinkageBlock`.
     """
 
-    def __init__(
-        self, sensing, back, coder, gamma: float = 1.0, theta: float = 1e-3, **kwargs
-    ):
+    def __init__(self, sensing, back, coder, **kwargs):
         super().__init__(sensing, **kwargs)
         self.back, self.coder = back, coder
-        self.initial = gamma, theta
 
     def build(self, input_shape):
-        """Create gamma and theta."""
-        gamma, theta = self.initial
-        self.gamma, self.theta = (
-            self.scalar("gamma", gamma),
-            self.scalar("theta", theta),
-        )
+        """Create alpha and theta."""
         build_once(self.coder, (None, self.sensing.kernel.shape[0]))
         super().build(input_shape)
 
     def iterate(self, x, v):
         """Next x."""
         error = residual(x, v, self.sensing.kernel)
-        step = -self.gamma * adjoint(error, self.back.kernel)
+        step = -self.alpha * adjoint(error, self.back.kernel)
         return self.coder(step if x is None else x + step, theta=self.theta)
-
-    def start_neutral(self, theta: float) -> None:
-        """Leave the gradient step and almost no shrinkage: gamma 1."""
-        self.gamma.assign(1.0)
-        self.theta.assign(theta)
 
     def macs(self) -> int:
         """Multiply-accumulates of one example."""

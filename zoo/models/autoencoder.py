@@ -112,6 +112,16 @@ def check_sizes(csi_shape, codeword_dim: int) -> tuple[int, int, int]:
     return shape
 
 
+def check_count(name: str, value) -> None:
+    """Refuse an option that is not a positive number of something.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}, expected a positive integer")
+
+
 def csi_input(csi_shape, name: str = "csi"):
     """Encoder input `[batch, N_t, N_a, 2]`, float32 in [0, 1]."""
     return keras.Input(shape=tuple(csi_shape), name=name)

@@ -8,6 +8,7 @@ from zoo.keras_compat import PYTORCH_BN, Model, layers, leaky_relu
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.models.autoencoder import (
     CsiAutoencoder,
+    check_count,
     check_sizes,
     codeword_input,
     connect,
@@ -82,8 +83,7 @@ def build_deepcmc(
             f"codeword_dim is {codeword_dim}, expected a multiple of {positions}, the "
             f"positions of the last feature map for csi_shape {csi_shape}"
         )
-    if not isinstance(filters, int) or filters < 1:
-        raise ValueError(f"filters is {filters!r}, expected a positive integer")
+    check_count("filters", filters)
     if rate_weight < 0:
         raise ValueError(f"rate_weight is {rate_weight}, expected 0 or more")
     channels = codeword_dim // positions

@@ -6,6 +6,7 @@ from zoo.keras_compat import Model
 from zoo.layers.unfolded_cnn import FistaNetPhase, Penalty
 from zoo.models.autoencoder import (
     CsiAutoencoder,
+    check_count,
     check_sizes,
     codeword_input,
     connect,
@@ -14,7 +15,6 @@ from zoo.models.autoencoder import (
 from zoo.models.spec import ModelSpec, rows
 from zoo.models.unfolding import (
     SENSING,
-    check_count,
     csi_of,
     sensing_encoder,
     start_at_klt,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from zoo.layers.unfolding import ShrinkageBlock
-from zoo.models.autoencoder import CsiAutoencoder, check_sizes, connect
+from zoo.models.autoencoder import CsiAutoencoder, check_count, check_sizes, connect
 from zoo.models.lora import SPEC as LORA
 from zoo.models.spec import ModelSpec
 from zoo.models.unfolding import (
     SENSING,
-    check_count,
     sensing_encoder,
     start_at_klt,
     unfolded_decoder,

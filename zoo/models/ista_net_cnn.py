@@ -9,6 +9,7 @@ from zoo.layers.random_projection import RandomProjection
 from zoo.layers.unfolded_cnn import IstaNetPhase, Penalty
 from zoo.models.autoencoder import (
     CsiAutoencoder,
+    check_count,
     check_sizes,
     codeword_input,
     connect,
@@ -20,7 +21,6 @@ from zoo.models.unfolding import (
     SENSING,
     START_THETA,
     centred_csi_input,
-    check_count,
     csi_of,
 )
 from zoo.regression import ridge_regression

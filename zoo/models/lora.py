@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from zoo.layers.regularisers import CnnRegulariser, MlpRegulariser
 from zoo.layers.unfolding import DescentBlock
-from zoo.models.autoencoder import CsiAutoencoder, check_sizes, connect
+from zoo.models.autoencoder import CsiAutoencoder, check_count, check_sizes, connect
 from zoo.models.spec import ModelSpec, Variant
 from zoo.models.unfolding import (
     SENSING,
-    check_count,
     sensing_encoder,
     start_at_klt,
     unfolded_decoder,

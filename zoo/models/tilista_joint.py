@@ -5,12 +5,17 @@ from __future__ import annotations
 from zoo.keras_compat import layers
 from zoo.layers.regularisers import SparseCoder
 from zoo.layers.unfolding import TiedBlock
-from zoo.models.autoencoder import CsiAutoencoder, check_sizes, connect, flat_size
+from zoo.models.autoencoder import (
+    CsiAutoencoder,
+    check_count,
+    check_sizes,
+    connect,
+    flat_size,
+)
 from zoo.models.lora import SPEC as LORA
 from zoo.models.spec import ModelSpec
 from zoo.models.unfolding import (
     SENSING,
-    check_count,
     sensing_encoder,
     start_at_klt,
     unfolded_decoder,
@@ -37,7 +42,7 @@ def build_tilista_joint(
 
         encoder (UE): v = A x
         decoder (BS): x_0 = 0
-                      x_t = D soft(E (x_(t-1) - gamma_t W^T (A x_(t-1) - v)), theta_t)
+                      x_t = D soft(E (x_(t-1) - alpha_t W^T (A x_(t-1) - v)), theta_t)
 
     Parameters N M at the UE; N (M + 2 code) + 2 blocks = 11,468,820 at 1/4 and
     10,485,780 at 1/64 at the BS (Table IV), which holds a copy of A besides. The paper
@@ -46,7 +51,7 @@ def build_tilista_joint(
     Args:
         csi_shape: (N_t, N_a, 2).
         codeword_dim: codeword length M.
-        blocks: iterations, each with its own gamma and theta.
+        blocks: iterations, each with its own alpha and theta.
         code: length of the sparse code, at least N to start as the identity.
 
     Returns:
@@ -57,7 +62,7 @@ def build_tilista_joint(
 
     Deviations: the paper's text gives no shapes; blocks and code follow from its
     parameter counts, the place of the transform is our choice. W starts as A with
-    orthonormal rows, D as the transpose of E with orthonormal columns, gamma at 1 and
+    orthonormal rows, D as the transpose of E with orthonormal columns, alpha at 1 and
     theta at 0.001, so that the first block is the projection A^T v.
     """
     shape = check_sizes(csi_shape, codeword_dim)

@@ -51,16 +51,6 @@ def csi_of(x, csi_shape):
     return layers.Rescaling(1.0, 0.5, dtype="float32", name="csi_hat")(x)
 
 
-def check_count(name: str, value) -> None:
-    """Refuse an option that is not a positive number of something.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is {value!r}, expected a positive integer")
-
-
 def klt_kernel(csi: np.ndarray, codeword_dim: int) -> np.ndarray:
     """A^T `[N, M]` whose rows are the principal components: A^T A x is the KLT's x.
 
