@@ -92,9 +92,11 @@ def test_network_equals_the_float64_keras_network(name):
     finally:
         set_precision("float32")
     np.testing.assert_allclose(ours[0], expected[0], atol=1e-5)
+    # A bias in front of a batch normalisation has a gradient of zero, up to rounding.
+    rounding = 1e-6 * max(np.linalg.norm(reference) for reference in expected[1])
     for gradient, reference in zip(ours[1], expected[1], strict=True):
         error = np.linalg.norm(gradient - reference)
-        assert error < 1e-3 * np.linalg.norm(reference) + 1e-8
+        assert error < 1e-3 * np.linalg.norm(reference) + rounding
     for weight, reference in zip(ours[2], expected[2], strict=True):
         np.testing.assert_allclose(weight, reference, atol=1e-5)
 

@@ -23,6 +23,7 @@ def noisy_run(tiny_config, tmp_path_factory) -> RunDirectory:
     return train.train(tiny_config(tmp_path_factory.mktemp("noisy") / "run", **NOISY))
 
 
+@pytest.mark.slow
 def test_resumed_run_repeats_the_noise(noisy_run, tiny_config, tmp_path, monkeypatch):
     append = RunDirectory.append_metrics
 

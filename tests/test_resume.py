@@ -151,6 +151,7 @@ def _outputs(processes):
             process.kill()
 
 
+@pytest.mark.slow
 def test_two_workers_end_with_the_same_weights(data_dir, tmp_path, tiny_run):
     processes = _workers(data_dir, tmp_path / "run", _free_ports(2))
     outputs = _outputs(processes)
