@@ -10,16 +10,32 @@ import numpy as np
 import tensorflow as tf
 
 from tests.conftest import ROOT
+from zoo import registry
 from zoo.keras_compat import Model, keras
+from zoo.models.autoencoder import alone
 
 # Options with which large networks are small at 16 x 16 and M = 64.
 SMALL = {
     "csinet_lstm": {"first_dim": 96},
     "deepcmc": {"filters": 8},
+    "dualnet_mp": {"magnitude_dim": 40},
     "fista_net": {"phases": 3, "channels": 4},
     "ista_net_cnn": {"phases": 2, "channels": 4},
     "tilista_joint": {"blocks": 3, "code": 520},
 }
+
+
+def side_inputs(name: str, csi: np.ndarray) -> tuple[tf.Tensor, ...]:
+    """What a network's decoder takes beside the codeword: magnitudes, or nothing."""
+    if not registry.get(name).takes_uplink:
+        return ()
+    h = np.random.default_rng(3).standard_normal(csi.shape) * 0.1
+    return (tf.constant(np.linalg.norm(h, axis=-1, keepdims=True), tf.float32),)
+
+
+def whole(model, csi, *side):
+    """Output of a network's autoencoder."""
+    return np.asarray(model.autoencoder(alone([tf.constant(csi), *side])))
 
 
 def randomise(model, rng, scale=1.0) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from tests.network_checks import SMALL
+from tests.network_checks import SMALL, side_inputs, whole
 from zoo import export, registry
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
@@ -60,7 +60,8 @@ def trained(request):
     )  # fmt: skip
     trainer = Trainer(settings, tf.distribute.get_strategy(), shape, 10)
     csi = _csi(name)
-    losses = [float(trainer.step(csi)) for _ in range(3)]
+    batch = np.concatenate([csi, *side_inputs(name, csi)], axis=-1)
+    losses = [float(trainer.step(batch)) for _ in range(3)]
     return name, trainer.model, losses
 
 
@@ -74,13 +75,17 @@ def test_parts_make_the_whole(trained):
     for part in (model.encoder, model.decoder):
         assert not any(isinstance(layer, Model) for layer in part.layers)
     csi = _csi(name, 3)
-    codeword, whole = model.transmit(csi), np.asarray(model.autoencoder(csi))
+    side = side_inputs(name, csi)
+    codeword, csi_hat = model.transmit(csi), whole(model, csi, *side)
     assert codeword.shape[0] == 3 and len(codeword.shape) == 2
-    assert whole.shape == csi.shape and whole.dtype == np.float32
-    np.testing.assert_allclose(model.receive(codeword), whole, atol=1e-6)
-    alone = np.concatenate([model.receive(model.transmit(x[None])) for x in csi])
-    np.testing.assert_allclose(alone, whole, atol=1e-5)  # no sample needs the others
-    if not registry.get(name).takes_sequences:
+    assert csi_hat.shape == csi.shape and csi_hat.dtype == np.float32
+    np.testing.assert_allclose(model.receive(codeword, *side), csi_hat, atol=1e-6)
+    for i, expected in enumerate(csi_hat):  # no sample needs the others
+        one = [x[i : i + 1] for x in (csi, *side)]
+        got = model.receive(model.transmit(one[0]), *one[1:])
+        np.testing.assert_allclose(got[0], expected, atol=1e-5)
+    spec = registry.get(name)
+    if not (spec.takes_sequences or spec.takes_uplink):
         assert codeword.shape[1] == CODEWORD_DIM
 
 
@@ -90,7 +95,8 @@ def test_weights_travel_bit_by_bit(trained, tmp_path):
     again = _build(name)
     again.trained.load_weights(tmp_path / "w.weights.h5")
     csi = _csi(name, 2)
-    np.testing.assert_array_equal(again.autoencoder(csi), model.autoencoder(csi))
+    side = side_inputs(name, csi)
+    np.testing.assert_array_equal(whole(again, csi, *side), whole(model, csi, *side))
     for ours, theirs in zip(again.trained.weights, model.trained.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, assert_one_line_error, run_command
-from tests.network_checks import SMALL
+from tests.network_checks import SMALL, side_inputs, whole
 from tests.test_model_counts import HEAD_MACS
 from zoo import __main__ as command
 from zoo import complexity, registry
@@ -34,10 +34,10 @@ def test_crnet_slope_reaches_every_leaky_relu():
     "name", [n for n, spec in registry.MODELS.items() if not spec.takes_sequences]
 )
 def test_other_csi_shapes(name):
-    args = {"filters": 4} if name == "deepcmc" else {}
-    model = registry.build(name, (16, 24, 2), 96, args)
+    own = {"deepcmc": {"filters": 4}, "dualnet_mp": {"magnitude_dim": 60}}
+    model = registry.build(name, (16, 24, 2), 96, own.get(name))
     csi = np.full((2, 16, 24, 2), 0.5, np.float32)
-    assert model.autoencoder(csi).shape == csi.shape
+    assert whole(model, csi, *side_inputs(name, csi)).shape == csi.shape
 
 
 @pytest.mark.parity
@@ -137,6 +137,7 @@ def test_command_line():
 
 LEGACY = """
 import json, sys, numpy as np
+from tests.network_checks import side_inputs, whole
 from zoo import complexity, registry
 from zoo.keras_compat import LEGACY
 assert LEGACY
@@ -145,7 +146,7 @@ for name, (shape, args) in json.loads(sys.argv[2]).items():
     model = registry.build(name, tuple(shape), 64, args)
     model.trained.load_weights(f"{sys.argv[1]}/{name}.weights.h5")
     csi = np.load(f"{sys.argv[1]}/{name}_csi.npy")
-    np.save(f"{sys.argv[1]}/{name}.npy", model.autoencoder(csi))
+    np.save(f"{sys.argv[1]}/{name}.npy", whole(model, csi, *side_inputs(name, csi)))
     counts[name] = complexity.summary(model)
 print(json.dumps(counts))
 """
@@ -179,6 +180,6 @@ def test_same_networks_on_tf_keras(tmp_path):
         assert counts[name] == complexity.summary(model)
         legacy = np.load(tmp_path / f"{name}.npy")
         assert legacy.std() > 1e-3
-        expected = np.asarray(model.autoencoder(csi[name]))
+        expected = whole(model, csi[name], *side_inputs(name, csi[name]))
         atol = 1e-5 * max(1, np.abs(expected).max())  # unfolded ones are not bounded
         np.testing.assert_allclose(legacy, expected, rtol=1e-5, atol=atol, err_msg=name)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from tfds_builders import build
-from zoo import metrics, noise, registry, scaling, stream
+from zoo import metrics, noise, registry, scaling, split_reader, stream
 from zoo.config import ExperimentConfig
 
 
@@ -30,6 +29,8 @@ class Split:
             truth before delay truncation; None where the data set has none.
         num_subcarriers: N_c; 1024 where the data set does not say.
         last_taps: of the N_a delays, those that are the last of all N_c.
+        uplink: what the BS measures of the same drops, magnitudes of the zero-centred
+            uplink float32 `[n, N_t, N_a, 1]`; None where the network takes none.
     """
 
     csi: np.ndarray
@@ -37,6 +38,12 @@ class Split:
     csi_freq: np.ndarray | None
     num_subcarriers: int
     last_taps: int = 0
+    uplink: np.ndarray | None = None
+
+    @property
+    def side(self) -> tuple[np.ndarray, ...]:
+        """What the decoder is given beside the codeword."""
+        return () if self.uplink is None else (self.uplink,)
 
     @property
     def h(self) -> np.ndarray:
@@ -73,7 +80,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         at_most: read only so many; 0: no limit.
 
     Raises:
-        ValueError: too few examples, NaN or infinity in them, or sequences.
+        ValueError: too few examples, NaN or infinity in them, or data that the network
+            does not take.
     """
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
     available = builder.info.splits[split].num_examples
@@ -83,55 +91,33 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         raise ValueError(
             f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
         )
-    _check_sequences(config, builder.info.features["csi"].shape)
+    split_reader.check_fits(config, builder.info.features)
     wanted = min(wanted, at_most or wanted)
-    with_freq = split == "test" and "csi_freq" in builder.info.features
-    csi, scale, csi_freq = _read(builder, f"{split}[:{wanted}]", wanted, with_freq)
-    if not np.isfinite(csi).all():
-        raise ValueError(f"{config.dataset}, split {split}: NaN or infinity in csi")
-    csi = scaling.rescale(csi, scale, config.scaling, builder)
+    names = {"csi", "scale"}
+    if registry.get(config.model).takes_uplink:
+        names |= {*split_reader.UPLINK}
+    if split == "test" and "csi_freq" in builder.info.features:
+        names |= {"csi_freq"}
+    stored = split_reader.read(builder, split, wanted, names)
+    arrays = split_reader.scaled(config, builder, stored)
     if config.num_frames:
-        csi = csi[:, : config.num_frames]
-        csi_freq = None if csi_freq is None else csi_freq[:, : config.num_frames]
+        arrays = {name: x[:, : config.num_frames] for name, x in arrays.items()}
+    csi, csi_freq = arrays["csi"], arrays.get("csi_freq")
     if csi_freq is not None:
+        csi_freq = metrics.to_complex(csi_freq)
         csi_freq = csi_freq.reshape(-1, *csi_freq.shape[-2:])
     metadata = builder.info.metadata or {}
     grid = int(metadata.get("num_subcarriers", 1024))
     ratio = noise.ratio(config, split, csi.shape[-2], grid)
     noisy = noise.stored(csi, ratio, config.seed, split)
-    return Split(noisy, csi, csi_freq, grid, int(metadata.get("last_taps", 0)))
+    last = int(metadata.get("last_taps", 0))
+    return Split(noisy, csi, csi_freq, grid, last, arrays.get("uplink"))
 
 
-def _check_sequences(config: ExperimentConfig, shape: tuple[int, ...]) -> None:
-    """Refuse sequences for a network of single snapshots, and the other way round."""
-    wanted, frames = registry.get(config.model).takes_sequences, config.num_frames
-    if wanted != (len(shape) == 4):
-        have = f"sequences {shape}" if len(shape) == 4 else f"single snapshots {shape}"
-        fix = "with" if wanted else "without"
-        raise ValueError(
-            f"{config.dataset} has {have}, which --model={config.model} does not take: "
-            f"choose a data set {fix} '_track'"
-        )
-    if frames and not (wanted and 2 <= frames <= shape[0]):
-        most = f"2 to {shape[0]}" if wanted else "0, there are no sequences"
-        raise ValueError(f"--num_frames={frames}: expected {most}")
-
-
-def _read(builder, split: str, count: int, with_freq: bool):
-    csi = np.empty((count, *builder.info.features["csi"].shape), np.float32)
-    scale = np.empty(count, np.float32)
-    freq = []
-    decoders = None if with_freq else tfds.decode.PartialDecoding({"csi", "scale"})
-    options = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
-    examples = builder.as_dataset(split=split, decoders=decoders, read_config=options)
-    start = 0
-    for batch in examples.batch(500).as_numpy_iterator():
-        stop = start + len(batch["csi"])
-        csi[start:stop], scale[start:stop] = batch["csi"], batch["scale"]
-        if with_freq:
-            freq.append(batch["csi_freq"][..., 0] + 1j * batch["csi_freq"][..., 1])
-        start = stop
-    return csi, scale, np.concatenate(freq).astype(np.complex64) if freq else None
+def parts(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """CSI `[..., 2]` of a training batch and, where there is one, uplink `[..., 1]`."""
+    csi, uplink = batch[..., :2], batch[..., 2:]
+    return (csi, uplink) if batch.shape[-1] > 2 else (csi,)
 
 
 def steps_per_epoch(num_train: int, batch_size: int) -> int:
@@ -211,10 +197,11 @@ def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
     size, seed = config.batch_size, config.seed
     if stream.parse(config.dataset)[1]:
         builder = open_builder(config.dataset, config.data_dir)
-        if len(builder.info.features["csi"].shape) != 3:
+        uplink = registry.get(config.model).takes_uplink
+        if len(builder.info.features["csi"].shape) != 3 or uplink:
             raise ValueError(
-                f"--dataset={config.dataset}: sequences are not streamed, drop "
-                f"':{stream.SUFFIX}'"
+                f"--dataset={config.dataset}: sequences and uplinks are not streamed, "
+                f"drop ':{stream.SUFFIX}'"
             )
         scale = (
             float(scaling.global_scale(builder)) if config.scaling == "global" else None
@@ -222,12 +209,15 @@ def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
         drops = stream.open_stream(config, builder.builder_config.simulation, scale)
         steps = steps_per_epoch(num_train(config, builder), size)
         return steps, functools.partial(stream.batches, drops, size, steps)
-    csi = load_split(config, "train").csi
+    train = load_split(config, "train")
+    examples = np.concatenate([train.csi, *train.side], axis=-1)
 
     def batches(start_epoch):
-        return contextlib.nullcontext(training_batches(csi, size, seed, start_epoch))
+        return contextlib.nullcontext(
+            training_batches(examples, size, seed, start_epoch)
+        )
 
-    return steps_per_epoch(len(csi), size), batches
+    return steps_per_epoch(len(examples), size), batches
 
 
 def training_examples(config: ExperimentConfig, count: int) -> np.ndarray:

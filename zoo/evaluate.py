@@ -18,24 +18,23 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli
-from zoo import complexity, data, feedback, files, metrics, plots
+from zoo import complexity, data, feedback, files, metrics, plots, registry, run_row
 from zoo.config import ExperimentConfig
-from zoo.config_checks import parse_object
 from zoo.entropy_coding import EntropyCodec
-from zoo.keras_compat import LEGACY
 from zoo.layers.entropy_model import EntropyBottleneck
-from zoo.models.autoencoder import CsiAutoencoder
-from zoo.results_row import data_set, frequency_metrics, klt_db, nmse_metrics
+from zoo.models.autoencoder import CsiAutoencoder, alone
+from zoo.results_row import frequency_metrics, klt_db, nmse_metrics
 from zoo.run_directory import RunDirectory
 
 BATCH = 500
 
 
-def decode(model: CsiAutoencoder, codeword: np.ndarray) -> np.ndarray:
+def decode(model: CsiAutoencoder, codeword: np.ndarray, *uplink) -> np.ndarray:
     """Zero-centred CSI `[snapshots, N_t, N_a, 2]` float32 of codewords `[n, M]`."""
     if model.receiver is not None:
         codeword = model.receiver.predict(codeword, batch_size=BATCH, verbose=0)
-    csi = model.decoder.predict(codeword, batch_size=BATCH, verbose=0)
+    inputs = alone([codeword, *uplink])
+    csi = model.decoder.predict(inputs, batch_size=BATCH, verbose=0)
     return metrics.frames(csi) - np.float32(0.5)
 
 
@@ -71,6 +70,7 @@ def evaluate(
     csi_noise: str | None = None,
     test_snr_db: float | None = None,
     feedback_snr_db: float | None = None,
+    uplink: str = "paired",
 ) -> tuple[dict, np.ndarray, np.ndarray]:
     """Evaluate a run's best weights on its test split, read once.
 
@@ -79,6 +79,7 @@ def evaluate(
         csi_noise: kind of test noise instead of the run's.
         test_snr_db: SNR of the test instead of the run's.
         feedback_snr_db: SNR of the codeword instead of the run's.
+        uplink: 'paired', or 'shuffled' to give each decoder that of another drop.
 
     Returns:
         The results row, and zero-centred truth and recovered CSI
@@ -104,24 +105,22 @@ def evaluate(
         )
     codeword = feedback.received(codeword, snr_db, settings.seed, "test")
     sent, bits = _send(model, settings, codeword, train.csi)
-    h_float = h_hat = decode(model, codeword)
+    side = _side(test, settings, uplink)
+    h_float = h_hat = decode(model, codeword, *side)
     if sent is not codeword:
-        h_hat = decode(model, sent)
+        h_hat = decode(model, sent, *side)
     row = {
-        **_identity(run, settings, builder, csi_shape, codeword.shape[1]),
-        **_noise(run.config(), settings),
+        **run_row.describe(run, settings, builder, (csi_shape, codeword.shape[1])),
         "feedback_snr_db": None if snr_db == math.inf else snr_db,
         **bits,
         **nmse_metrics(test.h, h_hat),
         "nmse_float_db": metrics.nmse_db(test.h, h_float),
-        "nmse_pca_db": klt_db(train, test, _length_per_snapshot(codeword, csi_shape)),
+        "nmse_pca_db": klt_db(train, test, _klt_length(settings, codeword, csi_shape)),
+        "uplink": uplink if side else None,
         **frequency_metrics(test, h_hat),
         **complexity.summary(model),
         "num_test": len(test.csi),
         "num_train": data.num_train(settings, builder),
-        **_training(run, settings),
-        **files.environment(),
-        "origin": _origin(run),
     }
     return row, test.h, h_hat
 
@@ -140,64 +139,27 @@ def _send(
     return codeword, {"feedback_bits": None}
 
 
-def _length_per_snapshot(codeword: np.ndarray, csi_shape) -> int:
-    """Codeword entries per snapshot; of sequences made even, for the KLT line."""
+def _side(test: data.Split, settings: ExperimentConfig, uplink: str) -> tuple:
+    """What the decoder is given beside the codeword."""
+    if uplink == "shuffled":
+        if not test.side:
+            raise ValueError(
+                f"--uplink=shuffled: --model={settings.model} takes no uplink"
+            )
+        return tuple(np.roll(x, 1, axis=0) for x in test.side)
+    return test.side
+
+
+def _klt_length(settings: ExperimentConfig, codeword: np.ndarray, csi_shape) -> int:
+    """Codeword entries per snapshot for the KLT line; of sequences made even.
+
+    With an uplink those that are compressed, not the signs or phases behind them.
+    """
+    if registry.get(settings.model).takes_uplink:
+        return settings.codeword_dim
     frames = csi_shape[:-3]
     length = codeword.shape[1] // (frames[0] if frames else 1)
     return length - length % 2 if frames else length
-
-
-def _origin(run: RunDirectory) -> str:
-    """'ours', or what the source.json of imported weights says."""
-    source = run.path / "source.json"
-    return files.read_json(source)["origin"] if source.is_file() else "ours"
-
-
-def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
-    return {
-        "model": settings.model,
-        "model_args": parse_object("model_args", settings.model_args),
-        **data_set(settings, builder),
-        "ratio": codeword_length / int(np.prod(csi_shape)),
-        "codeword_dim": settings.codeword_dim,
-        "bits": settings.bits,
-        "quantizer": settings.quantizer,
-        "receiver": settings.receiver,
-        "precision": "fp32",
-        "train_precision": settings.precision,
-        "keras": "tf_keras" if LEGACY else "keras 3",
-        "flags_sha256": files.sha256(run.path / "flags.cfg"),
-        "weights_sha256": files.sha256(run.weights),
-    }
-
-
-def _noise(trained: ExperimentConfig, tested: ExperimentConfig) -> dict:
-    """Noise of test and training; an SNR of None is clean CSI."""
-    return {
-        "csi_noise": tested.csi_noise,
-        "test_snr_db": tested.to_json()["test_snr_db"],
-        "train_csi_noise": trained.csi_noise,
-        "train_snr_db": trained.to_json()["train_snr_db"],
-        "train_feedback_snr_db": trained.to_json()["feedback_snr_db"],
-        "train_feedback_snr_low_db": trained.to_json()["feedback_snr_low_db"],
-    }
-
-
-def _training(run, settings) -> dict:
-    records = run.read_metrics()
-    best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}
-    trained = files.read_json(run.path / "env.json")
-    return {
-        "seed": settings.seed,
-        "init": settings.init,
-        "cpu_step": settings.cpu_step,
-        "epochs": records[-1]["epoch"] if records else 0,
-        "best_epoch": best.get("epoch"),
-        "batch_size": settings.batch_size,
-        "train_seconds": records[-1]["seconds"] if records else None,
-        "train_commit": trained["commit"],
-        "train_device": trained["device"],
-    }
 
 
 def _save_samples(target: Path, h: np.ndarray) -> None:
@@ -215,9 +177,10 @@ def main(argv: list[str]) -> None:
     run = RunDirectory(Path(flags.FLAGS.run))
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
-    name = "_".join(["evaluation", *(str(x) for x in noise if x is not None)])
+    changes = [*noise, None if flags.FLAGS.uplink == "paired" else flags.FLAGS.uplink]
+    name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
     target = Path(flags.FLAGS.json or run.path / f"{name}.json")
-    row, h, h_hat = evaluate(run, *noise)
+    row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink)
     with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
         plots.save_examples(h[:6], h_hat[:6], image)
     with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
@@ -240,5 +203,12 @@ if __name__ == "__main__":
     )
     flags.DEFINE_enum(
         "csi_noise", None, ["none", "awgn", "ls"], "noise instead of the run's"
+    )
+    flags.DEFINE_enum(
+        "uplink",
+        "paired",
+        ["paired", "shuffled"],
+        "give the decoder the drop's uplink, "
+        "or that of another one to see what it is worth",
     )
     cli.run(main)

@@ -10,7 +10,7 @@ from zoo import noise
 from zoo.fused import FusedNetwork
 from zoo.keras_compat import Model
 from zoo.layers.entropy_model import EntropyBottleneck
-from zoo.models.autoencoder import CsiAutoencoder, in_a_row
+from zoo.models.autoencoder import CsiAutoencoder, alone, in_a_row
 
 KEY = 0xB0771E  # keeps the bottleneck's random numbers apart from all others
 
@@ -26,7 +26,8 @@ class Link:
     Attributes:
         encode: CSI `[batch, N_t, N_a, 2]` float32 to codeword `[batch, M]`.
         repair: received codeword to the decoder's.
-        decode: codeword and true CSI to CSI and what adds to each example's loss.
+        decode: codeword, true CSI and, where the decoder takes it, the uplink to CSI
+            and what adds to each example's loss.
         joint: of a network that trains several rates: CSI to the CSI of every rate.
     """
 
@@ -45,7 +46,10 @@ class Link:
             self.decode = lambda codeword, csi: supervised([codeword, csi])
         else:
             decoder = training(model.decoder)
-            self.decode = lambda codeword, csi: (decoder(codeword), 0.0)
+            self.decode = lambda codeword, csi, *uplink: (
+                decoder(alone([codeword, *uplink])),
+                0.0,
+            )
         if model.joint is not None:
             nested = [part for part in model.joint.layers if isinstance(part, Model)]
             encode, *decoders = map(training, nested)

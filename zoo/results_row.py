@@ -40,7 +40,11 @@ def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
 
 
 def frequency_metrics(test: data.Split, h_hat: np.ndarray) -> dict:
-    """Rho, SGCS and beamforming loss on 125 subcarriers; rho on the whole grid."""
+    """Rho, SGCS, beamforming loss and NMSE on 125 subcarriers; rho on the whole grid.
+
+    `nmse_freq_db` includes what the truncation of the delays loses (eq. 16 of Lin,
+    Liu, Lee, Ding, IEEE Wireless Communications Letters 10(10), 2021).
+    """
     estimate = metrics.to_complex(h_hat)
     h, grid = metrics.to_complex(test.h), test.num_subcarriers
     last = test.last_taps
@@ -51,6 +55,7 @@ def frequency_metrics(test: data.Split, h_hat: np.ndarray) -> dict:
     return row | {
         "rho": metrics.rho(test.csi_freq, freq),
         "sgcs": metrics.sgcs(test.csi_freq, freq),
+        "nmse_freq_db": metrics.nmse_db(test.csi_freq, freq),
         "beamforming_loss_db": metrics.beamforming_loss_db(test.csi_freq, freq),
     }
 

@@ -35,9 +35,9 @@ def freeze(model: CsiAutoencoder, train_part: str) -> None:
             part.trainable = False
 
 
-def _in_batches(function, values: np.ndarray) -> np.ndarray:
-    starts = range(0, len(values), VALIDATION_BATCH)
-    parts = [function(values[i : i + VALIDATION_BATCH]) for i in starts]
+def _in_batches(function, *values: np.ndarray) -> np.ndarray:
+    starts = range(0, len(values[0]), VALIDATION_BATCH)
+    parts = [function(*(x[i : i + VALIDATION_BATCH] for x in values)) for i in starts]
     return np.concatenate(parts)
 
 
@@ -89,11 +89,11 @@ class Trainer:
         self.transmit = tf.function(self.model.transmit)
         self.receive = tf.function(self.model.receive)
 
-    def _update(self, csi):
+    def _update(self, batch):
         """One replica's update; returns its share of the global mean loss."""
         draw = self._draw()
         with tf.GradientTape() as tape:
-            error, rate = self._error(csi, draw)
+            error, rate = self._error(*data.parts(batch), draw=draw)
             axes = tuple(range(1, error.shape.rank))
             per_sample = tf.reduce_mean(tf.square(error), axis=axes) + rate
             loss = tf.reduce_sum(per_sample) / self.settings.batch_size
@@ -101,7 +101,7 @@ class Trainer:
         self._apply(tape.gradient(target, self.model.trained.trainable_variables))
         return loss
 
-    def _error(self, csi, draw):
+    def _error(self, csi, *uplink, draw):
         """What the loss is the mean square of, `[batch, ...]`, and what adds to it."""
         settings = self.settings
         noisy = csi
@@ -116,7 +116,7 @@ class Trainer:
         repaired = self._link.repair(arrived)
         if settings.loss == "codeword":
             return repaired - tf.stop_gradient(codeword), rate
-        csi_hat, penalty = self._link.decode(repaired, csi)
+        csi_hat, penalty = self._link.decode(repaired, csi, *uplink)
         return csi_hat - csi, rate + penalty
 
     def _draw(self):
@@ -129,8 +129,8 @@ class Trainer:
         variables = self.model.trained.trainable_variables
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
-    def _step(self, csi):
-        losses = self.strategy.run(self._replica, args=(csi,))
+    def _step(self, batch):
+        losses = self.strategy.run(self._replica, args=(batch,))
         return self.strategy.reduce("SUM", losses, axis=None)
 
     def validate(self, split: data.Split) -> tuple[float, np.ndarray]:
@@ -139,7 +139,7 @@ class Trainer:
         sent = _in_batches(self.transmit, split.csi)
         snr_db = settings.feedback_snr_db
         arrived = feedback.received(sent, snr_db, settings.seed, "validation")
-        csi_hat = _in_batches(self.receive, arrived)
+        csi_hat = _in_batches(self.receive, arrived, *split.side)
         h_hat = metrics.frames(csi_hat) - np.float32(0.5)
         return metrics.nmse_db(split.h, h_hat), h_hat
 

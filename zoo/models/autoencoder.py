@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import tensorflow as tf
+
 from zoo.keras_compat import Model, keras, layers
 
 
@@ -15,7 +17,9 @@ class CsiAutoencoder(NamedTuple):
 
     Attributes:
         encoder: `[batch, N_t, N_a, 2]` in [0, 1] to the codeword `[batch, M]`.
-        decoder: codeword `[batch, M]` to `[batch, N_t, N_a, 2]` in [0, 1].
+        decoder: codeword `[batch, M]` to `[batch, N_t, N_a, 2]` in [0, 1]. It may have
+            a second input: magnitudes of the uplink, which the BS knows,
+            `[batch, N_t, N_a, 1]`.
         autoencoder: what `transmit` and `receive` do, float32 output.
         path: layers between encoder and feedback channel, such as a quantiser.
         receiver: codeword to codeword at the BS, before the decoder; may be missing.
@@ -54,16 +58,27 @@ class CsiAutoencoder(NamedTuple):
         """CSI `[batch, N_t, N_a, 2]` to what is sent `[batch, M]`, at inference."""
         return in_a_row(self.encoder(csi, training=False), self.path)
 
-    def receive(self, codeword):
-        """Received codeword `[batch, M]` to `[batch, N_t, N_a, 2]`, at inference."""
+    def receive(self, codeword, *uplink):
+        """Received codeword `[batch, M]` to `[batch, N_t, N_a, 2]`, at inference.
+
+        Args:
+            codeword: what arrived.
+            *uplink: its magnitudes, where the decoder takes them.
+        """
         if self.receiver is not None:
             codeword = self.receiver(codeword, training=False)
-        return self.decoder(codeword, training=False)
+        arrived = list(map(tf.convert_to_tensor, (codeword, *uplink)))
+        return self.decoder(alone(arrived), training=False)
 
 
 def in_a_row(x, calls):
     """Apply functions or layers one after another."""
     return functools.reduce(lambda value, call: call(value), calls, x)
+
+
+def alone(values: list):
+    """The list, or the one value in it: how Keras models take their inputs."""
+    return values if len(values) > 1 else values[0]
 
 
 def connect(
@@ -77,7 +92,7 @@ def connect(
 
     Args:
         encoder: model with one codeword output `[batch, M]`.
-        decoder: model with one codeword input `[batch, M]`.
+        decoder: model with one codeword input `[batch, M]`, perhaps one of the uplink.
         path: layers that the codeword passes before it is sent.
         receiver: model from the received codeword to the decoder's, or None.
         supervised: see `CsiAutoencoder`.
@@ -86,9 +101,13 @@ def connect(
         The autoencoder with its parts.
     """
     csi = keras.Input(encoder.input.shape[1:], name="csi")
-    behind = [receiver, decoder] if receiver is not None else [decoder]
-    csi_hat = in_a_row(csi, [encoder, *path, *behind])
-    autoencoder = Model(csi, csi_hat, name=f"{encoder.name}_autoencoder")
+    uplink = [keras.Input(x.shape[1:], name="uplink") for x in decoder.inputs[1:]]
+    behind = [receiver] if receiver is not None else []
+    codeword = in_a_row(csi, [encoder, *path, *behind])
+    csi_hat = decoder(alone([codeword, *uplink]))
+    autoencoder = Model(
+        alone([csi, *uplink]), csi_hat, name=f"{encoder.name}_autoencoder"
+    )
     return CsiAutoencoder(
         encoder, decoder, autoencoder, tuple(path), receiver, supervised=supervised
     )

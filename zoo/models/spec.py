@@ -46,6 +46,7 @@ class ModelSpec:
         fitted_start: whether `--init=klt` can start it: a signal passes its layers
             linearly, up to invertible activations. Or a function (network, training
             CSI) that starts it.
+        takes_uplink: whether the decoder knows the uplink's magnitudes.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ModelSpec:
     csi_shape: tuple[int, ...] = (32, 32, 2)
     variants: dict[str, Variant] = field(default_factory=dict)
     fitted_start: bool | Callable[[CsiAutoencoder, np.ndarray], None] = True
+    takes_uplink: bool = False
 
     @property
     def takes_sequences(self) -> bool:

@@ -1,0 +1,83 @@
+"""What a results row says of the run that was evaluated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo import files
+from zoo.config import ExperimentConfig
+from zoo.config_checks import parse_object
+from zoo.keras_compat import LEGACY
+from zoo.results_row import data_set
+from zoo.run_directory import RunDirectory
+
+
+def describe(run: RunDirectory, settings: ExperimentConfig, builder, sizes) -> dict:
+    """Network, data, noise and training of a row.
+
+    Args:
+        run: the run.
+        settings: its configuration with the noise of the test.
+        builder: TFDS builder of the data.
+        sizes: shape of one CSI, and the real values that were sent for it.
+    """
+    return {
+        **_identity(run, settings, builder, *sizes),
+        **_noise(run.config(), settings),
+        **_training(run, settings),
+        **files.environment(),
+        "origin": _origin(run),
+    }
+
+
+def _origin(run: RunDirectory) -> str:
+    """'ours', or what the source.json of imported weights says."""
+    source = run.path / "source.json"
+    return files.read_json(source)["origin"] if source.is_file() else "ours"
+
+
+def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
+    return {
+        "model": settings.model,
+        "model_args": parse_object("model_args", settings.model_args),
+        **data_set(settings, builder),
+        "ratio": codeword_length / int(np.prod(csi_shape)),
+        "codeword_dim": settings.codeword_dim,
+        "bits": settings.bits,
+        "quantizer": settings.quantizer,
+        "receiver": settings.receiver,
+        "precision": "fp32",
+        "train_precision": settings.precision,
+        "keras": "tf_keras" if LEGACY else "keras 3",
+        "flags_sha256": files.sha256(run.path / "flags.cfg"),
+        "weights_sha256": files.sha256(run.weights),
+    }
+
+
+def _noise(trained: ExperimentConfig, tested: ExperimentConfig) -> dict:
+    """Noise of test and training; an SNR of None is clean CSI."""
+    return {
+        "csi_noise": tested.csi_noise,
+        "test_snr_db": tested.to_json()["test_snr_db"],
+        "train_csi_noise": trained.csi_noise,
+        "train_snr_db": trained.to_json()["train_snr_db"],
+        "train_feedback_snr_db": trained.to_json()["feedback_snr_db"],
+        "train_feedback_snr_low_db": trained.to_json()["feedback_snr_low_db"],
+    }
+
+
+def _training(run, settings) -> dict:
+    records = run.read_metrics()
+    best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}
+    trained = files.read_json(run.path / "env.json")
+    return {
+        "seed": settings.seed,
+        "init": settings.init,
+        "cpu_step": settings.cpu_step,
+        "epochs": records[-1]["epoch"] if records else 0,
+        "best_epoch": best.get("epoch"),
+        "batch_size": settings.batch_size,
+        "train_seconds": records[-1]["seconds"] if records else None,
+        "train_commit": trained["commit"],
+        "train_device": trained["device"],
+    }

@@ -1,0 +1,102 @@
+"""Arrays of one split of a TFDS data set, and what a network needs of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from zoo import registry, scaling
+from zoo.config import ExperimentConfig
+
+UPLINK = ("csi_uplink", "scale_uplink")
+
+
+def check_fits(config: ExperimentConfig, features) -> None:
+    """Refuse data that a network does not take.
+
+    Args:
+        config: model, dataset and num_frames apply.
+        features: of the TFDS builder.
+
+    Raises:
+        ValueError: sequences for a network of single snapshots, or the other way
+            round; too many frames; no uplink for a network whose decoder takes one.
+    """
+    spec, shape = registry.get(config.model), features["csi"].shape
+    wanted, frames = spec.takes_sequences, config.num_frames
+    if wanted != (len(shape) == 4):
+        have = f"sequences {shape}" if len(shape) == 4 else f"single snapshots {shape}"
+        fix = "with" if wanted else "without"
+        raise ValueError(
+            f"{config.dataset} has {have}, which --model={config.model} does not take: "
+            f"choose a data set {fix} '_track'"
+        )
+    if frames and not (wanted and 2 <= frames <= shape[0]):
+        most = f"2 to {shape[0]}" if wanted else "0, there are no sequences"
+        raise ValueError(f"--num_frames={frames}: expected {most}")
+    if spec.takes_uplink and "csi_uplink" not in features:
+        raise ValueError(
+            f"{config.dataset} has no uplink, which --model={config.model} takes: "
+            "choose a data set with '_fdd'"
+        )
+
+
+def read(builder, split: str, count: int, names: set[str]) -> dict[str, np.ndarray]:
+    """Features of the first examples, float32 `[count, ...]` as they are stored.
+
+    Args:
+        builder: TFDS builder with its data.
+        split: name of the split.
+        count: examples, at most as many as there are.
+        names: features.
+    """
+    arrays = {}  # made at once: a list of batches would take the memory twice
+    options = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
+    examples = builder.as_dataset(
+        split=f"{split}[:{count}]",
+        decoders=tfds.decode.PartialDecoding(names),
+        read_config=options,
+    )
+    start = 0
+    for batch in examples.batch(500).as_numpy_iterator():
+        for name, values in batch.items():
+            if not start:
+                arrays[name] = np.empty((count, *values.shape[1:]), np.float32)
+            arrays[name][start : start + len(values)] = values
+        start += len(values)
+    return arrays
+
+
+def scaled(config: ExperimentConfig, builder, stored: dict) -> dict[str, np.ndarray]:
+    """What was read under the scaling of a configuration.
+
+    Args:
+        config: dataset and scaling apply.
+        builder: TFDS builder of the data.
+        stored: what `read` gave.
+
+    Returns:
+        `csi` in [0, 1], and where they were read `csi_freq` and the magnitudes
+        `uplink` `[n, N_t, N_a, 1]` of the zero-centred uplink.
+
+    Raises:
+        ValueError: NaN or infinity.
+    """
+    result = {}
+    for name in {"csi", "csi_uplink"} & set(stored):
+        csi, scale = stored[name], stored[name.replace("csi", "scale")]
+        if not np.isfinite(csi).all():
+            raise ValueError(f"{config.dataset}: NaN or infinity in {name}")
+        result[name] = scaling.rescale(csi, scale, config.scaling, builder)
+    if "csi_freq" in stored:
+        factor = _norms(result["csi"]) / _norms(stored["csi"])
+        stored["csi_freq"] *= factor[:, None, None, None]
+        result["csi_freq"] = stored["csi_freq"]
+    if "csi_uplink" in result:
+        h = result.pop("csi_uplink") - np.float32(0.5)
+        result["uplink"] = np.linalg.norm(h, axis=-1, keepdims=True)
+    return result
+
+
+def _norms(csi: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(csi.reshape(len(csi), -1) - np.float32(0.5), axis=1)
