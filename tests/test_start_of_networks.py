@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.test_klt_start import CODEWORD_DIM, SHAPE, _nmse_db, csi, pca_db  # noqa: F401
-from zoo import klt_start, registry, train
+from zoo import klt_start, metrics, pca, registry, train
 from zoo.keras_compat import keras
 
 # How far from the KLT line [dB]. One-bit weights, random ones, LeakyReLUs that bend the
@@ -42,6 +42,18 @@ def test_start_is_better_than_none(name, csi, pca_db):  # noqa: F811
     klt_start.initialise(model, csi[:1_500])
     start = _nmse_db(model.autoencoder, csi[1_500:])
     assert start < min(pca_db + BEHIND[name], -0.5) and start < before - 0.5
+
+
+@pytest.mark.parametrize("name", ["csinet_plus_sm", "csinet_plus_pm"])
+def test_all_rates_start_near_their_klt_lines(name, csi):  # noqa: F811
+    model = registry.build(name, SHAPE, 64)
+    registry.get(name).fitted_start(model, csi[:1_500])
+    h = csi - np.float32(0.5)
+    outputs = model.joint(csi[1_500:], training=False)
+    for dim, csi_hat in zip((128, 64, 32, 16), outputs, strict=True):
+        line = pca.nmse_db(h[:1_500], h[1_500:], dim)
+        assert metrics.nmse_db(h[1_500:], np.asarray(csi_hat) - 0.5) < line + 2.5
+    np.testing.assert_array_equal(model.autoencoder(csi[1_500:]), outputs[1])
 
 
 def test_networks_that_no_signal_passes_are_refused(tiny_config, tmp_path):

@@ -44,29 +44,50 @@ def initialise(model: CsiAutoencoder, csi: np.ndarray, exact: bool = False) -> N
         ValueError: the network has no such layers, or there are fewer examples than
             codeword entries.
     """
-    codeword_dim = model.encoder.output.shape[-1]
+    check_enough(csi, model.encoder.output.shape[-1])
+    h = csi - np.float32(0.5)
+    compress = _dense(model.encoder, -1)
+    _dense(model.decoder, 0)  # refused before anything is changed
+    let_through(model.encoder, csi[:WALKED], h[:WALKED] / h.std(), shift=exact)
+    if compress is not None:
+        codeword = _fit_encoder(model, compress, csi, h)
+    else:
+        codeword = in_a_row(evaluate(model.encoder, csi[:WALKED]), _behind(model))
+    fit_decoder(model.decoder, np.asarray(codeword), h)
+
+
+def check_enough(csi: np.ndarray, codeword_dim: int) -> None:
+    """Refuse fewer training examples than codeword entries.
+
+    Raises:
+        ValueError: there are fewer.
+    """
     if len(csi) < codeword_dim:
         raise ValueError(
             f"--init=klt: {len(csi)} training examples are fewer than the "
             f"{codeword_dim} codeword entries; use --init=paper or more data"
         )
-    h = csi - np.float32(0.5)
-    compress, expand = _dense(model.encoder, -1), _dense(model.decoder, 0)
-    let_through(model.encoder, csi[:WALKED], h[:WALKED] / h.std(), shift=exact)
-    if compress is not None:
-        codeword = _fit_encoder(model, compress, csi, h)
-    else:
-        codeword = in_a_row(_evaluate(model.encoder, csi[:WALKED]), _behind(model))
+
+
+def fit_decoder(decoder: Model, codeword: np.ndarray, h: np.ndarray) -> None:
+    """Set all weights of a decoder.
+
+    Args:
+        decoder: codeword to CSI.
+        codeword: what arrives, `[n, M]`; without a fully connected layer to fit the
+            first `WALKED` are enough.
+        h: its zero-centred CSI, `[n, N_t, N_a, 2]`.
+    """
+    expand = _dense(decoder, 0)
     if expand is not None:
-        h = h.reshape(len(h), -1)
-        kernel, bias = ridge_regression(codeword, h)
-        h_hat = (codeword[:WALKED] @ kernel + bias).reshape(-1, *csi.shape[1:])
-        slope, target, weight = _before_output(model.decoder, h_hat)
+        kernel, bias = ridge_regression(codeword, h.reshape(len(h), -1))
+        h_hat = (codeword[:WALKED] @ kernel + bias).reshape(-1, *h.shape[1:])
+        slope, target, weight = _before_output(decoder, h_hat)
         expand.kernel.assign(slope * kernel)
         expand.bias.assign(slope * bias)
     else:
-        _, target, weight = _before_output(model.decoder, h[:WALKED])
-    let_through(model.decoder, np.asarray(codeword[:WALKED]), target, weight)
+        _, target, weight = _before_output(decoder, h[:WALKED])
+    let_through(decoder, codeword[:WALKED], target, weight)
 
 
 def _dense(part: Model, index: int):
@@ -98,7 +119,7 @@ def _dense(part: Model, index: int):
 
 def _fit_encoder(model: CsiAutoencoder, compress, csi, h) -> np.ndarray:
     """Fit the encoder's last layer; returns the codewords at the decoder `[n, M]`."""
-    features = _evaluate(Model(model.encoder.input, compress.input), csi)
+    features = evaluate(Model(model.encoder.input, compress.input), csi)
     if not isinstance(compress, RandomProjection):
         h = h.reshape(len(h), -1)
         kernel, bias = reduced_rank_regression(features, h, compress.units)
@@ -107,7 +128,8 @@ def _fit_encoder(model: CsiAutoencoder, compress, csi, h) -> np.ndarray:
     return _arriving(model, compress, np.asarray(compress(features)))
 
 
-def _evaluate(part: Model, inputs: np.ndarray) -> np.ndarray:
+def evaluate(part: Model, inputs: np.ndarray) -> np.ndarray:
+    """Output of a model for `[n, ...]`, at inference."""
     starts = range(0, len(inputs), BATCH)
     return np.concatenate(
         [np.asarray(part(inputs[i : i + BATCH], training=False)) for i in starts]
