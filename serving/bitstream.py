@@ -106,6 +106,51 @@ def unpack(payload: bytes | np.ndarray, num_indices: int, bits: int) -> np.ndarr
     return message @ (1 << np.arange(bits - 1, -1, -1, dtype=np.int32))
 
 
+def pack_sections(indices: np.ndarray, sections) -> np.ndarray:
+    """Pack indices of several widths, each section filled up to a byte of its own.
+
+    Args:
+        indices: `[..., sum of M]`, one section behind the other.
+        sections: (M, bits) of each.
+
+    Returns:
+        Payload uint8 `[..., P]`, the sections' payloads one behind the other.
+
+    Raises:
+        BitstreamError: as `pack`, or another number of indices.
+    """
+    indices = np.asarray(indices)
+    ends = np.cumsum([num for num, _ in sections])
+    if indices.ndim == 0 or indices.shape[-1] != ends[-1]:
+        raise BitstreamError(
+            f"indices of shape {list(indices.shape)}: expected [..., {ends[-1]}], "
+            f"sections of {[num for num, _ in sections]}"
+        )
+    parts = np.split(indices, ends[:-1], axis=-1)
+    packed = [pack(x, bits) for x, (_, bits) in zip(parts, sections, strict=True)]
+    return np.concatenate(packed, axis=-1)
+
+
+def unpack_sections(payload: bytes | np.ndarray, sections) -> np.ndarray:
+    """Unpack payload bytes, the exact inverse of `pack_sections`.
+
+    Raises:
+        BitstreamError: P is not that of the sections, or a padding bit is set.
+    """
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        payload = np.frombuffer(payload, np.uint8)
+    payload = np.asarray(payload)
+    ends = np.cumsum([payload_size(*section) for section in sections])
+    if payload.ndim == 0 or payload.shape[-1] != ends[-1]:
+        raise BitstreamError(
+            f"payload of shape {list(payload.shape)}: expected [..., {ends[-1]}] for "
+            f"sections of {[num for num, _ in sections]} indices"
+        )
+    parts = np.split(payload, ends[:-1], axis=-1)
+    pairs = zip(parts, sections, strict=True)
+    return np.concatenate([unpack(x, *section) for x, section in pairs], axis=-1)
+
+
 def header(payload_bytes: int, model_id: bytes) -> bytes:
     """Return the first `HEADER_BYTES` of every frame of one encoder/decoder pair."""
     if len(model_id) != MODEL_ID_BYTES:

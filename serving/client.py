@@ -43,19 +43,26 @@ def _define_flags() -> None:
     flags.mark_flags_as_required(["encoder", "samples"])
 
 
-def load_samples(path: Path, limit: int | None = None) -> np.ndarray:
-    """Read CSI float32 `[n, 32, 32, 2]` from .npz (key `h`) or .npy.
+def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.ndarray:
+    """Read CSI float32 `[n, 32, 32, 2]` from .npz or .npy.
+
+    Args:
+        path: the file.
+        limit: read the first so many.
+        key: array of a .npz: `h`, or `uplink` for magnitudes `[n, 32, 32, 1]`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no key `h`, no samples, or not a float32 array of four axes.
+        ValueError: no such key, no samples, or not a float32 array of four axes.
     """
     with open(path, "rb") as file:
         h = np.load(file, allow_pickle=False)
         if isinstance(h, np.lib.npyio.NpzFile):
-            if "h" not in h:
-                raise ValueError(f"{path} has keys {list(h)}: expected h")
-            h = h["h"]
+            if key not in h:
+                raise ValueError(f"{path} has keys {list(h)}: expected {key}")
+            h = h[key]
+        elif key != "h":
+            raise ValueError(f"{path} holds one array: expected .npz with h and {key}")
     if h.ndim != 4 or not len(h) or h.dtype != np.float32:
         raise ValueError(
             f"{path} holds {h.dtype} {list(h.shape)}: expected float32 [n, 32, 32, 2]"
@@ -87,18 +94,25 @@ def encode_all(encoder: UeEncoder, h: np.ndarray) -> tuple[list[bytes], np.ndarr
 
 
 def decode_all(
-    decoder: Decoder, frames: list[bytes], batch: int = 1
+    decoder: Decoder, frames: list[bytes], batch: int = 1, uplink=None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Decode n frames, `batch` per request.
+
+    Args:
+        decoder: the served decoder.
+        frames: one for each CSI.
+        batch: frames per request.
+        uplink: float32 `[n, 32, 32]` where the decoder takes it.
 
     Returns:
         CSI float32 `[n, 32, 32, 2]`, valid bool `[n]`, seconds per request.
     """
     h_hat, valid, seconds = [], [], []
-    requests = [frames[i : i + batch] for i in range(0, len(frames), batch)]
-    for request in _with_progress(requests, "decode"):
+    parts = [slice(i, i + batch) for i in range(0, len(frames), batch)]
+    for part in _with_progress(parts, "decode"):
+        side = None if uplink is None else uplink[part]
         begin = time.perf_counter()
-        answer = decoder.decode(request)
+        answer = decoder.decode(frames[part], side)
         seconds.append(time.perf_counter() - begin)
         h_hat.append(answer[0])
         valid.append(answer[1])
@@ -126,8 +140,11 @@ def measure(
     h: np.ndarray,
     batch: int = 1,
     flipped_bit: int | None = None,
+    uplink: np.ndarray | None = None,
 ) -> dict:
     """Send `h` [n, 32, 32, 2] through encoder, frames and decoder.
+
+    `uplink`, `[n, 32, 32]`, goes to the decoder alone.
 
     Returns:
         Report: bits counted from the bytes sent, NMSE of the valid CSI [dB] (global;
@@ -137,7 +154,7 @@ def measure(
     frames = [bitstream.frame(payload, encoder.model_id) for payload in payloads]
     if flipped_bit is not None:
         frames = [flip_bit(frame, flipped_bit) for frame in frames]
-    h_hat, valid, seconds = decode_all(decoder, frames, batch)
+    h_hat, valid, seconds = decode_all(decoder, frames, batch, uplink)
     nmse_db = None
     if valid.any():
         nmse_db = metrics.nmse_db(h[valid], h_hat[valid])
@@ -176,8 +193,11 @@ def main(argv: list[str]) -> None:
     values = flags.FLAGS
     encoder = UeEncoder(values.encoder)
     h = load_samples(Path(values.samples), values.limit)
+    uplink = None
+    if encoder.codec.get("uplink"):
+        uplink = load_samples(Path(values.samples), values.limit, "uplink")[..., 0]
     with Decoder(values.endpoint, values.model_name, values.timeout) as decoder:
-        report = measure(encoder, decoder, h, values.batch, values.flip_bit)
+        report = measure(encoder, decoder, h, values.batch, values.flip_bit, uplink)
     _print(report)
     if values.json:
         Path(values.json).write_text(json.dumps(report, indent=1) + "\n")

@@ -50,8 +50,14 @@ class Decoder:
     def __exit__(self, *exc_info) -> None:
         self._channel.close()
 
-    def decode(self, frames: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    def decode(
+        self, frames: list[bytes], uplink: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Decode frames to CSI float32 `[n, 32, 32, 2]` and valid bool `[n]`.
+
+        Args:
+            frames: one for each CSI.
+            uplink: magnitudes float32 `[n, 32, 32]`, where the decoder takes them.
 
         Raises:
             ConnectionError: the server has gone or is too slow.
@@ -62,6 +68,8 @@ class Decoder:
         request.inputs["feedback_bytes"].CopyFrom(
             tf.make_tensor_proto(frames, tf.string)
         )
+        if uplink is not None:
+            request.inputs["uplink"].CopyFrom(tf.make_tensor_proto(uplink, tf.float32))
         outputs = self._call(self._stub.Predict, request).outputs
         return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
 

@@ -37,6 +37,22 @@ def unpack_indices(payload: tf.Tensor, num_indices: int, bits: int) -> tf.Tensor
     return tf.reduce_sum(message * weights, axis=-1)
 
 
+def unpack_sections(payload: tf.Tensor, sections) -> tuple[tf.Tensor, tf.Tensor]:
+    """Payload uint8 `[n, P]` of `bitstream.pack_sections`.
+
+    Returns:
+        Indices int32 `[n, sum of M]`, and whether a row's padding is 0, bool `[n]`.
+    """
+    sizes = [bitstream.payload_size(*section) for section in sections]
+    indices, clean = [], True
+    parts = tf.split(tf.ensure_shape(payload, [None, sum(sizes)]), sizes, axis=1)
+    for part, (num_indices, bits) in zip(parts, sections, strict=True):
+        padding = unpack_bits(part)[:, num_indices * bits :]
+        clean &= tf.reduce_all(padding == 0, axis=1)
+        indices.append(unpack_indices(part, num_indices, bits))
+    return tf.concat(indices, axis=1), clean
+
+
 def parse_frames(
     feedback_bytes: tf.Tensor, payload_bytes: int, model_id: bytes
 ) -> tuple[tf.Tensor, tf.Tensor]:

@@ -108,7 +108,8 @@ def test_every_flagfile_is_a_valid_configuration():
         assert settings.codeword_dim in spec.codeword_dims
         if values.stage:
             stages = train_stages.stage_settings(settings, values.stage, path)
-            assert len(stages) == 3 and stages[2].receiver != "none"
+            assert len(stages) == 3
+            assert stages[2].receiver != "none" or stages[2].quantizer == "polar"
 
 
 def test_there_is_a_flagfile_for_every_published_row():

@@ -38,9 +38,16 @@ class EncoderGraph:
         @tf.function(input_signature=[self.spec])
         def encode_bits(h):
             indices = self.quantizer.indices(encode(h))
-            return {"packed": pack(indices, self.codec["bits"])}
+            return {"packed": pack_sections(indices, self.codec["sections"])}
 
         return {"encode": encode_codeword, "encode_bits": encode_bits}
+
+
+def pack_sections(indices: tf.Tensor, sections) -> tf.Tensor:
+    """Indices int32 `[1, n]` to payload, as `bitstream.pack_sections`."""
+    parts = tf.split(indices, [count for count, _ in sections], axis=1)
+    packed = [pack(x, bits) for x, (_, bits) in zip(parts, sections, strict=True)]
+    return tf.concat(packed, axis=1)
 
 
 def pack(indices: tf.Tensor, bits: int) -> tf.Tensor:
@@ -62,7 +69,8 @@ class DecoderGraph:
     """BS side, any batch: feedback to zero-centred CSI and a validity mask.
 
     A row that is not valid is NaN, never a plausible matrix, and leaves the other rows
-    of its batch alone.
+    of its batch alone. Where the network's decoder takes the uplink, so does every
+    signature: magnitudes float32 `[n, N_t, N_a]` as the input `uplink`.
 
     Args:
         model: trained network with a quantiser.
@@ -73,58 +81,68 @@ class DecoderGraph:
         self.codec = codec
         self.quantizer = model.quantizer.frozen()
         m = codec["codeword_dim"]
+        shape = [None, *codec["csi_shape"][:2]]
+        self.side = [tf.TensorSpec(shape, tf.float32, "uplink")] * codec["uplink"]
 
-        @tf.function(input_signature=[tf.TensorSpec([None, m], tf.float32)])
-        def decode(codeword):
-            return model.receive(codeword) - 0.5
+        @tf.function(input_signature=[tf.TensorSpec([None, m], tf.float32), *self.side])
+        def decode(codeword, *uplink):
+            return model.receive(codeword, *(x[..., None] for x in uplink)) - 0.5
 
         self.decode = decode
 
     def signatures(self, decode) -> dict:
         """The four named signatures around a frozen `decode` function."""
         codec, m = self.codec, self.codec["codeword_dim"]
-        bits, size = codec["bits"], codec["payload_bytes"]
+        sections, size = codec["sections"], codec["payload_bytes"]
         model_id = bytes.fromhex(codec["model_id"])
+        num_indices = sum(count for count, _ in sections)
+        levels = tf.constant(
+            [2**bits for count, bits in sections for _ in range(count)]
+        )
 
-        def rows(codeword, valid):
-            h = decode(tf.ensure_shape(codeword, [None, m]))
+        def rows(codeword, valid, *uplink):
+            for x in uplink:
+                valid &= tf.reduce_all(tf.math.is_finite(x), axis=[1, 2])
+            h = decode(tf.ensure_shape(codeword, [None, m]), *uplink)
             nan = tf.constant(np.nan, tf.float32)
             return {"h": tf.where(valid[:, None, None, None], h, nan), "valid": valid}
 
-        def from_indices(indices, valid):
-            return rows(self.quantizer.dequantize(indices), valid)
+        def from_payload(payload, valid, *uplink):
+            indices, clean = frame_graph.unpack_sections(payload, sections)
+            return rows(self.quantizer.dequantize(indices), valid & clean, *uplink)
 
-        def from_payload(payload, valid):
-            indices = frame_graph.unpack_indices(payload, m, bits)
-            padding = frame_graph.unpack_bits(payload)[:, m * bits :]
-            return from_indices(indices, valid & tf.reduce_all(padding == 0, axis=1))
-
-        @tf.function(
-            input_signature=[tf.TensorSpec([None], tf.string, "feedback_bytes")]
-        )
-        def decode_frames(feedback_bytes):
+        def decode_frames(feedback_bytes, *uplink):
             payload, valid = frame_graph.parse_frames(feedback_bytes, size, model_id)
-            return from_payload(payload, valid)
+            return from_payload(payload, valid, *uplink)
 
-        @tf.function(input_signature=[tf.TensorSpec([None, size], tf.uint8, "packed")])
-        def decode_u8(packed):
+        def decode_u8(packed, *uplink):
             packed = tf.ensure_shape(packed, [None, size])
-            return from_payload(packed, tf.ones(tf.shape(packed)[:1], tf.bool))
+            return from_payload(packed, tf.ones(tf.shape(packed)[:1], tf.bool), *uplink)
 
-        @tf.function(input_signature=[tf.TensorSpec([None, m], tf.int32, "indices")])
-        def decode_indices(indices):
-            indices = tf.ensure_shape(indices, [None, m])
-            inside = (indices >= 0) & (indices < 2**bits)
-            return from_indices(indices, tf.reduce_all(inside, axis=1))
+        def decode_indices(indices, *uplink):
+            indices = tf.ensure_shape(indices, [None, num_indices])
+            inside = tf.reduce_all((indices >= 0) & (indices < levels), axis=1)
+            return rows(self.quantizer.dequantize(indices), inside, *uplink)
 
-        @tf.function(input_signature=[tf.TensorSpec([None, m], tf.float32, "codeword")])
-        def decode_float(codeword):
+        def decode_float(codeword, *uplink):
             codeword = tf.ensure_shape(codeword, [None, m])
-            return rows(codeword, tf.reduce_all(tf.math.is_finite(codeword), axis=1))
+            finite = tf.reduce_all(tf.math.is_finite(codeword), axis=1)
+            return rows(codeword, finite, *uplink)
 
+        inputs = {
+            "serving_default": (decode_frames, [None], tf.string, "feedback_bytes"),
+            "decode_u8": (decode_u8, [None, size], tf.uint8, "packed"),
+            "decode_indices": (
+                decode_indices,
+                [None, num_indices],
+                tf.int32,
+                "indices",
+            ),
+            "decode_float": (decode_float, [None, m], tf.float32, "codeword"),
+        }
         return {
-            "serving_default": decode_frames,
-            "decode_u8": decode_u8,
-            "decode_indices": decode_indices,
-            "decode_float": decode_float,
+            name: tf.function(
+                function, input_signature=[tf.TensorSpec(*spec), *self.side]
+            )
+            for name, (function, *spec) in inputs.items()
         }

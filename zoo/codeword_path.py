@@ -6,6 +6,8 @@ import functools
 import inspect
 
 from zoo.layers.affine_quantizer import LEARNED, AffineQuantizer
+from zoo.layers.mdpq import MdpqQuantizer
+from zoo.layers.polar_quantizer import PolarQuantizer
 from zoo.layers.quantizers import MuLawQuantizer, SignQuantizer, UniformQuantizer
 from zoo.layers.ssq import SumOfSigmoidsQuantizer
 
@@ -14,8 +16,15 @@ QUANTIZERS = {
     "mu_law": MuLawQuantizer,
     "sign": SignQuantizer,
     "ssq": SumOfSigmoidsQuantizer,
+    "polar": PolarQuantizer,
+    "mdpq": MdpqQuantizer,
     **{kind: functools.partial(AffineQuantizer, kind=kind) for kind in LEARNED},
 }
+
+
+def sections(quantizer, codeword_dim: int) -> tuple[tuple[int, int], ...]:
+    """(Indices, bits of each) of the parts of what is sent, one behind the other."""
+    return getattr(quantizer, "sections", ((codeword_dim, quantizer.bits),))
 
 
 def make_quantizer(name: str, bits: int, args: dict):

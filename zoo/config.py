@@ -42,13 +42,19 @@ class ExperimentConfig:
         "codeword quantiser: B bits in even or mu-law steps over [-1, 1], the sign "
         "alone, or even steps whose scale and zero point are fitted to the first "
         "codewords (qat), the scale trained (lsq), or both (lszq), or a smooth "
-        "staircase with trained scales (ssq)",
-        ("none", "uniform", "mu_law", "sign", "qat", "lsq", "lszq", "ssq"),
+        "staircase with trained scales (ssq); magnitudes, phases and the largest "
+        "entries' signs each in their own way (polar, for dualnet_mp); magnitudes, and "
+        "phases with more bits where those are large (mdpq, for dualnet_mag)",
+        ("none", "uniform", "mu_law", "sign", "qat", "lsq", "lszq", "ssq", "polar")
+        + ("mdpq",),
     )
     quantizer_args: str = _flag(
         "{}",
         "options of qat, lsq and lszq as JSON: per_entry (false), scale and zero "
-        "instead of the fitted ones; of ssq: beta (25)",
+        "instead of the fitted ones; of ssq: beta (25); of polar: magnitude_dim (256), "
+        "magnitude_bits (6), num_signs (1024; 0 for --model_args phase=angle), "
+        "sign_share (0.25), unsent (0), phase ('ssq'); of mdpq: magnitude_dim, entries "
+        "(1024), shares ([0.1, 0.1]), phase_bits ([7, 3])",
     )
     bits: int = _flag(0, "bits per codeword entry B; 0 trains unquantised")
     normaliser: str = _flag(
@@ -119,14 +125,16 @@ class ExperimentConfig:
     )
     train_part: str = _flag(
         "all",
-        "what is trained: everything, the quantiser (lsq, lszq, ssq), the receiver, or "
-        "receiver and decoder; the rest keeps its weights and statistics",
-        ("all", "quantizer", "receiver", "decoder"),
+        "what is trained: everything, the quantiser (lsq, lszq, ssq), the receiver, "
+        "receiver and decoder, or all but the branch of the magnitudes (dualnet_mp); "
+        "the rest keeps its weights and statistics",
+        ("all", "quantizer", "receiver", "decoder", "phase"),
     )
     loss: str = _flag(
         "csi",
-        "squared error of the CSI, or of the codeword behind the receiver",
-        ("csi", "codeword"),
+        "squared error of the CSI, of the codeword behind the receiver, or of the "
+        "phase in radians weighted by the true magnitude (MDPP)",
+        ("csi", "codeword", "phase"),
     )
     epochs: int = _flag(1000, "passes over the training split")
     batch_size: int = _flag(200, "examples per step, over all devices")

@@ -18,7 +18,17 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli
-from zoo import complexity, data, feedback, files, metrics, plots, registry, run_row
+from zoo import (
+    codeword_path,
+    complexity,
+    data,
+    feedback,
+    files,
+    metrics,
+    plots,
+    registry,
+    run_row,
+)
 from zoo.config import ExperimentConfig
 from zoo.entropy_coding import EntropyCodec
 from zoo.layers.entropy_model import EntropyBottleneck
@@ -44,10 +54,16 @@ def through_bits(codeword: np.ndarray, quantizer) -> tuple[np.ndarray, int]:
     Returns:
         The dequantised codewords `[n, M]` float32 and the payload bytes per CSI.
     """
-    bits = quantizer.bits
-    payload = bitstream.pack(np.asarray(quantizer.indices(codeword)), bits)
-    indices = bitstream.unpack(payload, codeword.shape[1], bits)
-    return np.asarray(quantizer.dequantize(indices)), payload.shape[1]
+    sections = codeword_path.sections(quantizer, codeword.shape[1])
+    indices = _in_batches(quantizer.indices, codeword)
+    payload = bitstream.pack_sections(indices, sections)
+    indices = bitstream.unpack_sections(payload, sections)
+    return _in_batches(quantizer.dequantize, indices), payload.shape[1]
+
+
+def _in_batches(function, values: np.ndarray) -> np.ndarray:
+    starts = range(0, len(values), BATCH)
+    return np.concatenate([function(values[i : i + BATCH]) for i in starts])
 
 
 def with_noise(
@@ -162,10 +178,13 @@ def _klt_length(settings: ExperimentConfig, codeword: np.ndarray, csi_shape) -> 
     return length - length % 2 if frames else length
 
 
-def _save_samples(target: Path, h: np.ndarray) -> None:
-    """Write zero-centred clean CSI as the sample file of serving.client."""
+def _save_samples(target: Path, h: np.ndarray, settings: ExperimentConfig) -> None:
+    """Write zero-centred clean CSI, and its uplink, as samples of serving.client."""
+    arrays = {"h": h}
+    if registry.get(settings.model).takes_uplink:
+        arrays["uplink"] = data.load_split(settings, "test").uplink
     with files.atomic_path(target) as temporary, temporary.open("wb") as file:
-        np.savez(file, h=h)
+        np.savez(file, **arrays)
     print(f"test CSI for serving.client: {target}")
 
 
@@ -187,7 +206,7 @@ def main(argv: list[str]) -> None:
         plots.save_nmse_histogram(metrics.nmse(h, h_hat), image)
     files.write_json(target, row)
     if flags.FLAGS.samples:
-        _save_samples(Path(flags.FLAGS.samples), h)
+        _save_samples(Path(flags.FLAGS.samples), h, run.config())
     keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits")
     print(json.dumps({k: row.get(k) for k in keys}))
     print(f"results row: {target}")

@@ -17,7 +17,7 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli
-from zoo import files, registry, verify_export
+from zoo import codeword_path, files, registry, verify_export
 from zoo.codec_graph import DecoderGraph, EncoderGraph
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
@@ -54,15 +54,18 @@ def make_codec(
     `model_id` names this encoder/decoder pair: it changes with the weights and with
     everything that both sides must agree on.
     """
-    m, bits = settings.codeword_dim, settings.bits
-    payload = bitstream.payload_size(m, bits)
+    m = model.encoder.output.shape[-1]
+    sections = codeword_path.sections(model.quantizer, m)
+    payload = sum(bitstream.payload_size(*section) for section in sections)
     agreed = {
         "format": 1,
         "model": settings.model,
         "model_args": parse_object("model_args", settings.model_args),
         "csi_shape": list(model.encoder.input.shape[1:]),
         "codeword_dim": m,
-        "bits": bits,
+        "bits": settings.bits,
+        "sections": [list(section) for section in sections],
+        "uplink": registry.get(settings.model).takes_uplink,
         "payload_bytes": payload,
         "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
         "normalisation": normalisation(settings),
@@ -108,7 +111,7 @@ def save_decoder(graph: DecoderGraph, path: Path) -> None:
     """Write the decoder as a SavedModel with frozen weights and named signatures."""
     module = tf.Module()
     frozen = freeze(graph.decode)
-    module.functions = graph.signatures(lambda codeword: frozen(codeword)[0])
+    module.functions = graph.signatures(lambda *inputs: frozen(*inputs)[0])
     tf.saved_model.save(module, str(path), signatures=module.functions)
 
 
@@ -193,7 +196,8 @@ def main(argv: list[str]) -> None:
     for name in ENCODERS:
         print(f"{name}: {(out / name).stat().st_size / 1024:.0f} KiB")
     print(
-        f"model {codec['model_id']}: {codec['codeword_dim']} x {codec['bits']} bits = "
+        f"model {codec['model_id']}: "
+        f"{' + '.join(f'{n} x {bits}' for n, bits in codec['sections'])} bits = "
         f"{codec['payload_bytes']} payload bytes; verified; next: python -m "
         f"serving.server --model_base_path={out / 'decoder'}"
     )

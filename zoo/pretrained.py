@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files
+from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
@@ -83,7 +83,8 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
     """Load the weights that `--weights` names into a network.
 
     Of a run directory (another stage of the same training, for one) each part that
-    both networks have is taken: encoder, receiver, decoder, a grid of the same kind.
+    both networks have is taken: encoder, receiver, decoder, a grid of the same kind;
+    of a network that this one continues, the layers that both have.
 
     Returns:
         The file.
@@ -95,7 +96,7 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
     path = Path(settings.weights)
     if path.is_dir():
         run = RunDirectory(path)
-        _take_parts(run, model)
+        _take_parts(run, settings, model)
         set_precision(settings.precision)  # the other run was loaded in float32
         return run.weights
     if settings.weights == "pretrained":
@@ -108,8 +109,24 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
     return path
 
 
-def _take_parts(run: RunDirectory, model: CsiAutoencoder) -> None:
+def _take_layers(source: CsiAutoencoder, model: CsiAutoencoder) -> None:
+    """Copy the weights of layers that both networks have by name and shape."""
+    for name, part in model.parts.items():
+        given = {layer.name: layer.weights for layer in source.parts[name].layers}
+        for layer in part.layers:
+            theirs = given.get(layer.name, [])
+            if [w.shape for w in theirs] == [w.shape for w in layer.weights]:
+                for ours, value in zip(layer.weights, theirs, strict=True):
+                    ours.assign(value)
+
+
+def _take_parts(
+    run: RunDirectory, settings: ExperimentConfig, model: CsiAutoencoder
+) -> None:
     source = run.load(model.encoder.input.shape[1:])
+    if run.config().model == registry.get(settings.model).continues:
+        _take_layers(source, model)
+        return
     for name, part in model.parts.items():
         if name not in source.parts:
             continue

@@ -111,7 +111,11 @@ def _fit_quantizer(trainer) -> None:
     quantizer = trainer.model.quantizer
     if getattr(quantizer, "needs_fit", False):
         csi = data.training_examples(trainer.settings, QUANTIZER_EXAMPLES)
-        quantizer.fit(trainer.codewords(csi))
+        codeword = trainer.codewords(csi)
+        quantizer.fit(codeword)
+        if hasattr(quantizer, "fit_ranking"):
+            magnitude = np.linalg.norm(csi - np.float32(0.5), axis=-1)
+            quantizer.fit_ranking(codeword, magnitude.reshape(len(csi), -1))
 
 
 def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:

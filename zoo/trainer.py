@@ -11,8 +11,10 @@ from zoo import data, distribution, feedback, metrics, noise
 from zoo.config import ExperimentConfig
 from zoo.fused import use_fused
 from zoo.keras_compat import keras
+from zoo.layers.polar import phase_error
 from zoo.link import Link
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.models.dualnet_branches import MAGNITUDE
 from zoo.run_directory import build_autoencoder
 from zoo.schedules import make_schedule
 
@@ -24,15 +26,33 @@ def freeze(model: CsiAutoencoder, train_part: str) -> None:
 
     Args:
         model: network.
-        train_part: 'all', 'quantizer', 'receiver', or 'decoder' for receiver and
-            decoder.
+        train_part: 'all', 'quantizer', 'receiver', 'decoder' for receiver and
+            decoder, or 'phase' for all but the branch of the magnitudes.
+
+    Raises:
+        ValueError: 'phase' of a network without such a branch.
     """
+    if train_part == "phase":
+        _freeze_magnitudes(model)
+        return
     trained = {"decoder": ("receiver", "decoder")}.get(train_part, (train_part,))
     if train_part == "all":
         return
     for name, part in {**model.parts, "quantizer": model.quantizer}.items():
         if part is not None and name not in trained:
             part.trainable = False
+
+
+def _freeze_magnitudes(model: CsiAutoencoder) -> None:
+    found = [layer for part in model.parts.values() for layer in part.layers]
+    frozen = [layer for layer in found if layer.name.startswith(MAGNITUDE)]
+    if not frozen:
+        raise ValueError(
+            "--train_part=phase: the network has no branch of the magnitudes; it is "
+            "for --model=dualnet_mp"
+        )
+    for layer in frozen:
+        layer.trainable = False
 
 
 def _in_batches(function, *values: np.ndarray) -> np.ndarray:
@@ -117,6 +137,8 @@ class Trainer:
         if settings.loss == "codeword":
             return repaired - tf.stop_gradient(codeword), rate
         csi_hat, penalty = self._link.decode(repaired, csi, *uplink)
+        if settings.loss == "phase":
+            return phase_error(csi, csi_hat), rate + penalty
         return csi_hat - csi, rate + penalty
 
     def _draw(self):

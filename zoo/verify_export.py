@@ -36,7 +36,7 @@ def verify(directory: Path, model: CsiAutoencoder, codec: dict, version: int) ->
     h = check_vectors(codec["csi_shape"])
     codeword = np.asarray(model.encoder(h + 0.5, training=False))
     for name, tolerance in TOLERANCES.items():
-        _verify_encoder(directory / name, h, codeword, model.quantizer, tolerance)
+        _verify_encoder(directory / name, model, h, codeword, tolerance)
     _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
 
 
@@ -49,12 +49,13 @@ def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
         )
 
 
-def _verify_encoder(path: Path, h, codeword, quantizer, tolerance: float) -> None:
-    ue = UeEncoder(path)
-    bits, m = quantizer.bits, codeword.shape[1]
+def _verify_encoder(path: Path, model, h, codeword, tolerance: float) -> None:
+    ue, quantizer = UeEncoder(path), model.quantizer
+    sections = ue.codec["sections"]
     own = np.stack([ue.encode(x) for x in h])
     _close(path, "codeword", own, codeword, tolerance)
-    sent = np.stack([bitstream.unpack(ue.encode_bits(x), m, bits) for x in h])
+    payloads = [ue.encode_bits(x) for x in h]
+    sent = np.stack([bitstream.unpack_sections(x, sections) for x in payloads])
     expected = np.asarray(quantizer.indices(own))
     _close(path, "packed indices", sent, expected, 0)
 
@@ -62,12 +63,16 @@ def _verify_encoder(path: Path, h, codeword, quantizer, tolerance: float) -> Non
 def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
     quantizer = model.quantizer
     indices = np.asarray(quantizer.indices(codeword))
-    payload = bitstream.pack(indices, codec["bits"])
+    payload = bitstream.pack_sections(indices, codec["sections"])
     model_id = bytes.fromhex(codec["model_id"])
     frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
     damaged = bytes([*frames[0][:-1], frames[0][-1] ^ 1])
-    quantised = model.receive(quantizer.dequantize(indices)) - 0.5
-    exact = model.receive(codeword) - 0.5
+    side = [np.linalg.norm(check_vectors(codec["csi_shape"]), axis=-1)] * codec[
+        "uplink"
+    ]
+    maps = [x[..., None] for x in side]
+    quantised = model.receive(quantizer.dequantize(indices), *maps) - 0.5
+    exact = model.receive(codeword, *maps) - 0.5
     feeds = {
         "serving_default": ([damaged, *frames], np.asarray(quantised)),
         "decode_u8": (payload, np.asarray(quantised)),
@@ -80,9 +85,10 @@ def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
             loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
         for name, (feed, expected) in feeds.items():
             signature = loaded.signature_def[name]
-            (source,) = signature.inputs.values()
+            uplink = [np.concatenate([x[:1], x])[-len(feed) :] for x in side]
+            feeding = _feeds(signature, feed, uplink)
             targets = [signature.outputs[key].name for key in ("h", "valid")]
-            h, valid = session.run(targets, {source.name: feed})
+            h, valid = session.run(targets, feeding)
             if name == "serving_default":
                 if valid[0] or np.isfinite(h[0]).any():
                     raise ValueError(f"{path}: a damaged frame was accepted")
@@ -90,3 +96,11 @@ def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
             if not valid.all():
                 raise ValueError(f"{path}: signature {name} refused good input")
             _close(path, f"signature {name}", h, expected, FLOAT_TOLERANCE)
+
+
+def _feeds(signature, feed, uplink: list) -> dict:
+    """Values by tensor name: the uplink under its name, the feedback as the other."""
+    names = {key: tensor.name for key, tensor in signature.inputs.items()}
+    feeds = {names.pop("uplink"): x for x in uplink}
+    (source,) = names.values()
+    return {**feeds, source: feed}

@@ -78,6 +78,20 @@ class Phase(layers.Layer):
         return {**super().get_config(), "kind": self.kind}
 
 
+def phase_error(csi, csi_hat):
+    """|h| (phi - phi_hat) in radians, `[batch, N_t, N_a, 1]`, of CSI in [0, 1].
+
+    Its square is the loss MDPP of Lin, Liu, Lee, Ding, IEEE Wireless Communications
+    Letters 10(10), 2021: phases differ as numbers from -pi to pi, not on the circle.
+    Where the estimate is 0 it has no phase, and none is learned.
+    """
+    h, h_hat = (tf.cast(x, "float32") - 0.5 for x in (csi, csi_hat))
+    size = tf.reduce_sum(tf.square(h_hat), axis=-1, keepdims=True)
+    h_hat = tf.where(size > TINY, h_hat, [1.0, 0.0])
+    error = tf.atan2(h[..., 1:], h[..., :1]) - tf.atan2(h_hat[..., 1:], h_hat[..., :1])
+    return tf.norm(h, axis=-1, keepdims=True) * error
+
+
 def sine(cosine):
     """sqrt(1 - cos^2) >= 0, exact at |cos| = 1 and with a finite slope there."""
     square = tf.maximum(1.0 - tf.square(cosine), 0.0)

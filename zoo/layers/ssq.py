@@ -38,6 +38,19 @@ class SsqGrid(NamedTuple):
         return (tf.cast(indices, "float32") - self.half) / (self.half * self.kappa)
 
 
+def staircase(x, half: float, beta: float):
+    """Smooth rounding of `[batch, M]` to the integers from -half to half - 1.
+
+    Args:
+        x: float32.
+        half: 2^(K-1).
+        beta: steepness of the sigmoids.
+    """
+    edges = tf.range(-half, half - 1) + 0.5
+    steps = tf.sigmoid(beta * (x[..., None] - edges))
+    return tf.reduce_sum(steps, axis=-1) - half
+
+
 @keras.utils.register_keras_serializable(package="zoo")
 class SumOfSigmoidsQuantizer(layers.Layer):
     """K-bit quantiser: a smooth staircase in training, rounded where it is sent.
@@ -120,11 +133,8 @@ class SumOfSigmoidsQuantizer(layers.Layer):
         if not training:
             return self.dequantize(self.indices(r))
         grid = self.grid
-        half, kappa = grid.half, grid.kappa
-        x = half * kappa * tf.cast(r, "float32")
-        edges = tf.range(-half, half - 1) + 0.5
-        steps = tf.sigmoid(self.beta * (x[..., None] - edges))
-        return (tf.reduce_sum(steps, axis=-1) - half) / (half * kappa)
+        gain = grid.half * grid.kappa
+        return staircase(gain * tf.cast(r, "float32"), grid.half, self.beta) / gain
 
     def agreed(self) -> dict:
         """What both sides must know, for codec.json."""

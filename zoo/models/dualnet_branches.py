@@ -11,6 +11,7 @@ from zoo.layers.polar import Magnitude
 from zoo.models.autoencoder import check_sizes
 
 SLOPE = 0.3
+MAGNITUDE = "magnitude"  # how the names of that branch's layers begin
 CORES = (*CONVOLUTIONS, "dnn")
 ENCODER = {5: (16, 8, 4, 2, 1), 4: (16, 8, 4, 1)}
 PAPER = (

@@ -138,4 +138,5 @@ SPEC = ModelSpec(
     codeword_dims=(384, 320),  # 256 of the magnitudes, the phases at 1/8 and 1/16
     fitted_start=False,
     takes_uplink=True,
+    continues="dualnet_mag",
 )

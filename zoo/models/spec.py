@@ -47,6 +47,7 @@ class ModelSpec:
             linearly, up to invertible activations. Or a function (network, training
             CSI) that starts it.
         takes_uplink: whether the decoder knows the uplink's magnitudes.
+        continues: network whose runs are a first stage: `--weights` takes them.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ModelSpec:
     variants: dict[str, Variant] = field(default_factory=dict)
     fitted_start: bool | Callable[[CsiAutoencoder, np.ndarray], None] = True
     takes_uplink: bool = False
+    continues: str = ""
 
     @property
     def takes_sequences(self) -> bool:
