@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -13,7 +14,7 @@ from zoo.baselines import sparse
 from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.iteration import Stop
 from zoo.baselines.sensing import measurement_matrix
-from zoo.experiments import lora
+from zoo.experiments import dualnet, lora
 from zoo.experiments.runner import Runner, settings_of
 from zoo.experiments.target import Lab, decibel, entry, judge
 
@@ -76,6 +77,22 @@ def test_other_targets_run(name, lab, monkeypatch):
     )
     result = reproduce.make(name, lab)
     assert result["entries"] and reproduce.render(result)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dualnet.uplink", "dualnet.figure3"])
+def test_targets_of_two_stages_run(name, lab, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tiny = "cost2100_sim/dualnet_indoor_fdd_tiny"
+    monkeypatch.setattr(dualnet, "_data_set", lambda lab, scenario: tiny)
+    monkeypatch.setattr(dualnet, "SIGN_SHARE", {8: 0.25})
+    own = dataclasses.replace(lab.runner, flagfile=ROOT / dualnet.FLAGFILES["fast"])
+    result = reproduce.make(name, dataclasses.replace(lab, runner=own))
+    assert result["entries"] and reproduce.render(result)
+    if name == "dualnet.figure3":
+        bits = {e["series"]: e["runs"][0]["feedback_bits"] for e in result["entries"]}
+        phases = {"mdpq": 720 + 312, "mse0": 1024, "mdpp": 1280, "smape": 1280}
+        assert bits == {loss: 256 * 6 + count for loss, count in phases.items()}
 
 
 def test_parameters_of_table4(lab):

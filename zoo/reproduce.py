@@ -17,12 +17,12 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files, plots
-from zoo.experiments import lora
+from zoo.experiments import dualnet, lora
 from zoo.experiments.runner import Runner
 from zoo.experiments.target import Lab, Target, judge
 
-TARGETS: dict[str, Target] = {**lora.TARGETS}
-FLAGFILES = {"lora": lora.FLAGFILES}
+TARGETS: dict[str, Target] = {**lora.TARGETS, **dualnet.TARGETS}
+FLAGFILES = {"lora": lora.FLAGFILES, "dualnet": dualnet.FLAGFILES}
 BUDGETS = ("fast", "full")
 
 

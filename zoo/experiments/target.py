@@ -15,8 +15,9 @@ from zoo.run_directory import RunDirectory
 
 PROVENANCE = (
     "run", "model", "model_args", "dataset_config", "codeword_dim", "seed", "epochs",
-    "num_train", "num_test", "nmse_db", "nmse_pca_db", "weights_sha256",
-    "train_seconds", "train_commit", "train_device", "commit", "device",
+    "num_train", "num_test", "nmse_db", "nmse_pca_db", "nmse_freq_db",
+    "feedback_bits", "weights_sha256", "train_seconds", "train_commit", "train_device",
+    "commit", "device",
 )  # fmt: skip
 
 

@@ -1,0 +1,183 @@
+"""Figures of the DualNet-MP paper (IEEE WCL 10(10), 2021) on our FDD pairs.
+
+The figures are curves without printed values. Every run has two stages: the magnitudes
+without quantiser (DualNet-MAG), then the phases, quantised, behind the frozen
+magnitudes; of MDPQ, which has no network for the phases, both go on. NMSE is the
+paper's eq. 16, with what the truncation of the delays loses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo import evaluate
+from zoo.experiments.target import Lab, Target, entry, run_of
+
+DATA = {
+    "indoor": "cost2100_sim/dualnet_indoor_fdd",
+    "outdoor": "tr38901/dualnet_umi_nlos_fdd",
+}
+MAGNITUDE_DIM, ENTRIES = 256, 1024
+SIGN_SHARE = {8: 0.25, 16: 0.125}  # of the signs, by the ratio of the phases
+MDPQ = {8: {}, 16: {"shares": [0.1], "phase_bits": [5]}}
+BLQ = {"phase": "straight"}
+LOSSES = ("mdpq", "mse0", "mdpp", "smape")
+CORES = ("dnn", "zero", "circular")
+NMSE = "nmse_freq_db"
+
+
+def _data_set(lab: Lab, scenario: str) -> str:
+    return DATA[scenario] + lab.of("_quick", "")
+
+
+def _scenarios(lab: Lab) -> tuple[str, ...]:
+    return lab.of(("indoor",), tuple(DATA))
+
+
+def first_stage(lab: Lab, scenario: str, core: str = "circular") -> list[dict]:
+    """Results rows of DualNet-MAG without quantiser: NMSE of the magnitudes."""
+    return lab.rows(
+        f"mag_{core}_{scenario}",
+        model="dualnet_mag",
+        codeword_dim=MAGNITUDE_DIM,
+        model_args=json.dumps({"core": core}),
+        dataset=_data_set(lab, scenario),
+    )
+
+
+def second_stage(lab: Lab, name: str, scenario: str, core="circular", **own) -> list:
+    """Results rows of a run that continues the first stage of its seed.
+
+    Args:
+        lab: where.
+        name: of the run.
+        scenario: 'indoor' or 'outdoor'.
+        core: of the network.
+        **own: flags of this stage; `model_args` and `quantizer_args` as dictionaries.
+    """
+    stage = {"train_part": "phase", "model": "dualnet_mp", "model_args": {}, **own}
+    stage["model_args"] = json.dumps({"core": core, **stage["model_args"]})
+    stage["quantizer_args"] = json.dumps(stage["quantizer_args"])
+    return [
+        lab.runner.row(
+            f"{name}_{core}_{scenario}_s{seed}",
+            dataset=_data_set(lab, scenario),
+            weights=str(run_of(lab, row).path),
+            normaliser="none",
+            seed=seed,
+            **stage,
+        )
+        for seed, row in enumerate(first_stage(lab, scenario, core))
+    ]
+
+
+def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[dict]:
+    """Results rows of one loss of Fig. 3, the phases at 1/8 or 1/16."""
+    name = f"{loss}_{ratio}"
+    if loss == "mdpq":
+        return second_stage(
+            lab, name, scenario, model="dualnet_mag", codeword_dim=MAGNITUDE_DIM,
+            train_part="all", quantizer="mdpq", bits=6, quantizer_args=MDPQ[ratio],
+        )  # fmt: skip
+    dim = MAGNITUDE_DIM + ENTRIES // ratio
+    polar = {"codeword_dim": dim, "quantizer": "polar", "bits": 8}
+    if loss == "smape":
+        args = {"sign_share": SIGN_SHARE[ratio]}
+        return second_stage(lab, name, scenario, quantizer_args=args, **polar)
+    polar["bits"] = {"mse0": 8, "mdpp": 10}[loss]
+    return second_stage(
+        lab,
+        name,
+        scenario,
+        model_args={"phase": "angle"},
+        quantizer_args={"num_signs": 0},
+        loss={"mse0": "csi", "mdpp": "phase"}[loss],
+        **polar,
+    )
+
+
+def figure3(lab: Lab) -> Iterator[dict]:
+    """NMSE of the losses over the bits of a phase entry."""
+    for scenario in _scenarios(lab):
+        for ratio in SIGN_SHARE:
+            for loss in LOSSES:
+                rows = of_a_loss(lab, loss, scenario, ratio)
+                yield entry(loss, f"{scenario} 1/{ratio}", rows, value=NMSE)
+
+
+def figure4(lab: Lab) -> Iterator[dict]:
+    """NMSE of cores and quantisers; BLQ has as many bits in entries of one bit."""
+    for scenario in _scenarios(lab):
+        for ratio, share in SIGN_SHARE.items():
+            for core in CORES:
+                for quantizer, bits, own in (("ssq", 8, {}), ("blq", 1, BLQ)):
+                    rows = second_stage(
+                        lab,
+                        f"{quantizer}_{ratio}",
+                        scenario,
+                        core,
+                        codeword_dim=MAGNITUDE_DIM + ENTRIES // ratio * 8 // bits,
+                        quantizer="polar",
+                        bits=bits,
+                        quantizer_args={"sign_share": share, **own},
+                    )
+                    series, x = f"{core} {quantizer}", f"{scenario} 1/{ratio}"
+                    yield entry(series, x, rows, value=NMSE)
+
+
+def unsent(lab: Lab) -> Iterator[dict]:
+    """NMSE by what stands for a sign that is not sent."""
+    for value in (0.0, 1.0):
+        for ratio, share in SIGN_SHARE.items():
+            rows = second_stage(
+                lab,
+                f"unsent{value:g}_{ratio}",
+                "indoor",
+                codeword_dim=MAGNITUDE_DIM + ENTRIES // ratio,
+                quantizer="polar",
+                bits=8,
+                quantizer_args={"sign_share": share, "unsent": value},
+            )
+            yield entry(f"{value:g}", f"1/{ratio}", rows, value=NMSE)
+
+
+def uplink(lab: Lab) -> Iterator[dict]:
+    """NMSE of the magnitudes with the uplink of the drop, and with that of another."""
+    for scenario in _scenarios(lab):
+        rows = first_stage(lab, scenario)
+        yield entry("paired", scenario, rows)
+        runs = [run_of(lab, row) for row in rows]
+        other = [evaluate.evaluate(run, uplink="shuffled")[0] for run in runs]
+        values = [row["nmse_db"] for row in other]
+        yield entry("shuffled", scenario, rows, value=values)
+
+
+TEXT = "NMSE over subcarriers [dB]"
+TARGETS = {
+    "dualnet.figure3": Target(
+        "Losses", TEXT, "scenario, ratio", figure3, True,
+        tuple((f"SMAPE better than {x}", "smape", x) for x in LOSSES[:-1]),
+    ),
+    "dualnet.figure4": Target(
+        "Cores and quantisers", TEXT, "scenario, ratio", figure4, True,
+        (
+            ("circular better than zero", "circular ssq", "zero ssq"),
+            ("convolutions better than FC layers", "zero ssq", "dnn ssq"),
+            *((f"{x}: SSQ better than BLQ", f"{x} ssq", f"{x} blq") for x in CORES),
+        ),
+    ),
+    "dualnet.unsent": Target(
+        "What stands for an unsent sign", TEXT, "ratio", unsent,
+        claims=(("0 better than 1", "0", "1"),),
+    ),
+    "dualnet.uplink": Target(
+        "What the uplink is worth to the magnitudes", "NMSE [dB]", "scenario", uplink,
+        claims=(("the drop's own uplink helps", "paired", "shuffled"),),
+    ),
+}  # fmt: skip
+FLAGFILES = {
+    "fast": Path("zoo/flagfiles/dualnet_fast.cfg"),
+    "full": Path("zoo/flagfiles/dualnet_mag.cfg"),
+}
