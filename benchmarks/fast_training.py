@@ -97,14 +97,13 @@ def zoo_table(rows: list[dict]) -> str:
     found = [
         (r["nmse_db"], r["model"], r["init"], f"{r['lr']:g}", f"{r['rho']:.4f}")
         + tuple(f"{r[f'{side}_macs'] / 1e6:.2f}M" for side in ("ue", "bs"))
-        + (f"{r['train_seconds'] / 60:.0f}",)
         for r in rows
     ]
     macs = f"{CODEWORD_DIM * 2048 / 1e6:.2f}M"
-    found.append((line, "linear KLT", "", "", "", macs, macs, ""))
+    found.append((line, "linear KLT", "", "", "", macs, macs))
     lines = [
-        "| network | start | peak rate | NMSE [dB] | rho | UE MACs | BS MACs | min |",
-        "|---|---|---|---|---|---|---|---|",
+        "| network | start | peak rate | NMSE [dB] | rho | UE MACs | BS MACs |",
+        "|---|---|---|---|---|---|---|",
     ]
     for nmse_db, name, init, lr, *others in sorted(found):
         cells = [name, init, lr, f"{nmse_db:.2f}", *others]
