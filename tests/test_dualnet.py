@@ -20,10 +20,10 @@ FDD = {
     "dataset": "cost2100_sim/dualnet_indoor_fdd_tiny", "quantizer": "none", "bits": 0,
     "cpu_step": "native",
 }  # fmt: skip
-MAG = {**FDD, "model": "dualnet_mag", "codeword_dim": 32, "lr": 1e-3}
+MAG = {**FDD, "model": "dualnet_mag", "codeword_dim": 32, "lr": 1e-3, "epochs": 1}
 MP = {
-    **MAG, "model": "dualnet_mp", "codeword_dim": 96, "train_part": "phase",
-    "model_args": '{"magnitude_dim": 32}', "quantizer": "polar", "bits": 8,
+    **MAG, "epochs": 2, "model": "dualnet_mp", "codeword_dim": 96,
+    "train_part": "phase", "model_args": '{"magnitude_dim": 32}', "quantizer": "polar", "bits": 8,
     "quantizer_args": '{"magnitude_dim": 32}', "normaliser": "none",
 }  # fmt: skip
 

@@ -48,6 +48,7 @@ def test_runs_are_named_by_what_they_are(lab):
     assert first.dataset == TINY["dataset"] and first.model == "lora"
 
 
+@pytest.mark.slow
 def test_table1_end_to_end(lab, monkeypatch):
     monkeypatch.chdir(ROOT)
     result = reproduce.make("lora.table1", lab)

@@ -81,7 +81,10 @@ def _values(run):
 
 
 def test_killed_run_resumes_to_the_same_metrics(data_dir, tmp_path):
-    changes = {"epochs": 6, "num_train": 200, "batch_size": 10, "deterministic": "true"}
+    changes = {
+        "model": "csinet", "epochs": 6, "num_train": 200, "batch_size": 10,
+        "deterministic": "true",
+    }  # fmt: skip
     whole = tiny_flags(data_dir, tmp_path / "whole", **changes)
     done = run_command("zoo.train", *whole)
     assert done.returncode == 0, done.stderr[-2000:]

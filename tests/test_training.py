@@ -185,7 +185,7 @@ def test_other_flags_refuse_the_same_directory(tiny_run, tiny_config):
     [
         pytest.param({"precision": "mixed_bfloat16"}, marks=pytest.mark.slow),
         pytest.param({"precision": "mixed_float16"}, marks=pytest.mark.slow),
-        {"xla": "true", "deterministic": "true"},
+        pytest.param({"xla": "true", "deterministic": "true"}, marks=pytest.mark.slow),
     ],
 )
 def test_precision_and_execution_options(data_dir, tmp_path, tiny_run, change):
