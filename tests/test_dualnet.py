@@ -23,8 +23,8 @@ FDD = {
 MAG = {**FDD, "model": "dualnet_mag", "codeword_dim": 32, "lr": 1e-3, "epochs": 1}
 MP = {
     **MAG, "epochs": 2, "model": "dualnet_mp", "codeword_dim": 96,
-    "train_part": "phase", "model_args": '{"magnitude_dim": 32}', "quantizer": "polar", "bits": 8,
-    "quantizer_args": '{"magnitude_dim": 32}', "normaliser": "none",
+    "train_part": "phase", "model_args": '{"magnitude_dim": 32}',
+    "quantizer": "polar", "bits": 8, "quantizer_args": '{"magnitude_dim": 32}', "normaliser": "none",
 }  # fmt: skip
 
 

@@ -122,7 +122,7 @@ def _fitted(bits: int = 8, **args):
     layer.build(codeword.shape)
     assert layer.needs_fit
     layer.fit(codeword)
-    layer.fit_ranking(codeword, np.abs(parts[0]) @ rng.random((M_MAG, N)))
+    layer.magnitudes.fit_ranking(codeword, np.abs(parts[0]) @ rng.random((M_MAG, N)))
     assert not layer.needs_fit
     return layer, codeword
 
@@ -185,7 +185,7 @@ def test_mdpq_gives_the_largest_entries_the_finest_phases():
     codeword = np.concatenate([magnitude, phase], axis=1).astype(np.float32)
     layer.build(codeword.shape)
     layer.fit(codeword)
-    layer.fit_ranking(codeword, np.abs(magnitude) @ rng.random((M_MAG, N)))
+    layer.magnitudes.fit_ranking(codeword, np.abs(magnitude) @ rng.random((M_MAG, N)))
     parts = sections(layer, codeword.shape[1])
     assert parts == ((M_MAG, 6), (6, 7), (6, 3))
     grid = layer.frozen()

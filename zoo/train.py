@@ -113,9 +113,10 @@ def _fit_quantizer(trainer) -> None:
         csi = data.training_examples(trainer.settings, QUANTIZER_EXAMPLES)
         codeword = trainer.codewords(csi)
         quantizer.fit(codeword)
-        if hasattr(quantizer, "fit_ranking"):
+        if hasattr(quantizer, "magnitudes"):
             magnitude = np.linalg.norm(csi - np.float32(0.5), axis=-1)
-            quantizer.fit_ranking(codeword, magnitude.reshape(len(csi), -1))
+            magnitude = magnitude.reshape(len(csi), -1)
+            quantizer.magnitudes.fit_ranking(codeword, magnitude)
 
 
 def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:

@@ -143,10 +143,6 @@ class MdpqQuantizer(layers.Layer):
         """Set the magnitudes' grid from codewords `[n, M]` of training CSI."""
         self.magnitudes.fit(codeword)
 
-    def fit_ranking(self, codeword: np.ndarray, magnitude: np.ndarray) -> None:
-        """Set the ranking, see `RankedMagnitudes`."""
-        self.magnitudes.fit_ranking(codeword, magnitude)
-
     def frozen(self, frozen: bool = True) -> MdpqGrid:
         """The grid as constants, for exported graphs."""
         grid, rank = self.magnitudes.grid(frozen), self.magnitudes.ranking(frozen)

@@ -23,7 +23,7 @@ class PolarQuantizer(layers.Layer):
     over their range in the training CSI, phase entries to K bits over [-1, 1). Signs
     are sent for the `sign_share` of the N entries with the largest magnitudes, which
     both ends find from the magnitudes' indices (`zoo.layers.ranking`). `fit` and
-    `fit_ranking` come before all else; before them the layer gives NaN.
+    `magnitudes.fit_ranking` come first; before them the layer gives NaN.
 
     Args:
         bits: K, 1 to 10, of a phase entry; 1 is the paper's BLQ.
@@ -100,10 +100,6 @@ class PolarQuantizer(layers.Layer):
     def fit(self, codeword: np.ndarray) -> None:
         """Set the magnitudes' grid from codewords `[n, M]` of training CSI."""
         self.magnitudes.fit(codeword)
-
-    def fit_ranking(self, codeword: np.ndarray, magnitude: np.ndarray) -> None:
-        """Set the ranking, see `RankedMagnitudes`."""
-        self.magnitudes.fit_ranking(codeword, magnitude)
 
     def frozen(self, frozen: bool = True) -> PolarGrid:
         """The grid as constants, for exported graphs."""
