@@ -24,7 +24,8 @@ MAG = {**FDD, "model": "dualnet_mag", "codeword_dim": 32, "lr": 1e-3, "epochs": 
 MP = {
     **MAG, "epochs": 2, "model": "dualnet_mp", "codeword_dim": 96,
     "train_part": "phase", "model_args": '{"magnitude_dim": 32}',
-    "quantizer": "polar", "bits": 8, "quantizer_args": '{"magnitude_dim": 32}', "normaliser": "none",
+    "quantizer": "polar", "bits": 8, "normaliser": "none",
+    "quantizer_args": '{"magnitude_dim": 32}',
 }  # fmt: skip
 
 
