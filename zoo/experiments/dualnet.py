@@ -148,10 +148,10 @@ def uplink(lab: Lab) -> Iterator[dict]:
     for scenario in _scenarios(lab):
         rows = first_stage(lab, scenario)
         yield entry("paired", scenario, rows)
-        runs = [run_of(lab, row) for row in rows]
-        other = [evaluate.evaluate(run, uplink="shuffled")[0] for run in runs]
-        values = [row["nmse_db"] for row in other]
-        yield entry("shuffled", scenario, rows, value=values)
+        for i, row in enumerate(rows):
+            other = evaluate.evaluate(run_of(lab, row), uplink="shuffled")[0]
+            rows[i] = {**other, "run": row["run"]}
+        yield entry("shuffled", scenario, rows)
 
 
 TEXT = "NMSE over subcarriers [dB]"
