@@ -104,7 +104,8 @@ def test_weights_travel_bit_by_bit(trained, tmp_path):
 @pytest.mark.tflite
 def test_encoder_on_tflite(trained, tmp_path):
     name, model, _ = trained
-    codec = {"csi_shape": _shape(name), "bits": 4}
+    length = model.encoder.output.shape[-1]
+    codec = {"csi_shape": _shape(name), "sections": [[length, 4]]}
     path = tmp_path / "encoder.tflite"
     sending = model._replace(path=(UniformQuantizer(4),))
     export.save_encoder(EncoderGraph(sending, codec), path, dynamic=False)
