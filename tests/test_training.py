@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import assert_one_line_error, run_command, tiny_flags
-from zoo import data, train
+from zoo import data, split_reader, train
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.layers.quantizers import UniformQuantizer
@@ -106,7 +106,8 @@ def test_scalings_differ_by_one_factor_per_sample(tiny_config, tmp_path):
 
 def test_nan_in_a_data_set_is_refused(tiny_config, tmp_path, monkeypatch):
     csi = np.full((160, 32, 32, 2), np.nan, np.float32)
-    monkeypatch.setattr(data, "_read", lambda *args: (csi, np.ones(160), None))
+    stored = {"csi": csi, "scale": np.ones(160)}
+    monkeypatch.setattr(split_reader, "read", lambda *args: stored)
     with pytest.raises(ValueError, match="NaN or infinity in csi"):
         data.load_split(tiny_config(tmp_path), "train")
 

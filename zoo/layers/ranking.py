@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from zoo.regression import ridge_regression
-
 LARGEST_KERNEL, LARGEST_BIAS = 127, 2**22
 
 
@@ -57,7 +55,9 @@ def fit(indices: np.ndarray, magnitude: np.ndarray, bits: int):
         bits: of an index.
     """
     centred = indices.astype(np.float32) - np.float32(2 ** (bits - 1))
-    kernel, bias = ridge_regression(centred, magnitude)
+    regressors = np.concatenate([centred, np.ones((len(centred), 1))], axis=1)
+    solution = np.linalg.lstsq(regressors, magnitude, rcond=1e-6)[0]
+    kernel, bias = solution[:-1], solution[-1]
     largest = max(float(np.abs(kernel).max()), 1e-12)
     gain = LARGEST_KERNEL / largest
     gain = min(gain, LARGEST_BIAS / max(float(np.abs(bias).max()), 1e-12))
