@@ -86,9 +86,7 @@ def unpack(payload: bytes | np.ndarray, num_indices: int, bits: int) -> np.ndarr
     Raises:
         BitstreamError: P is not ceil(M * B / 8), or a padding bit is set.
     """
-    if isinstance(payload, (bytes, bytearray, memoryview)):
-        payload = np.frombuffer(payload, np.uint8)
-    payload = np.asarray(payload)
+    payload = _octets(payload)
     size = payload_size(num_indices, bits)
     if payload.dtype != np.uint8 or payload.ndim == 0 or payload.shape[-1] != size:
         raise BitstreamError(
@@ -104,6 +102,12 @@ def unpack(payload: bytes | np.ndarray, num_indices: int, bits: int) -> np.ndarr
     message = message[..., : num_indices * bits].astype(np.int32)
     message = message.reshape(*payload.shape[:-1], num_indices, bits)
     return message @ (1 << np.arange(bits - 1, -1, -1, dtype=np.int32))
+
+
+def _octets(payload: bytes | np.ndarray) -> np.ndarray:
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        return np.frombuffer(payload, np.uint8)
+    return np.asarray(payload)
 
 
 def pack_sections(indices: np.ndarray, sections) -> np.ndarray:
@@ -137,9 +141,7 @@ def unpack_sections(payload: bytes | np.ndarray, sections) -> np.ndarray:
     Raises:
         BitstreamError: P is not that of the sections, or a padding bit is set.
     """
-    if isinstance(payload, (bytes, bytearray, memoryview)):
-        payload = np.frombuffer(payload, np.uint8)
-    payload = np.asarray(payload)
+    payload = _octets(payload)
     ends = np.cumsum([payload_size(*section) for section in sections])
     if payload.ndim == 0 or payload.shape[-1] != ends[-1]:
         raise BitstreamError(

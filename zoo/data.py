@@ -210,7 +210,9 @@ def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
         steps = steps_per_epoch(num_train(config, builder), size)
         return steps, functools.partial(stream.batches, drops, size, steps)
     train = load_split(config, "train")
-    examples = np.concatenate([train.csi, *train.side], axis=-1)
+    examples = train.csi
+    if train.side:
+        examples = np.concatenate([train.csi, *train.side], axis=-1)
 
     def batches(start_epoch):
         return contextlib.nullcontext(

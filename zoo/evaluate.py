@@ -29,14 +29,13 @@ from zoo import (
     registry,
     run_row,
 )
+from zoo.batches import BATCH, in_batches
 from zoo.config import ExperimentConfig
 from zoo.entropy_coding import EntropyCodec
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.results_row import frequency_metrics, klt_db, nmse_metrics
 from zoo.run_directory import RunDirectory
-
-BATCH = 500
 
 
 def decode(model: CsiAutoencoder, codeword: np.ndarray, *uplink) -> np.ndarray:
@@ -55,15 +54,10 @@ def through_bits(codeword: np.ndarray, quantizer) -> tuple[np.ndarray, int]:
         The dequantised codewords `[n, M]` float32 and the payload bytes per CSI.
     """
     sections = codeword_path.sections(quantizer, codeword.shape[1])
-    indices = _in_batches(quantizer.indices, codeword)
+    indices = in_batches(quantizer.indices, codeword)
     payload = bitstream.pack_sections(indices, sections)
     indices = bitstream.unpack_sections(payload, sections)
-    return _in_batches(quantizer.dequantize, indices), payload.shape[1]
-
-
-def _in_batches(function, values: np.ndarray) -> np.ndarray:
-    starts = range(0, len(values), BATCH)
-    return np.concatenate([function(values[i : i + BATCH]) for i in starts])
+    return in_batches(quantizer.dequantize, indices), payload.shape[1]
 
 
 def with_noise(
@@ -227,7 +221,6 @@ if __name__ == "__main__":
         "uplink",
         "paired",
         ["paired", "shuffled"],
-        "give the decoder the drop's uplink, "
-        "or that of another one to see what it is worth",
+        "give the decoder the drop's own uplink, or that of another drop",
     )
     cli.run(main)

@@ -10,9 +10,12 @@ express, and training begins there instead of at noise.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from zoo import latent_start
+from zoo.batches import in_batches
 from zoo.conv_start import let_through
 from zoo.keras_compat import Model, layers
 from zoo.layers.activations import HardSigmoid
@@ -23,7 +26,6 @@ from zoo.regression import reduced_rank_regression, ridge_regression
 
 EXAMPLES = 20_000
 WALKED = 256
-BATCH = 500
 CODEWORD_STD = 0.4  # of a normalised codeword: tanh is nearly linear there
 LARGEST = 0.49
 FULLY_CONNECTED = (layers.Dense, BinaryDense, RandomProjection)
@@ -130,10 +132,7 @@ def _fit_encoder(model: CsiAutoencoder, compress, csi, h) -> np.ndarray:
 
 def evaluate(part: Model, inputs: np.ndarray) -> np.ndarray:
     """Output of a model for `[n, ...]`, at inference."""
-    starts = range(0, len(inputs), BATCH)
-    return np.concatenate(
-        [np.asarray(part(inputs[i : i + BATCH], training=False)) for i in starts]
-    )
+    return in_batches(functools.partial(part, training=False), inputs)
 
 
 def _arriving(model: CsiAutoencoder, compress, z: np.ndarray) -> np.ndarray:

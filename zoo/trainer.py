@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import data, distribution, feedback, metrics, noise
+from zoo.batches import in_batches
 from zoo.config import ExperimentConfig
 from zoo.fused import use_fused
 from zoo.keras_compat import keras
@@ -17,8 +18,6 @@ from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.dualnet_branches import MAGNITUDE
 from zoo.run_directory import build_autoencoder
 from zoo.schedules import make_schedule
-
-VALIDATION_BATCH = 500
 
 
 def freeze(model: CsiAutoencoder, train_part: str) -> None:
@@ -53,12 +52,6 @@ def _freeze_magnitudes(model: CsiAutoencoder) -> None:
         )
     for layer in frozen:
         layer.trainable = False
-
-
-def _in_batches(function, *values: np.ndarray) -> np.ndarray:
-    starts = range(0, len(values[0]), VALIDATION_BATCH)
-    parts = [function(*(x[i : i + VALIDATION_BATCH] for x in values)) for i in starts]
-    return np.concatenate(parts)
 
 
 class Trainer:
@@ -158,10 +151,10 @@ class Trainer:
     def validate(self, split: data.Split) -> tuple[float, np.ndarray]:
         """NMSE in dB of a split and its recovered CSI, zero-centred."""
         settings = self.settings
-        sent = _in_batches(self.transmit, split.csi)
+        sent = in_batches(self.transmit, split.csi)
         snr_db = settings.feedback_snr_db
         arrived = feedback.received(sent, snr_db, settings.seed, "validation")
-        csi_hat = _in_batches(self.receive, arrived, *split.side)
+        csi_hat = in_batches(self.receive, arrived, *split.side)
         h_hat = metrics.frames(csi_hat) - np.float32(0.5)
         return metrics.nmse_db(split.h, h_hat), h_hat
 
@@ -169,7 +162,7 @@ class Trainer:
         """What the encoder makes of `[n, N_t, N_a, 2]`, before the quantiser."""
         encoder = self.model.encoder
         encode = tf.function(lambda x: encoder(x, training=False))
-        return _in_batches(encode, csi)
+        return in_batches(encode, csi)
 
     def rate(self) -> float:
         """Learning rate of the next update, logged at the end of each epoch."""

@@ -22,7 +22,6 @@ DATA = {
 MAGNITUDE_DIM, ENTRIES = 256, 1024
 SIGN_SHARE = {8: 0.25, 16: 0.125}  # of the signs, by the ratio of the phases
 MDPQ = {8: {}, 16: {"shares": [0.1], "phase_bits": [5]}}
-BLQ = {"phase": "straight"}
 LOSSES = ("mdpq", "mse0", "mdpp", "smape")
 CORES = ("dnn", "zero", "circular")
 NMSE = "nmse_freq_db"
@@ -73,6 +72,29 @@ def second_stage(lab: Lab, name: str, scenario: str, core="circular", **own) -> 
     ]
 
 
+def with_signs(lab: Lab, scenario, ratio: int, core="circular", bits=8, **own) -> list:
+    """Results rows of cosines and signs, K bits for as many phases as fill the rate.
+
+    Args:
+        lab: where.
+        scenario: 'indoor' or 'outdoor'.
+        ratio: of the phases at 8 bits.
+        core: of the network.
+        bits: K.
+        **own: further quantizer_args.
+    """
+    return second_stage(
+        lab,
+        f"signs{bits}_{ratio}",
+        scenario,
+        core,
+        codeword_dim=MAGNITUDE_DIM + ENTRIES // ratio * 8 // bits,
+        quantizer="polar",
+        bits=bits,
+        quantizer_args={"sign_share": SIGN_SHARE[ratio], **own},
+    )
+
+
 def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[dict]:
     """Results rows of one loss of Fig. 3, the phases at 1/8 or 1/16."""
     name = f"{loss}_{ratio}"
@@ -81,12 +103,8 @@ def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[dict]:
             lab, name, scenario, model="dualnet_mag", codeword_dim=MAGNITUDE_DIM,
             train_part="all", quantizer="mdpq", bits=6, quantizer_args=MDPQ[ratio],
         )  # fmt: skip
-    dim = MAGNITUDE_DIM + ENTRIES // ratio
-    polar = {"codeword_dim": dim, "quantizer": "polar", "bits": 8}
     if loss == "smape":
-        args = {"sign_share": SIGN_SHARE[ratio]}
-        return second_stage(lab, name, scenario, quantizer_args=args, **polar)
-    polar["bits"] = {"mse0": 8, "mdpp": 10}[loss]
+        return with_signs(lab, scenario, ratio)
     return second_stage(
         lab,
         name,
@@ -94,7 +112,9 @@ def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[dict]:
         model_args={"phase": "angle"},
         quantizer_args={"num_signs": 0},
         loss={"mse0": "csi", "mdpp": "phase"}[loss],
-        **polar,
+        codeword_dim=MAGNITUDE_DIM + ENTRIES // ratio,
+        quantizer="polar",
+        bits={"mse0": 8, "mdpp": 10}[loss],
     )
 
 
@@ -110,37 +130,21 @@ def figure3(lab: Lab) -> Iterator[dict]:
 def figure4(lab: Lab) -> Iterator[dict]:
     """NMSE of cores and quantisers; BLQ has as many bits in entries of one bit."""
     for scenario in _scenarios(lab):
-        for ratio, share in SIGN_SHARE.items():
+        for ratio in SIGN_SHARE:
+            x = f"{scenario} 1/{ratio}"
             for core in CORES:
-                for quantizer, bits, own in (("ssq", 8, {}), ("blq", 1, BLQ)):
-                    rows = second_stage(
-                        lab,
-                        f"{quantizer}_{ratio}",
-                        scenario,
-                        core,
-                        codeword_dim=MAGNITUDE_DIM + ENTRIES // ratio * 8 // bits,
-                        quantizer="polar",
-                        bits=bits,
-                        quantizer_args={"sign_share": share, **own},
-                    )
-                    series, x = f"{core} {quantizer}", f"{scenario} 1/{ratio}"
-                    yield entry(series, x, rows, value=NMSE)
+                rows = with_signs(lab, scenario, ratio, core)
+                yield entry(f"{core} ssq", x, rows, value=NMSE)
+                rows = with_signs(lab, scenario, ratio, core, 1, phase="straight")
+                yield entry(f"{core} blq", x, rows, value=NMSE)
 
 
 def unsent(lab: Lab) -> Iterator[dict]:
     """NMSE by what stands for a sign that is not sent."""
-    for value in (0.0, 1.0):
-        for ratio, share in SIGN_SHARE.items():
-            rows = second_stage(
-                lab,
-                f"unsent{value:g}_{ratio}",
-                "indoor",
-                codeword_dim=MAGNITUDE_DIM + ENTRIES // ratio,
-                quantizer="polar",
-                bits=8,
-                quantizer_args={"sign_share": share, "unsent": value},
-            )
-            yield entry(f"{value:g}", f"1/{ratio}", rows, value=NMSE)
+    for value, own in (("0", {}), ("1", {"unsent": 1.0})):
+        for ratio in SIGN_SHARE:
+            rows = with_signs(lab, "indoor", ratio, **own)
+            yield entry(value, f"1/{ratio}", rows, value=NMSE)
 
 
 def uplink(lab: Lab) -> Iterator[dict]:

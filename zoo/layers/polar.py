@@ -17,10 +17,10 @@ class Magnitude(layers.Layer):
     """`[batch, N_t, N_a, 2]` in [0, 1] to gain |h| `[batch, N_t, N_a, 1]`.
 
     Args:
-        gain: factor; 2 brings the largest |h| of usual CSI near 1.
+        gain: factor.
     """
 
-    def __init__(self, gain: float = 2.0, **kwargs):
+    def __init__(self, gain: float, **kwargs):
         super().__init__(**kwargs)
         self.gain = gain
 

@@ -65,10 +65,8 @@ class PolarGrid(NamedTuple):
         level = tf.cast(phase, "float32") - self.half + self.middle
         arrived = [self.magnitude.dequantize(magnitude), level / self.half]
         if self.num_signs:
-            signs, where = (
-                2.0 * tf.cast(sign, "float32") - 1.0,
-                self.positions(magnitude),
-            )
+            signs = 2.0 * tf.cast(sign, "float32") - 1.0
+            where = self.positions(magnitude)
             arrived.append(ranking.scatter(signs, where, self.num_signs, self.unsent))
         return tf.concat(arrived, axis=1)
 

@@ -129,7 +129,7 @@ class PolarQuantizer(layers.Layer):
             x + tf.stop_gradient(y - x) for x, y in zip(exact, sent, strict=True)
         ]
         if training and self.phase == "ssq":
-            through[1] = staircase(exact[1] * grid.half, grid.half, 25.0) / grid.half
+            through[1] = staircase(exact[1] * grid.half, grid.half) / grid.half
         return tf.concat(through, axis=1)
 
     def agreed(self) -> dict:

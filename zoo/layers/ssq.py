@@ -10,6 +10,8 @@ import tensorflow as tf
 from zoo.keras_compat import keras, layers
 from zoo.layers.quantizers import check_bits
 
+BETA = 25.0  # steepness of the public code
+
 
 class SsqGrid(NamedTuple):
     """Integers of kappa 2^(K-1) r, from -2^(K-1) to 2^(K-1) - 1.
@@ -38,7 +40,7 @@ class SsqGrid(NamedTuple):
         return (tf.cast(indices, "float32") - self.half) / (self.half * self.kappa)
 
 
-def staircase(x, half: float, beta: float):
+def staircase(x, half: float, beta: float = BETA):
     """Smooth rounding of `[batch, M]` to the integers from -half to half - 1.
 
     Args:
@@ -80,7 +82,7 @@ class SumOfSigmoidsQuantizer(layers.Layer):
     kappa starts between -0.05 and 0.05, where about a dozen of 256 levels are used.
     """
 
-    def __init__(self, bits: int, beta: float = 25.0, **kwargs):
+    def __init__(self, bits: int, beta: float = BETA, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         check_bits(bits)

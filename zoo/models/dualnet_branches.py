@@ -11,6 +11,7 @@ from zoo.layers.polar import Magnitude
 from zoo.models.autoencoder import check_sizes
 
 SLOPE = 0.3
+GAIN = 2.0  # brings the largest magnitude of usual CSI near 1
 MAGNITUDE = "magnitude"  # how the names of that branch's layers begin
 CORES = (*CONVOLUTIONS, "dnn")
 ENCODER = {5: (16, 8, 4, 2, 1), 4: (16, 8, 4, 1)}
@@ -88,7 +89,7 @@ def _activate(x, activation: str | None, name: str):
 def encode_magnitude(csi, magnitude_dim: int, core: str, convs: int):
     """Codeword `[batch, magnitude_dim]` of the magnitudes of `[batch, N_t, N_a, 2]`."""
     filters = ENCODER[convs]
-    x = Magnitude(name="magnitude")(csi)
+    x = Magnitude(GAIN, name="magnitude")(csi)
     activations = ["leaky"] * (convs - 1) + ["relu"]
     x = stack(x, filters, 7, core, "magnitude_encoder", activations)
     x = layers.Flatten(name="magnitude_flatten")(x)
@@ -106,11 +107,11 @@ def decode_magnitude(codeword, uplink, core: str):
     shape = tuple(uplink.shape[1:])
     x = layers.Dense(math.prod(shape), name="magnitude_expand")(codeword)
     x = layers.Reshape(shape, name="magnitude_map")(x)
-    gained = layers.Rescaling(2.0, name="magnitude_uplink")(uplink)
+    gained = layers.Rescaling(GAIN, name="magnitude_uplink")(uplink)
     x = layers.Concatenate(name="magnitude_maps")([x, gained])
     activations = ["leaky"] * 4 + ["relu"]
     x = stack(x, (16, 8, 4, 2, 1), 7, core, "magnitude_decoder", activations)
-    return layers.Rescaling(0.5, dtype="float32", name="magnitude_hat")(x)
+    return layers.Rescaling(1 / GAIN, dtype="float32", name="magnitude_hat")(x)
 
 
 def csi_of(h):
