@@ -157,8 +157,8 @@ def test_over_the_air(second, tmp_path):
     np.savez(samples, h=test.h, uplink=test.uplink)
     encoder = UeEncoder(tmp_path / "export" / "encoder.tflite")
     uplink = client.load_samples(samples, key="uplink")[..., 0]
-    with quickstart.server(tmp_path / "export" / "decoder") as endpoint:
-        with Decoder(endpoint, "csi_decoder", 30) as decoder:
+    with quickstart.server(tmp_path / "export" / "decoder") as running:
+        with Decoder(running.endpoint, "csi_decoder", 30) as decoder:
             report = client.measure(encoder, decoder, test.h, 10, uplink=uplink)
             broken = uplink[:2].copy()
             broken[1, 0, 0] = np.nan

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import os
+import threading
 
 import pytest
 import tensorflow as tf
@@ -15,8 +18,14 @@ from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.iteration import Stop
 from zoo.baselines.sensing import measurement_matrix
 from zoo.experiments import dualnet, lora
+from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner, settings_of
-from zoo.experiments.target import Lab, decibel, entry, judge
+from zoo.experiments.target import Entry, Lab, decibel, judge
+
+
+def row(values: dict) -> PendingRow:
+    return PendingRow("run", lambda: values)
+
 
 SMALL = ("num_train", "num_validation", "num_test", "epochs", "batch_size")
 
@@ -126,8 +135,8 @@ def test_claims_are_judged_by_mean_and_spread():
 
 
 def test_entries_hold_mean_spread_and_paper():
-    rows = [{"nmse_db": -3.0, "seed": 0}, {"nmse_db": -5.0, "seed": 1}]
-    got = entry("LORA", "1/4", rows, decibel(0.0012))
+    rows = [row({"nmse_db": -3.0, "seed": 0}), row({"nmse_db": -5.0, "seed": 1})]
+    got = Entry("LORA", "1/4", rows, decibel(0.0012)).finished()
     assert got["ours"] == -4 and got["ours_by_seed"] == [-3, -5]
     assert got["paper"] == -29.21 and got["runs"][1]["seed"] == 1
 
@@ -135,7 +144,7 @@ def test_entries_hold_mean_spread_and_paper():
 def test_figure_is_drawn(tmp_path, lab):
     result = {
         "title": "t", "unit": "NMSE [dB]", "x": "ratio",
-        "entries": [entry("a", "1/4", [{"nmse_db": -3.0}])],
+        "entries": [Entry("a", "1/4", [row({"nmse_db": -3.0})]).finished()],
     }  # fmt: skip
     from zoo import plots
 
@@ -174,3 +183,47 @@ def test_command_writes_json(tmp_path):
     done = run_command("zoo.reproduce", "lora.table4", f"--json={path}")
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(path.read_text())["entries"][0]["paper"] == 1_048_772
+
+
+def test_pool_makes_each_name_once_on_its_own_cores():
+    pool, made = Pool(), []
+
+    def make(name):
+        made.append((name, os.sched_getaffinity(0)))
+        return {"nmse_db": 0.0, "name": name}
+
+    rows = [pool.row(name, functools.partial(make, name)) for name in "aba"]
+    assert [row.result()["name"] for row in rows] == ["a", "b", "a"]
+    assert [name for name, _ in made] == ["a", "b"]
+    assert made[0][1] == os.sched_getaffinity(0)
+    assert rows[0].then(lambda row: {"twice": row.run * 2}).result() == {
+        "twice": "aa",
+        "run": "a",
+    }
+    with pytest.raises(ValueError, match="--processes=1000: expected 1 to"):
+        Pool(1000)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_pool_of_two_works_side_by_side():
+    pool, together = Pool(2), threading.Barrier(2, timeout=60)
+
+    def make():
+        cores = os.sched_getaffinity(0)
+        together.wait()
+        return {"nmse_db": 0.0, "cores": cores}
+
+    first, second = (pool.row(name, make).result for name in "ab")
+    assert not first()["cores"] & second()["cores"]
+
+
+def test_pool_stops_at_a_failure():
+    pool, made = Pool(), []
+
+    def fail():
+        raise ValueError("no data")
+
+    pool.row("a", fail)
+    with pytest.raises(ValueError, match="no data"):
+        pool.row("b", lambda: made.append(1)).result()
+    assert not made

@@ -132,6 +132,7 @@ def save_encoder(directory: Path) -> None:
         "csi_shape": list(CSI_SHAPE),
         "codeword_dim": NUM_INDICES,
         "bits": BITS,
+        "sections": [[NUM_INDICES, BITS]],
         "payload_bytes": PAYLOAD_BYTES,
         "frame_bytes": FRAME_BYTES,
         "normalisation": {},

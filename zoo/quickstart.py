@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import flags
 
@@ -25,27 +26,48 @@ ENCODERS = {"float32": "encoder.tflite", "dynamic": "encoder_dynamic.tflite"}
 STOP_SECONDS = 60
 
 
-def step(module: str, *args) -> None:
-    """Run `python -m module args`, output passed through.
+def step(module: str, *args, log: Path | None = None) -> None:
+    """Run `python -m module args`.
+
+    Args:
+        module: what to run.
+        *args: of its command line.
+        log: file that its output is appended to; None: it is passed through.
 
     Raises:
-        ValueError: the command failed (it has printed why).
+        ValueError: the command failed (it has said why).
     """
     command = [sys.executable, "-m", module, *map(str, args)]
-    print(f"\n$ python -m {module} {shlex.join(command[3:])}", flush=True)
-    status = subprocess.run(command).returncode
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(log.open("a")) if log else None
+        shown = f"\n$ python -m {module} {shlex.join(command[3:])}"
+        print(shown, file=output, flush=True)
+        status = subprocess.run(command, stdout=output, stderr=output).returncode
     if status:
-        raise ValueError(f"python -m {module} ended with status {status}, see above")
+        where = log or "above"
+        raise ValueError(f"python -m {module} ended with status {status}, see {where}")
+
+
+class Server(NamedTuple):
+    """A running reference server: gRPC host:port and process number."""
+
+    endpoint: str
+    pid: int
 
 
 @contextlib.contextmanager
-def server(model_base_path: Path) -> Iterator[str]:
-    """Run the reference server on free ports; yield its gRPC endpoint, then stop it.
+def server(model_base_path: Path, *extra: str) -> Iterator[Server]:
+    """Run the reference server on free ports until the context ends.
+
+    Args:
+        model_base_path: holds the decoder's versions.
+        *extra: further flags of the server.
 
     Raises:
         ValueError: the server ended instead of becoming ready.
     """
-    args = [f"--model_base_path={model_base_path}", "--port=0", "--rest_api_port=0"]
+    ports = ["--port=0", "--rest_api_port=0"]
+    args = [f"--model_base_path={model_base_path}", *ports, *extra]
     print(f"\n$ python -m serving.server {shlex.join(args)} &", flush=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "serving.server", *args],
@@ -57,7 +79,7 @@ def server(model_base_path: Path) -> Iterator[str]:
         if "grpc " not in ready:
             raise ValueError(f"serving.server did not start: {ready or 'see above'}")
         print(ready, flush=True)
-        yield ready.split("grpc ")[1].split(",")[0]
+        yield Server(ready.split("grpc ")[1].split(",")[0], process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -148,12 +170,12 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
         "--csi_noise=none",  # the client's samples are clean, too
     )
     step("zoo.export", f"--run={run}", f"--out={export}")
-    with server(export / "decoder") as endpoint:
+    with server(export / "decoder") as running:
         for name, file in ENCODERS.items():
             step(
                 "serving.client",
                 f"--encoder={export / file}",
-                f"--endpoint={endpoint}",
+                f"--endpoint={running.endpoint}",
                 f"--samples={samples}",
                 f"--json={directory / f'served_{name}.json'}",
             )

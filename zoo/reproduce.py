@@ -1,10 +1,11 @@
-"""Make a table or figure of a paper: python -m zoo.reproduce lora.table1.
+"""Make tables and figures of the papers: python -m zoo.reproduce lora.table1.
 
     python -m zoo.reproduce --list
-    python -m zoo.reproduce lora.figure6 --budget=fast --seeds=3 --json=FILE
+    python -m zoo.reproduce lora.figure6 --seeds=3 --processes=2 --json=FILE
 
 Every training that the target needs is made in --directory unless it is there already,
-so a command that was killed goes on where it was. `full` has the paper's sizes and
+so a command that was killed goes on where it was; with --processes several at a time,
+their output in --directory. `full` has the paper's sizes and
 epochs, `fast` is for minutes to hours on two CPU cores. The table shows the published
 value, where the paper prints one, beside ours, and what becomes of the paper's claims.
 """
@@ -18,8 +19,9 @@ from absl import flags
 from tfds_builders import cli
 from zoo import files, plots
 from zoo.experiments import dualnet, lora
+from zoo.experiments.pool import Pool
 from zoo.experiments.runner import Runner
-from zoo.experiments.target import Lab, Target, judge
+from zoo.experiments.target import Entry, Lab, Target, judge
 
 TARGETS: dict[str, Target] = {**lora.TARGETS, **dualnet.TARGETS}
 FLAGFILES = {"lora": lora.FLAGFILES, "dualnet": dualnet.FLAGFILES}
@@ -30,10 +32,18 @@ def make(name: str, lab: Lab) -> dict:
     """All entries of a target with the verdicts on its claims.
 
     Raises:
-        ValueError: a run failed (it has printed why).
+        ValueError: a run failed (it has said why).
     """
-    target = TARGETS[name]
-    entries = list(target.make(lab))
+    return finish(name, lab, list(TARGETS[name].make(lab)))
+
+
+def finish(name: str, lab: Lab, pending: list[Entry]) -> dict:
+    """Result of a target, when the runs of its entries are complete.
+
+    Raises:
+        ValueError: a run failed (it has said why).
+    """
+    target, entries = TARGETS[name], [entry.finished() for entry in pending]
     return {
         "target": name,
         "title": target.title,
@@ -64,7 +74,7 @@ def render(result: dict) -> str:
     return "\n".join(lines)
 
 
-def lab_from_flags(name: str, values: flags.FlagValues) -> Lab:
+def lab_from_flags(name: str, values: flags.FlagValues, pool: Pool) -> Lab:
     """Where and how a target is made.
 
     Raises:
@@ -73,36 +83,46 @@ def lab_from_flags(name: str, values: flags.FlagValues) -> Lab:
     if name not in TARGETS:
         raise ValueError(f"{name!r} is no target; choose one of {', '.join(TARGETS)}")
     flagfile = FLAGFILES[name.partition(".")[0]][values.budget]
-    runner = Runner(Path(values.directory), flagfile, values.flags)
+    runner = Runner(Path(values.directory), flagfile, values.flags, pool)
     return Lab(runner, values.budget, values.seeds)
+
+
+def write(name: str, result: dict, path: Path) -> None:
+    """Print a result, write it as JSON, and draw it where the paper does."""
+    print(f"\n{render(result)}")
+    files.write_json(path, result)
+    if TARGETS[name].figure:
+        with files.atomic_path(path.with_suffix(".png")) as image:
+            plots.save_curves(result, image)
+    print(f"result: {path}")
 
 
 def main(argv: list[str]) -> None:
     """Command line."""
-    values = flags.FLAGS
+    values, names = flags.FLAGS, argv[1:]
     if values.list:
         for name, target in TARGETS.items():
             print(f"{name:<16} {target.title}")
         return
-    if len(argv) != 2:
+    if not names or (values.json and len(names) > 1):
         raise ValueError(
-            f"got {argv[1:]}, expected one target such as lora.table1; --list shows all"
+            f"got {names}, expected targets such as lora.table1 (with --json one); "
+            "--list shows all"
         )
-    lab = lab_from_flags(argv[1], values)
-    result = make(argv[1], lab)
-    print(render(result))
-    target = Path(values.json or lab.runner.directory / f"{argv[1]}_{lab.budget}.json")
-    files.write_json(target, result)
-    if TARGETS[argv[1]].figure:
-        with files.atomic_path(target.with_suffix(".png")) as image:
-            plots.save_curves(result, image)
-    print(f"result: {target}")
+    pool = Pool(values.processes)
+    labs = {name: lab_from_flags(name, values, pool) for name in names}
+    pending = {name: list(TARGETS[name].make(lab)) for name, lab in labs.items()}
+    for name, lab in labs.items():
+        default = lab.runner.directory / f"{name}_{lab.budget}.json"
+        result = finish(name, lab, pending[name])
+        write(name, result, Path(values.json or default))
 
 
 if __name__ == "__main__":
     flags.DEFINE_bool("list", False, "list all targets and end")
     flags.DEFINE_enum("budget", "fast", BUDGETS, "size of the trainings")
     flags.DEFINE_integer("seeds", 1, "seeds of every run, 0, 1, ...", 1)
+    flags.DEFINE_integer("processes", 1, "runs at a time, each on its own cores", 1)
     flags.DEFINE_string("directory", "runs/reproduce", "where the runs live")
     flags.DEFINE_string(
         "flags", "", 'more flags of every training, e.g. "--data_dir=/data --epochs=5"'

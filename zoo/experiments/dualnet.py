@@ -8,12 +8,14 @@ paper's eq. 16, with what the truncation of the delays loses.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import evaluate
-from zoo.experiments.target import Lab, Target, entry, run_of
+from zoo.experiments.pool import PendingRow
+from zoo.experiments.target import Entry, Lab, Target, run_of
 
 DATA = {
     "indoor": "cost2100_sim/dualnet_indoor_fdd",
@@ -35,7 +37,7 @@ def _scenarios(lab: Lab) -> tuple[str, ...]:
     return lab.of(("indoor",), tuple(DATA))
 
 
-def first_stage(lab: Lab, scenario: str, core: str = "circular") -> list[dict]:
+def first_stage(lab: Lab, scenario: str, core: str = "circular") -> list[PendingRow]:
     """Results rows of DualNet-MAG without quantiser: NMSE of the magnitudes."""
     return lab.rows(
         f"mag_{core}_{scenario}",
@@ -66,6 +68,7 @@ def second_stage(lab: Lab, name: str, scenario: str, core="circular", **own) -> 
             weights=str(run_of(lab, row).path),
             normaliser="none",
             seed=seed,
+            after=row,
             **stage,
         )
         for seed, row in enumerate(first_stage(lab, scenario, core))
@@ -95,7 +98,7 @@ def with_signs(lab: Lab, scenario, ratio: int, core="circular", bits=8, **own) -
     )
 
 
-def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[dict]:
+def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[PendingRow]:
     """Results rows of one loss of Fig. 3, the phases at 1/8 or 1/16."""
     name = f"{loss}_{ratio}"
     if loss == "mdpq":
@@ -118,44 +121,46 @@ def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[dict]:
     )
 
 
-def figure3(lab: Lab) -> Iterator[dict]:
+def figure3(lab: Lab) -> Iterator[Entry]:
     """NMSE of the losses over the bits of a phase entry."""
     for scenario in _scenarios(lab):
         for ratio in SIGN_SHARE:
             for loss in LOSSES:
                 rows = of_a_loss(lab, loss, scenario, ratio)
-                yield entry(loss, f"{scenario} 1/{ratio}", rows, value=NMSE)
+                yield Entry(loss, f"{scenario} 1/{ratio}", rows, value=NMSE)
 
 
-def figure4(lab: Lab) -> Iterator[dict]:
+def figure4(lab: Lab) -> Iterator[Entry]:
     """NMSE of cores and quantisers; BLQ has as many bits in entries of one bit."""
     for scenario in _scenarios(lab):
         for ratio in SIGN_SHARE:
             x = f"{scenario} 1/{ratio}"
             for core in CORES:
                 rows = with_signs(lab, scenario, ratio, core)
-                yield entry(f"{core} ssq", x, rows, value=NMSE)
+                yield Entry(f"{core} ssq", x, rows, value=NMSE)
                 rows = with_signs(lab, scenario, ratio, core, 1, phase="straight")
-                yield entry(f"{core} blq", x, rows, value=NMSE)
+                yield Entry(f"{core} blq", x, rows, value=NMSE)
 
 
-def unsent(lab: Lab) -> Iterator[dict]:
+def unsent(lab: Lab) -> Iterator[Entry]:
     """NMSE by what stands for a sign that is not sent."""
     for value, own in (("0", {}), ("1", {"unsent": 1.0})):
         for ratio in SIGN_SHARE:
             rows = with_signs(lab, "indoor", ratio, **own)
-            yield entry(value, f"1/{ratio}", rows, value=NMSE)
+            yield Entry(value, f"1/{ratio}", rows, value=NMSE)
 
 
-def uplink(lab: Lab) -> Iterator[dict]:
+def uplink(lab: Lab) -> Iterator[Entry]:
     """NMSE of the magnitudes with the uplink of the drop, and with that of another."""
     for scenario in _scenarios(lab):
         rows = first_stage(lab, scenario)
-        yield entry("paired", scenario, rows)
-        for i, row in enumerate(rows):
-            other = evaluate.evaluate(run_of(lab, row), uplink="shuffled")[0]
-            rows[i] = {**other, "run": row["run"]}
-        yield entry("shuffled", scenario, rows)
+        yield Entry("paired", scenario, rows)
+        other = functools.partial(_shuffled, lab)
+        yield Entry("shuffled", scenario, [row.then(other) for row in rows])
+
+
+def _shuffled(lab: Lab, row: PendingRow) -> dict:
+    return evaluate.evaluate(run_of(lab, row), uplink="shuffled")[0]
 
 
 TEXT = "NMSE over subcarriers [dB]"

@@ -19,7 +19,8 @@ from zoo.experiments.lora_tables import (
     table4,
     table5,
 )
-from zoo.experiments.target import Lab, Target, chain, decibel, entry, run_of
+from zoo.experiments.pool import PendingRow
+from zoo.experiments.target import Entry, Lab, Target, chain, decibel, run_of
 from zoo.models.spec import RATIOS
 
 ORDER = ("ista", "ista_net", "tilista_joint", "lora")
@@ -31,7 +32,7 @@ def _ratios(lab: Lab) -> tuple[str, ...]:
     return lab.of(("1/4", "1/16", "1/64"), tuple(RATIOS))
 
 
-def ratio_sweep(scenario: str, models: tuple[str, ...], lab: Lab) -> Iterator[dict]:
+def ratio_sweep(scenario: str, models: tuple[str, ...], lab: Lab) -> Iterator[Entry]:
     """NMSE of some networks and of the KLT over the ratio in a scenario."""
     for ratio in _ratios(lab):
         shared = {"codeword_dim": RATIOS[ratio], "dataset": data_set(lab, scenario)}
@@ -41,11 +42,11 @@ def ratio_sweep(scenario: str, models: tuple[str, ...], lab: Lab) -> Iterator[di
                 rows = [lab.runner.baseline(name, method="lasso", **shared)]
             else:
                 rows = lab.rows(name, model=model, **shared)
-            yield entry(model, ratio, rows)
-        yield entry("klt", ratio, rows, value="nmse_pca_db")
+            yield Entry(model, ratio, rows)
+        yield Entry("klt", ratio, rows, value="nmse_pca_db")
 
 
-def figure10(lab: Lab) -> Iterator[dict]:
+def figure10(lab: Lab) -> Iterator[Entry]:
     """NMSE at 1/64 with white noise of an SNR on the input, in training and test."""
     for snr_db in lab.of((0, 10, 20), (0, 5, 10, 15, 20, 25)):
         for model in ("tilista_joint", "lora"):
@@ -57,23 +58,25 @@ def figure10(lab: Lab) -> Iterator[dict]:
                 train_snr_db=float(snr_db),
                 test_snr_db=float(snr_db),
             )
-            yield entry(model, snr_db, rows)
+            yield Entry(model, snr_db, rows)
 
 
-def figure11(lab: Lab) -> Iterator[dict]:
+def figure11(lab: Lab) -> Iterator[Entry]:
     """NMSE of LORA with its three quantisers, 4 and 8 bits, trained jointly."""
     for ratio in lab.of(("1/16",), ("1/4", "1/8", "1/16", "1/32")):
         for bits in (4, 8):
             for quantizer in QUANTIZERS:
                 name = f"lora_{quantizer}{bits}_{ratio[2:]}"
-                yield entry(
+                yield Entry(
                     quantizer,
                     f"{ratio}, {bits} bit",
                     _quantised(lab, name, quantizer, bits, RATIOS[ratio]),
                 )
 
 
-def _quantised(lab: Lab, name, quantizer, bits, codeword_dim, **own) -> list[dict]:
+def _quantised(
+    lab: Lab, name, quantizer, bits, codeword_dim, **own
+) -> list[PendingRow]:
     return lab.rows(
         name,
         model="lora",
@@ -85,11 +88,11 @@ def _quantised(lab: Lab, name, quantizer, bits, codeword_dim, **own) -> list[dic
     )
 
 
-def joint(lab: Lab) -> Iterator[dict]:
+def joint(lab: Lab) -> Iterator[Entry]:
     """LSZQ with 4 bits at 1/4: trained with LORA, or alone on a trained LORA."""
     dim, bits = RATIOS["1/4"], 4
     rows = _quantised(lab, "lora_joint_4", "lszq", bits, dim)
-    yield entry("joint", "1/4", rows, decibel(0.0053))
+    yield Entry("joint", "1/4", rows, decibel(0.0053))
     plain = lab.rows("lora_plain_4", model="lora", codeword_dim=dim)
     later = []
     for seed, row in enumerate(plain):
@@ -105,9 +108,10 @@ def joint(lab: Lab) -> Iterator[dict]:
                 init="paper",
                 train_part="quantizer",
                 seed=seed,
+                after=row,
             )
         )
-    yield entry("quantiser alone", "1/4", later, decibel(0.0069))
+    yield Entry("quantiser alone", "1/4", later, decibel(0.0069))
 
 
 def _sweep(scenario: str, models=FIGURE_NETWORKS):

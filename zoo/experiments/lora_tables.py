@@ -8,7 +8,7 @@ from zoo import flops, registry
 from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.sensing import measurement_matrix
 from zoo.experiments import measures
-from zoo.experiments.target import Lab, decibel, entry, run_of
+from zoo.experiments.target import Entry, Lab, decibel, run_of
 from zoo.models.spec import RATIOS
 
 SIZE = 2048
@@ -20,7 +20,7 @@ def data_set(lab: Lab, scenario: str) -> str:
     return f"tr38901/lora_{scenario}_nlos{lab.of('_quick', '')}"
 
 
-def table1(lab: Lab) -> Iterator[dict]:
+def table1(lab: Lab) -> Iterator[Entry]:
     """NMSE after each of the four blocks at 1/16, MLP against CNN."""
     paper = {
         "mlp": (0.2936, 0.0888, 0.0174, 0.0012),
@@ -33,13 +33,15 @@ def table1(lab: Lab) -> Iterator[dict]:
             model_args=f'{{"regulariser": "{regulariser}"}}',
             codeword_dim=RATIOS["1/16"],
         )
-        by_seed = [measures.per_block_db(run_of(lab, row)) for row in rows]
         for block, value in enumerate(printed):
-            values = [blocks[block] for blocks in by_seed]
-            yield entry(regulariser, block + 1, rows, decibel(value), values)
+
+            def after_block(row, block=block) -> float:
+                return measures.per_block_db(run_of(lab, row))[block]
+
+            yield Entry(regulariser, block + 1, rows, decibel(value), after_block)
 
 
-def table2(lab: Lab) -> Iterator[dict]:
+def table2(lab: Lab) -> Iterator[Entry]:
     """l1 norm of the output at 1/16: ISTA-NET shrinks more than LORA."""
     printed = {
         "ista_net": {"uma": 3.74, "umi": 8.18},
@@ -53,11 +55,14 @@ def table2(lab: Lab) -> Iterator[dict]:
                 codeword_dim=RATIOS["1/16"],
                 dataset=data_set(lab, scenario),
             )
-            norms = [measures.l1_norm(run_of(lab, row)) for row in rows]
-            yield entry(model, scenario, rows, value, norms)
+
+            def norm(row) -> float:
+                return measures.l1_norm(run_of(lab, row))
+
+            yield Entry(model, scenario, rows, value, norm)
 
 
-def table3(lab: Lab) -> Iterator[dict]:
+def table3(lab: Lab) -> Iterator[Entry]:
     """NMSE at 1/64 by number of blocks and width of the MLP."""
     paper = {
         512: (0.1791, 0.1706, 0.1656, 0.1625),
@@ -72,10 +77,10 @@ def table3(lab: Lab) -> Iterator[dict]:
                 model_args=f'{{"blocks": {blocks}, "hidden": {hidden}}}',
                 codeword_dim=RATIOS["1/64"],
             )
-            yield entry(f"width {hidden}", blocks, rows, decibel(value))
+            yield Entry(f"width {hidden}", blocks, rows, decibel(value))
 
 
-def table4(lab: Lab) -> Iterator[dict]:
+def table4(lab: Lab) -> Iterator[Entry]:
     """Parameters of encoder and decoder; the same at every budget."""
     del lab
     printed = {
@@ -90,10 +95,10 @@ def table4(lab: Lab) -> Iterator[dict]:
         counts = flops.summary(registry.build(model, codeword_dim=RATIOS[ratio]))
         for side, value in zip(("ue", "bs"), sides, strict=True):
             ours = counts[f"{side}_params"]
-            yield entry(model, f"{ratio} {side}", [], value, [ours])
+            yield Entry(model, f"{ratio} {side}", [], value, [ours])
 
 
-def table5(lab: Lab) -> Iterator[dict]:
+def table5(lab: Lab) -> Iterator[Entry]:
     """Seconds per epoch of 40,000 and per test of 10,000, 1/64, batch 200."""
     printed = {
         "csinet_plus": (64.307, 6.712),
@@ -106,8 +111,8 @@ def table5(lab: Lab) -> Iterator[dict]:
         )
         ours = measures.seconds_per_epoch(settings, 40_000, 10_000)
         for phase, paper, value in zip(("train", "test"), values, ours, strict=True):
-            yield entry(model, phase, [], paper, [value])
+            yield Entry(model, phase, [], paper, [value])
     a = measurement_matrix(RATIOS["1/64"], SIZE)
     recover = IstaGraph(a, ISTA_WEIGHT, ISTA_ITERATIONS).recover
     seconds = measures.seconds_per_sample(recover, len(a)) * 10_000
-    yield entry("ista", "test", [], 90.96, [seconds])
+    yield Entry("ista", "test", [], 90.96, [seconds])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import numpy as np
@@ -18,6 +19,7 @@ BATCH = 500
 WARM_UP, STEPS = 3, 10
 
 
+@functools.cache
 def per_block_db(run: RunDirectory) -> list[float]:
     """NMSE [dB] on the test split of the estimate after each block of a decoder."""
     test = data.load_split(run.config(), "test")

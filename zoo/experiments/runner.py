@@ -12,6 +12,7 @@ from absl import flags
 
 from zoo import config, files
 from zoo.config import ExperimentConfig
+from zoo.experiments.pool import PendingRow, Pool
 from zoo.quickstart import step
 from zoo.run_directory import MAY_CHANGE
 
@@ -38,20 +39,21 @@ def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfi
     return dataclasses.replace(config.from_flags(values), **overrides)
 
 
-def evaluated(run: Path, *training: str) -> dict:
+def evaluated(run: Path, *training: str, log: Path | None = None) -> dict:
     """Results row of a run, trained and evaluated where it was not before.
 
     Args:
         run: its directory.
         *training: flags of zoo.train that say what it is.
+        log: where the commands' output goes; None: it is passed through.
 
     Raises:
-        ValueError: a command failed (it has printed why).
+        ValueError: a command failed (it has said why).
     """
     result = run / "evaluation.json"
     if not result.is_file():
-        step("zoo.train", *training)
-        step("zoo.evaluate", f"--run={run}", f"--json={result}")
+        step("zoo.train", *training, log=log)
+        step("zoo.evaluate", f"--run={run}", f"--json={result}", log=log)
     return files.read_json(result)
 
 
@@ -66,11 +68,13 @@ class Runner:
         directory: holds the runs.
         flagfile: what all runs share.
         extra: flags that change it, as on a command line.
+        pool: makes the rows.
     """
 
     directory: Path
     flagfile: Path
     extra: str = ""
+    pool: Pool = dataclasses.field(default_factory=Pool)
 
     def settings(self, name: str, **overrides) -> ExperimentConfig:
         """Configuration of a run with its directory."""
@@ -80,32 +84,55 @@ class Runner:
         run_dir = str(self.directory / f"{name}-{digest[:8]}")
         return dataclasses.replace(settings, run_dir=run_dir)
 
-    def row(self, name: str, **overrides) -> dict:
+    def _log(self, name: str) -> Path | None:
+        """Where the output of one of several commands at a time goes."""
+        return self.directory / f"{name}.log" if self.pool.processes > 1 else None
+
+    def row(self, name: str, after: PendingRow | None = None, **overrides):
         """Results row of a run, trained and evaluated where it was not before.
 
-        Raises:
-            ValueError: a command failed (it has printed why), or unusable flags.
+        Args:
+            name: of the run.
+            after: the row of a run that this one continues.
+            **overrides: values by flag name.
+
+        Returns:
+            PendingRow; its `result` raises ValueError where a command failed.
         """
         settings = self.settings(name, **overrides)
         run = settings.resolved_run_dir
         flagfile = self.directory / f"{run.name}.cfg"
         files.write_text(flagfile, settings.to_flags())
-        row = evaluated(run, f"--flagfile={flagfile}")
-        print(f"{run.name}: {row['nmse_db']:.2f} dB", flush=True)
-        return {**row, "run": run.name}
 
-    def baseline(self, name: str, **overrides) -> dict:
+        def make() -> dict:
+            if after is not None:
+                after.result()
+            row = evaluated(run, f"--flagfile={flagfile}", log=self._log(run.name))
+            return {**row, "run": run.name}
+
+        return self.pool.row(run.name, make)
+
+    def baseline(self, name: str, **overrides) -> PendingRow:
         """Results row of a classic method on the same data (`python -m zoo.baseline`).
 
-        Raises:
-            ValueError: the command failed (it has printed why).
+        Returns:
+            PendingRow; its `result` raises ValueError where the command failed.
         """
         data = ("dataset", "data_dir", "codeword_dim", "num_test", "num_train", "seed")
         dim = overrides.pop("codeword_dim")
         settings = self.settings(name, codeword_dim=dim)
+        given = {key: getattr(settings, key) for key in data} | overrides
         result = Path(f"{settings.run_dir}.json")
-        if not result.is_file():
-            given = {key: getattr(settings, key) for key in data} | overrides
-            options = [f"--{key}={value}" for key, value in given.items()]
-            step("zoo.baseline", *options, f"--json={result}")
-        return {**files.read_json(result), "run": result.stem}
+
+        def make() -> dict:
+            if not result.is_file():
+                options = [f"--{key}={value}" for key, value in given.items()]
+                step(
+                    "zoo.baseline",
+                    *options,
+                    f"--json={result}",
+                    log=self._log(result.stem),
+                )
+            return {**files.read_json(result), "run": result.stem}
+
+        return self.pool.row(result.stem, make)

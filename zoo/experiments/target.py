@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import Runner
 from zoo.run_directory import RunDirectory
 
@@ -39,7 +40,7 @@ class Lab:
         """A choice by budget."""
         return fast if self.budget == "fast" else full
 
-    def rows(self, name: str, **overrides) -> list[dict]:
+    def rows(self, name: str, **overrides) -> list[PendingRow]:
         """Results rows of a run, one per seed."""
         return [
             self.runner.row(f"{name}_s{seed}", seed=seed, **overrides)
@@ -47,9 +48,9 @@ class Lab:
         ]
 
 
-def run_of(lab: Lab, row: dict) -> RunDirectory:
+def run_of(lab: Lab, row: PendingRow) -> RunDirectory:
     """Run directory that a results row comes from."""
-    return RunDirectory(lab.runner.directory / row["run"])
+    return RunDirectory(lab.runner.directory / row.run)
 
 
 def decibel(linear: float) -> float:
@@ -57,25 +58,44 @@ def decibel(linear: float) -> float:
     return round(10 * math.log10(linear), 2)
 
 
-def entry(series: str, x, rows: list[dict], paper=None, value="nmse_db") -> dict:
+class Entry(NamedTuple):
     """One value of a table or figure, the mean over seeds.
 
-    Args:
+    Attributes:
         series: line of the figure or row of the table.
         x: place on the other axis.
         rows: results rows, one per seed.
         paper: the published value, in the target's unit; None: a curve, or not given.
-        value: key of the rows, or a list with a number for each.
+        value: key of the rows, a function of a PendingRow whose run is complete, or a
+            list with a number for each.
     """
-    values = [row[value] for row in rows] if isinstance(value, str) else value
-    return {
-        "series": series,
-        "x": x,
-        "ours": float(np.mean(values)),
-        "ours_by_seed": [float(v) for v in values],
-        "paper": paper,
-        "runs": [{key: row.get(key) for key in PROVENANCE} for row in rows],
-    }
+
+    series: str
+    x: object
+    rows: list[PendingRow]
+    paper: float | None = None
+    value: str | list[float] | Callable[[PendingRow], float] = "nmse_db"
+
+    def finished(self) -> dict:
+        """The entry as JSON, when all of its runs are complete.
+
+        Raises:
+            ValueError: a run failed.
+        """
+        rows = [row.result() for row in self.rows]
+        values = self.value
+        if isinstance(values, str):
+            values = [row[values] for row in rows]
+        elif callable(values):
+            values = [values(row) for row in self.rows]
+        return {
+            "series": self.series,
+            "x": self.x,
+            "ours": float(np.mean(values)),
+            "ours_by_seed": [float(v) for v in values],
+            "paper": self.paper,
+            "runs": [{key: row.get(key) for key in PROVENANCE} for row in rows],
+        }
 
 
 class Target(NamedTuple):
@@ -93,7 +113,7 @@ class Target(NamedTuple):
     title: str
     unit: str
     x: str
-    make: Callable[[Lab], Iterator[dict]]
+    make: Callable[[Lab], Iterator[Entry]]
     figure: bool = False
     claims: tuple[tuple[str, str, str], ...] = ()
 

@@ -1,0 +1,93 @@
+"""Runs of an experiment, some at a time, each on its own share of the cores."""
+
+from __future__ import annotations
+
+import functools
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+
+class PendingRow(NamedTuple):
+    """A results row that may still be in the making.
+
+    Attributes:
+        run: name of its run directory, known from the start.
+        result: waits for the row.
+    """
+
+    run: str
+    result: Callable[[], dict]
+
+    def then(self, measure: Callable[[PendingRow], dict]) -> PendingRow:
+        """Another row of the same run, measured when that is complete."""
+
+        @functools.cache
+        def result() -> dict:
+            self.result()
+            return {**measure(self), "run": self.run}
+
+        return PendingRow(self.run, result)
+
+
+class Pool:
+    """Makes rows in the order in which they are asked for, each name once.
+
+    After a failure no further row is begun; all that are left fail the same way.
+
+    Args:
+        processes: rows made at a time. From 2 on every one has cores of its own: two
+            trainings on one core each take less time than one after the other on two.
+
+    Raises:
+        ValueError: more processes than cores.
+    """
+
+    def __init__(self, processes: int = 1):
+        cores = sorted(os.sched_getaffinity(0))
+        if not 1 <= processes <= len(cores):
+            raise ValueError(
+                f"--processes={processes}: expected 1 to {len(cores)}, the cores here"
+            )
+        self.processes = processes
+        self._shares: queue.SimpleQueue = queue.SimpleQueue()
+        for i in range(processes):
+            self._shares.put(cores[i::processes])
+        self._workers = ThreadPoolExecutor(processes, initializer=self._take_cores)
+        self._rows: dict[str, PendingRow] = {}
+        self._failure: Exception | None = None
+        self._lock, self._done, self._began = threading.Lock(), 0, time.monotonic()
+
+    def _take_cores(self) -> None:
+        # On Linux a thread has an affinity of its own, and its child processes get it.
+        os.sched_setaffinity(0, self._shares.get())
+
+    def row(self, name: str, make: Callable[[], dict]) -> PendingRow:
+        """Row of a run: made by `make` in a worker, or the one asked for before."""
+        if name not in self._rows:
+            future = self._workers.submit(self._made, name, make)
+            self._rows[name] = PendingRow(name, future.result)
+        return self._rows[name]
+
+    def _made(self, name: str, make: Callable[[], dict]) -> dict:
+        if self._failure:
+            raise self._failure
+        try:
+            row = make()
+        except Exception as error:
+            self._failure = error
+            raise
+        with self._lock:
+            self._done += 1
+            elapsed = time.monotonic() - self._began
+            left = elapsed / self._done * (len(self._rows) - self._done)
+            print(
+                f"{name}: {row['nmse_db']:.2f} dB; {self._done} of {len(self._rows)} "
+                f"runs, {left / 60:.0f} min left",
+                flush=True,
+            )
+        return row
