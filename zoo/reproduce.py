@@ -18,13 +18,22 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files, plots
-from zoo.experiments import dualnet, lora
+from zoo.experiments import cost2100, dualnet, lora
 from zoo.experiments.pool import Pool
 from zoo.experiments.runner import Runner
 from zoo.experiments.target import Entry, Lab, Target, judge
 
-TARGETS: dict[str, Target] = {**lora.TARGETS, **dualnet.TARGETS}
-FLAGFILES = {"lora": lora.FLAGFILES, "dualnet": dualnet.FLAGFILES}
+TARGETS: dict[str, Target] = {
+    **cost2100.TARGETS,
+    **lora.TARGETS,
+    **dualnet.TARGETS,
+}
+FLAGFILES = {
+    "crnet": cost2100.FLAGFILES,
+    "clnet": cost2100.FLAGFILES,
+    "lora": lora.FLAGFILES,
+    "dualnet": dualnet.FLAGFILES,
+}
 BUDGETS = ("fast", "full")
 
 
