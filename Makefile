@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow oracle lint bench clean
+.PHONY: help quickstart test test-slow oracle arm64 lint bench clean
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,10 @@ oracle: $(STAMP)  ## TR 38.901 against other implementations (installs them)
 	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[oracle]'
 	$(BIN)/python -m pip install --quiet --no-deps sionna-no-rt==1.2.2
 	$(BIN)/python -m pytest -rs tests/test_tr38901_oracles.py
+
+EXPORT ?= runs/quickstart/export
+arm64: $(STAMP)  ## golden vectors of EXPORT on emulated arm64 (qemu)
+	$(BIN)/python -m benchmarks.arm64 --export=$(EXPORT)
 
 bench: $(STAMP)  ## simulator, training and input-pipeline speed
 	$(BIN)/python -m benchmarks.simulators

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_status_pb2,
+    model_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -23,14 +24,18 @@ class Decoder:
         endpoint: host:port of the gRPC server.
         model_name: model to ask for.
         timeout: seconds to wait for one answer.
+        label: version label to ask for, such as `stable`; empty: the latest version.
 
     Raises:
         ConnectionError: nothing answers at `endpoint`.
         ValueError: the server does not have the model.
     """
 
-    def __init__(self, endpoint: str, model_name: str, timeout: float):
-        self._endpoint, self._name, self._timeout = endpoint, model_name, timeout
+    def __init__(self, endpoint: str, model_name: str, timeout: float, label: str = ""):
+        self._endpoint, self._timeout = endpoint, timeout
+        self._spec = model_pb2.ModelSpec(name=model_name)
+        if label:
+            self._spec.version_label = label
         self._channel = grpc.insecure_channel(
             endpoint,
             options=[
@@ -42,12 +47,20 @@ class Decoder:
         models = model_service_pb2_grpc.ModelServiceStub(self._channel)
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = model_name
-        self._call(models.GetModelStatus, request)
+        try:
+            self._call(models.GetModelStatus, request)
+        except (ConnectionError, ValueError):
+            self.close()
+            raise
 
     def __enter__(self) -> Decoder:
         return self
 
     def __exit__(self, *exc_info) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._channel.close()
 
     def decode(
@@ -64,7 +77,7 @@ class Decoder:
             ValueError: the server refuses the request.
         """
         request = predict_pb2.PredictRequest()
-        request.model_spec.name = self._name
+        request.model_spec.CopyFrom(self._spec)
         request.inputs["feedback_bytes"].CopyFrom(
             tf.make_tensor_proto(frames, tf.string)
         )

@@ -1,98 +1,25 @@
-"""The TensorFlow Serving gRPC services over one `ServedModel` (official stubs)."""
+"""The TensorFlow Serving gRPC services and the health service (official stubs)."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent import futures
 from typing import TypeVar
 
 import grpc
-import tensorflow as tf
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
     model_service_pb2_grpc,
-    predict_pb2,
     prediction_service_pb2_grpc,
 )
 
-from serving.request_checks import ServingError, invalid_argument
-from serving.servable import DEFAULT_SIGNATURE, ServedModel
+from serving.handlers import Handlers
+from serving.request_checks import ServingError
 
-MAX_MESSAGE_BYTES = 16 << 20
 MAX_ERROR_CHARS = 1024
-MAX_SECONDS = 3600.0
+HEALTH_SERVICES = ("", "ModelService", "PredictionService")
 _Answer = TypeVar("_Answer")
-
-
-def predict(
-    model: ServedModel, request: predict_pb2.PredictRequest, timeout: float | None
-) -> predict_pb2.PredictResponse:
-    """Answer one Predict request; `timeout` in seconds, None waits.
-
-    Raises:
-        ServingError: as TensorFlow Serving refuses it.
-    """
-    _require_spec(request)
-    servable = model.resolve(request.model_spec)
-    outputs = servable.predict(request, timeout)
-    response = predict_pb2.PredictResponse()
-    response.model_spec.name = request.model_spec.name
-    response.model_spec.version.value = servable.version
-    signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    response.model_spec.signature_name = signature_name
-    for alias, array in outputs.items():
-        response.outputs[alias].CopyFrom(tf.make_tensor_proto(array))
-    return response
-
-
-def model_status(
-    model: ServedModel, request: get_model_status_pb2.GetModelStatusRequest
-) -> get_model_status_pb2.GetModelStatusResponse:
-    """Answer one GetModelStatus request.
-
-    Raises:
-        ServingError: no model spec, unknown model or version.
-    """
-    _require_spec(request)
-    response = get_model_status_pb2.GetModelStatusResponse()
-    for version in model.versions(request.model_spec):
-        status = response.model_version_status.add(version=version)
-        status.state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
-        status.status.SetInParent()
-    return response
-
-
-def model_metadata(
-    model: ServedModel, request: get_model_metadata_pb2.GetModelMetadataRequest
-) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    """Answer one GetModelMetadata request with the signature definitions.
-
-    Raises:
-        ServingError: no model spec, unknown model, or a field but "signature_def".
-    """
-    _require_spec(request)
-    if not request.metadata_field:
-        raise invalid_argument(
-            "GetModelMetadataRequest must specify at least one metadata_field"
-        )
-    for name in request.metadata_field:
-        if name != "signature_def":
-            raise invalid_argument(f"Metadata field {name} is not supported")
-    servable = model.resolve(request.model_spec)
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    for name, signature in servable.signatures.items():
-        signatures.signature_def[name].CopyFrom(signature)
-    response = get_model_metadata_pb2.GetModelMetadataResponse()
-    response.model_spec.name = model.name
-    response.model_spec.version.value = servable.version
-    response.metadata["signature_def"].Pack(signatures)
-    return response
-
-
-def _require_spec(request) -> None:
-    if not request.HasField("model_spec"):
-        raise invalid_argument("Missing ModelSpec")
 
 
 def _answer(context: grpc.ServicerContext, call: Callable[[], _Answer]) -> _Answer:
@@ -111,64 +38,102 @@ def _unimplemented(self, request, context) -> None:
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, model: ServedModel):
-        self._model = model
+    def __init__(self, handlers: Handlers):
+        self._handlers = handlers
 
     def Predict(self, request, context):
-        # Without a deadline grpc reports hundreds of years, too many milliseconds.
-        timeout = min(context.time_remaining(), MAX_SECONDS)
-        return _answer(context, lambda: predict(self._model, request, timeout))
+        def call():
+            with self._handlers.count(request.model_spec.name, "GRPC"):
+                return self._handlers.predict(request, context.time_remaining())
+
+        return _answer(context, call)
 
     def GetModelMetadata(self, request, context):
-        return _answer(context, lambda: model_metadata(self._model, request))
+        return _answer(context, lambda: self._handlers.model_metadata(request))
 
     Classify = Regress = MultiInference = _unimplemented
 
 
 class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, model: ServedModel):
-        self._model = model
+    def __init__(self, handlers: Handlers):
+        self._handlers = handlers
 
     def GetModelStatus(self, request, context):
-        return _answer(context, lambda: model_status(self._model, request))
+        return _answer(context, lambda: self._handlers.model_status(request))
 
-    HandleReloadConfigRequest = _unimplemented
+    def HandleReloadConfigRequest(self, request, context):
+        return _answer(context, lambda: self._handlers.reload_config(request))
+
+
+def _is_not_garbage(record: logging.LogRecord) -> bool:
+    # grpc logs a traceback for each request that does not parse: anyone could fill
+    # the disk with them.
+    return "Exception deserializing" not in record.getMessage()
+
+
+def _health_service() -> health.HealthServicer:
+    servicer = health.HealthServicer()
+    for service in HEALTH_SERVICES:
+        servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+    return servicer
 
 
 def create_server(
-    model: ServedModel, host: str, port: int, num_threads: int
+    handlers: Handlers,
+    address: str,
+    num_threads: int,
+    max_concurrent_rpcs: int | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> tuple[grpc.Server, int]:
     """Bind a gRPC server; the caller starts and stops it.
 
     Args:
-        model: what to serve.
-        host: address to bind.
-        port: TCP port, 0 lets the operating system choose.
+        handlers: answer the requests.
+        address: host:port; port 0 lets the operating system choose.
         num_threads: requests worked on at a time; more wait in line.
+        max_concurrent_rpcs: requests worked on or in line; more are refused.
+        credentials: TLS; None: plain.
 
     Returns:
         The server and its port.
 
     Raises:
-        OSError: the port is in use.
+        OSError: the port is in use, or TLS key and certificate are no pair.
     """
     options = [
         # Without this a second server would share the port and take half the calls.
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        (
+            "grpc.max_receive_message_length",
+            handlers.manager.runtime.limits.request_bytes,
+        ),
         ("grpc.max_send_message_length", -1),
     ]
+    logging.getLogger("grpc._common").addFilter(_is_not_garbage)
     pool = futures.ThreadPoolExecutor(num_threads)
-    server = grpc.server(pool, options=options)
+    server = grpc.server(
+        pool, options=options, maximum_concurrent_rpcs=max_concurrent_rpcs
+    )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(model), server
+        _PredictionService(handlers), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        _ModelService(model), server
+        _ModelService(handlers), server
     )
+    health_pb2_grpc.add_HealthServicer_to_server(_health_service(), server)
+    return server, _bind(server, address, credentials)
+
+
+def _bind(
+    server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None
+) -> int:
     try:
-        return server, server.add_insecure_port(f"{host}:{port}")
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
     except RuntimeError as error:
+        hint = "" if credentials is None else ", or key and certificate are no pair"
         raise OSError(
-            f"cannot listen on {host}:{port} (gRPC): port in use? choose another --port"
+            f"cannot listen on {address} (gRPC): port in use? choose another --port"
+            f"{hint}"
         ) from error

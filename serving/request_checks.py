@@ -34,10 +34,10 @@ def invalid_argument(message: str) -> ServingError:
 
 @dataclass(frozen=True)
 class Limits:
-    """Largest request: rows of a batch, and bytes of one input tensor."""
+    """Largest request: rows, and bytes of a message and of one tensor in it."""
 
     rows: int = 512
-    tensor_bytes: int = 16 << 20
+    request_bytes: int = 16 << 20
 
 
 def feeds(
@@ -137,9 +137,9 @@ def _check_size(alias: str, tensor: tensor_pb2.TensorProto, limits: Limits) -> N
     item_bytes = max(map(len, tensor.string_val), default=1)
     if tensor.dtype != types_pb2.DT_STRING:
         item_bytes = tf.as_dtype(tensor.dtype).size
-    if size * item_bytes > limits.tensor_bytes:
+    if size * item_bytes > limits.request_bytes:
         raise invalid_argument(
-            f"input {alias} of shape {shape} exceeds {limits.tensor_bytes} bytes"
+            f"input {alias} of shape {shape} exceeds {limits.request_bytes} bytes"
         )
 
 

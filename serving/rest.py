@@ -1,4 +1,4 @@
-"""The TensorFlow Serving REST API over one `ServedModel` (standard library server)."""
+"""The TensorFlow Serving REST API (standard library server, plain HTTP)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-from serving import grpc_service, json_tensor
+from serving import json_tensor, monitoring
+from serving.handlers import Handlers
 from serving.request_checks import ServingError, invalid_argument
-from serving.servable import ServedModel
 
-MAX_BODY_BYTES = 16 << 20
 IDLE_SECONDS = 10
 _MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _PREDICT_PATH = re.compile(_MODEL + r":(classify|regress|predict)")
@@ -65,7 +64,7 @@ def _to_dict(message) -> dict:
 
 
 def predict(
-    model: ServedModel, spec: model_pb2.ModelSpec, body: bytes, timeout: float
+    handlers: Handlers, spec: model_pb2.ModelSpec, body: bytes, timeout: float
 ) -> dict:
     """Answer POST ...:predict in the row or columnar form of the request.
 
@@ -76,30 +75,31 @@ def predict(
     document = json_tensor.parse(body)
     name = json_tensor.signature_name(document)
     request.model_spec.signature_name = name
-    signatures = model.resolve(spec).signatures
-    if name not in signatures:
-        raise invalid_argument(
-            f'Serving signature name: "{name}" not found in signature def'
-        )
-    row_form = json_tensor.fill_inputs(document, signatures[name].inputs, request)
-    response = grpc_service.predict(model, request, timeout)
+    with handlers.manager.use(spec) as servable:
+        if name not in servable.signatures:
+            raise invalid_argument(
+                f'Serving signature name: "{name}" not found in signature def'
+            )
+        inputs = servable.signatures[name].inputs
+        row_form = json_tensor.fill_inputs(document, inputs, request)
+        response = handlers.run(servable, request, timeout)
     if row_form:
         return {"predictions": json_tensor.rows(response.outputs)}
     return {"outputs": json_tensor.columns(response.outputs)}
 
 
-def status(model: ServedModel, spec: model_pb2.ModelSpec) -> dict:
+def status(handlers: Handlers, spec: model_pb2.ModelSpec) -> dict:
     """Answer GET /v1/models/NAME."""
     request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
-    return _to_dict(grpc_service.model_status(model, request))
+    return _to_dict(handlers.model_status(request))
 
 
-def metadata(model: ServedModel, spec: model_pb2.ModelSpec) -> dict:
+def metadata(handlers: Handlers, spec: model_pb2.ModelSpec) -> dict:
     """Answer GET /v1/models/NAME/metadata."""
     request = get_model_metadata_pb2.GetModelMetadataRequest(
         model_spec=spec, metadata_field=["signature_def"]
     )
-    response = grpc_service.model_metadata(model, request)
+    response = handlers.model_metadata(request)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
     return {
@@ -113,6 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
+        if self.command == "GET" and path == self.server.metrics_path:
+            page = self.server.handlers.metrics.page()
+            self._send(200, monitoring.CONTENT_TYPE, page)
+            return
         if not path.lower().startswith("/v1/"):
             self.send_error(404)
             return
@@ -127,37 +131,41 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET
 
     def _answer(self, path: str) -> dict:
-        model = self.server.model
+        handlers = self.server.handlers
         match = _PREDICT_PATH.fullmatch(path)
         if self.command == "POST" and match:
-            spec, body = _model_spec(match), self._body()
-            if match.group(4).lower() != "predict":
-                raise ServingError(
-                    grpc.StatusCode.UNIMPLEMENTED,
-                    f"{match.group(4)} is not implemented: use predict",
-                )
-            return predict(model, spec, body, self.server.request_timeout)
+            with handlers.count(unquote(match.group(1)), "REST"):
+                spec, body = _model_spec(match), self._body()
+                if match.group(4).lower() != "predict":
+                    raise ServingError(
+                        grpc.StatusCode.UNIMPLEMENTED,
+                        f"{match.group(4)} is not implemented: use predict",
+                    )
+                return predict(handlers, spec, body, self.server.request_timeout)
         match = _STATUS_PATH.fullmatch(path)
         if self.command == "GET" and match:
             answer = metadata if match.group(4) else status
-            return answer(model, _model_spec(match))
+            return answer(handlers, _model_spec(match))
         raise invalid_argument(f"Malformed request: {self.command} {path}")
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding") or not length.isdecimal():
             raise invalid_argument("Expected a request body with Content-Length")
-        if int(length) > MAX_BODY_BYTES:
+        limit = self.server.handlers.manager.runtime.limits.request_bytes
+        if int(length) > limit:
             raise ServingError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"Request body of {length} bytes is larger than {MAX_BODY_BYTES}",
+                f"Request body of {length} bytes is larger than {limit}",
             )
         return self.rfile.read(int(length))
 
     def _reply(self, code: int, document: dict) -> None:
-        body = json.dumps(document).encode()
+        self._send(code, "application/json", json.dumps(document).encode())
+
+    def _send(self, code: int, content_type: str, body: bytes) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -173,11 +181,11 @@ class RestServer(ThreadingHTTPServer):
     """REST server bound to `host:port` (0: any); `serve_forever` answers requests.
 
     Args:
-        model: what to serve.
-        host: address to bind.
-        port: TCP port, 0 lets the operating system choose.
+        handlers: answer the requests.
+        address: host and port; port 0 lets the operating system choose.
         num_threads: requests worked on at a time; more wait in line.
         request_timeout: seconds until DEADLINE_EXCEEDED.
+        metrics_path: of the Prometheus page; None: there is none.
 
     Raises:
         OSError: the port is in use.
@@ -187,18 +195,20 @@ class RestServer(ThreadingHTTPServer):
 
     def __init__(
         self,
-        model: ServedModel,
-        host: str,
-        port: int,
+        handlers: Handlers,
+        address: tuple[str, int],
         num_threads: int,
         request_timeout: float,
+        metrics_path: str | None = None,
     ):
-        self.model = model
+        self.handlers = handlers
         self.request_timeout = request_timeout
+        self.metrics_path = metrics_path
         self._pool = futures.ThreadPoolExecutor(num_threads)
         try:
-            super().__init__((host, port), _Handler)
+            super().__init__(address, _Handler)
         except OSError as error:
+            host, port = address
             raise OSError(
                 f"cannot listen on {host}:{port} (REST): {error.strerror}, "
                 "choose another --rest_api_port"

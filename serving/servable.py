@@ -1,24 +1,27 @@
-"""SavedModel versions behind the TensorFlow Serving API: load, choose, run.
+"""One SavedModel version behind the TensorFlow Serving API: load, warm up, run.
 
-A version is loaded and run through `tf.compat.v1.Session`, the path TensorFlow Serving
+It is loaded and run through `tf.compat.v1.Session`, the path TensorFlow Serving
 itself takes, so an export that only works in Python fails here too.
 """
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
-from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from serving import request_checks
-from serving.request_checks import Limits, ServingError, invalid_argument
+from serving.batching import BatchQueue, BatchScheduler
+from serving.request_checks import Limits, ServingError
 
 DEFAULT_SIGNATURE = "serving_default"
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -27,27 +30,43 @@ _METHODS = tuple(f"tensorflow/serving/{m}" for m in ("predict", "classify", "reg
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 
+@dataclass(frozen=True)
+class Runtime:
+    """What the versions of a server share.
+
+    Attributes:
+        limits: largest request accepted.
+        session_config: of each version's session (thread counts).
+        scheduler: runs requests in batches; None: one by one.
+    """
+
+    limits: Limits = Limits()
+    session_config: tf.compat.v1.ConfigProto | None = None
+    scheduler: BatchScheduler | None = None
+
+
 class Servable:
     """One loaded version of a SavedModel; `predict` may be called from many threads.
 
     Args:
         directory: version directory, its name is the version number.
-        limits: largest request accepted.
-        config: session configuration (thread counts).
+        runtime: limits, session configuration, batching.
+        model_name: for the metrics.
 
     Raises:
         ValueError: not a loadable SavedModel, or a warm-up record fails.
     """
 
     def __init__(
-        self,
-        directory: Path,
-        limits: Limits,
-        config: tf.compat.v1.ConfigProto | None = None,
+        self, directory: Path, runtime: Runtime | None = None, model_name: str = ""
     ):
         self.version = int(directory.name)
-        self._limits = limits
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        self.model_name = model_name
+        self._runtime = runtime or Runtime()
+        self._queues: dict[tuple[str, frozenset[str]], BatchQueue] = {}
+        self._session = tf.compat.v1.Session(
+            graph=tf.Graph(), config=self._runtime.session_config
+        )
         try:
             self.signatures = self._load(directory)
             self._replay_warmup(directory / WARMUP_FILE)
@@ -78,8 +97,12 @@ class Servable:
                 raise ValueError(f"warm-up record {count} fails: {error}") from error
 
     def close(self) -> None:
-        """Release the session; requests under way must have ended."""
+        """Release the session and its graph; requests under way must have ended."""
         self._session.close()
+        self._session = None
+        self._queues.clear()
+        # The graph is part of reference cycles: uncollected, each reload costs 10 MB.
+        gc.collect()
 
     def predict(
         self, request: predict_pb2.PredictRequest, timeout: float | None = None
@@ -96,9 +119,28 @@ class Servable:
         Raises:
             ServingError: with the status TensorFlow Serving would give.
         """
-        signature = self._signature(request.model_spec.signature_name)
-        feeds = request_checks.feeds(signature, request, self._limits)
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        signature = self._signature(name)
+        feeds = request_checks.feeds(signature, request, self._runtime.limits)
         fetches = request_checks.fetches(signature, request.output_filter)
+        if self._runtime.scheduler is None or not feeds:
+            return self._run(fetches, feeds, timeout)
+        return self._queue(name, fetches).submit(feeds, timeout)
+
+    def _queue(self, signature_name: str, fetches: dict[str, str]) -> BatchQueue:
+        key = signature_name, frozenset(fetches)
+        if key not in self._queues:
+            run = partial(self._run, fetches)
+            queue = BatchQueue(self._runtime.scheduler, self.model_name, run)
+            self._queues.setdefault(key, queue)
+        return self._queues[key]
+
+    def _run(
+        self,
+        fetches: dict[str, str],
+        feeds: Mapping[str, np.ndarray],
+        timeout: float | None,
+    ) -> dict[str, np.ndarray]:
         options = None
         if timeout is not None:
             milliseconds = max(1, math.ceil(1000 * timeout))
@@ -112,7 +154,6 @@ class Servable:
             raise ServingError(_STATUS[error.error_code], message) from error
 
     def _signature(self, name: str) -> meta_graph_pb2.SignatureDef:
-        name = name or DEFAULT_SIGNATURE
         if name not in self.signatures:
             raise ServingError(
                 grpc.StatusCode.FAILED_PRECONDITION,
@@ -126,88 +167,3 @@ class Servable:
                 f"{{{', '.join(_METHODS)}}}. Was: {signature.method_name}",
             )
         return signature
-
-
-def chosen_versions(base_path: Path, specific: Iterable[int] = ()) -> dict[int, Path]:
-    """Version policy: the latest version under `base_path`, and the `specific` ones.
-
-    Returns:
-        Version -> directory, ascending.
-
-    Raises:
-        FileNotFoundError: no such base path, no version in it, or not a specific one.
-    """
-    if not base_path.is_dir():
-        raise FileNotFoundError(f"model base path {base_path} is not a directory")
-    found = {
-        int(entry.name): entry
-        for entry in base_path.iterdir()
-        if entry.is_dir() and entry.name.isascii() and entry.name.isdigit()
-    }
-    if not found:
-        raise FileNotFoundError(
-            f"no version under {base_path}: expected directories named 1, 2, ..."
-        )
-    absent = sorted(set(specific) - set(found))
-    if absent:
-        raise FileNotFoundError(
-            f"no version {absent[0]} under {base_path}: found {sorted(found)}"
-        )
-    return {v: found[v] for v in sorted({max(found), *specific})}
-
-
-@dataclass
-class ServedModel:
-    """The loaded versions of one named model."""
-
-    name: str
-    servables: dict[int, Servable] = field(default_factory=dict)
-
-    def resolve(self, spec: model_pb2.ModelSpec) -> Servable:
-        """Return the version that `spec` asks for; without one, the latest.
-
-        Raises:
-            ServingError: empty or unknown name, version or label.
-        """
-        if not spec.name:
-            raise invalid_argument("ModelSpec has no name specified.")
-        if spec.WhichOneof("version_choice") == "version_label":
-            raise invalid_argument(
-                f"Unrecognized servable version label: {spec.version_label}"
-            )
-        wanted = f"Latest({spec.name})"
-        version = max(self.servables)
-        if spec.HasField("version"):
-            version = spec.version.value
-            wanted = f"Specific({spec.name}, {version})"
-        if spec.name != self.name or version not in self.servables:
-            raise ServingError(
-                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}"
-            )
-        return self.servables[version]
-
-    def versions(self, spec: model_pb2.ModelSpec) -> list[int]:
-        """Return the versions whose status `spec` asks for.
-
-        Raises:
-            ServingError: unknown name or version.
-        """
-        known = sorted(self.servables) if spec.name == self.name else []
-        if spec.HasField("version"):
-            if spec.version.value not in known:
-                raise ServingError(
-                    grpc.StatusCode.NOT_FOUND,
-                    f"Could not find version {spec.version.value} of model {spec.name}",
-                )
-            return [spec.version.value]
-        if not known:
-            raise ServingError(
-                grpc.StatusCode.NOT_FOUND,
-                f"Could not find any versions of model {spec.name}",
-            )
-        return known
-
-    def close(self) -> None:
-        """Release every version."""
-        for servable in self.servables.values():
-            servable.close()

@@ -3,87 +3,124 @@
     python -m serving.server --model_base_path=export/crnet/decoder \
         --model_name=csi_decoder --port=8500 --rest_api_port=8501
 
-Serves the latest version found under `--model_base_path`, prints one ready line once it
-can answer, and on SIGTERM or SIGINT finishes the requests under way and exits with 0.
+Serves the latest version found under `--model_base_path`, or the models of a
+`--model_config_file`, and follows changes of either. Prints one ready line once it can
+answer, and on SIGTERM or SIGINT finishes the requests under way and exits with 0.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import tensorflow as tf
-from absl import flags
+from absl import flags, logging
 
-from serving import grpc_service, rest
-from serving.request_checks import Limits
-from serving.servable import Servable, ServedModel, chosen_versions
+from serving import grpc_service, model_config, monitoring, rest, server_flags, tls
+from serving.handlers import Handlers
+from serving.model_manager import ModelManager
+from serving.request_checks import ServingError
 from tfds_builders.cli import run
 
 GRACE_SECONDS = 30
 
 
-def _define_flags() -> None:
-    flags.DEFINE_string("model_base_path", None, "Directory of version directories.")
-    flags.DEFINE_string("model_name", "csi_decoder", "Name that requests give.")
-    flags.DEFINE_list("model_versions", [], "Versions to serve beside the latest.")
-    flags.DEFINE_string("host", "127.0.0.1", "Address to bind.")
-    flags.DEFINE_integer("port", 8500, "gRPC port; 0: any free port.")
-    flags.DEFINE_integer("rest_api_port", 8501, "REST port; 0: any free; -1: off.")
-    flags.DEFINE_integer("rest_api_timeout_in_ms", 30000, "REST deadline.")
-    flags.DEFINE_integer("num_threads", 16, "Requests worked on at a time, per API.")
-    flags.DEFINE_integer("max_batch_size", Limits.rows, "Largest rows of a request.")
-    flags.DEFINE_integer("tensorflow_intra_op_parallelism", 1, "Threads per operation.")
-    flags.DEFINE_integer("tensorflow_inter_op_parallelism", 0, "0: one per core.")
-    flags.mark_flag_as_required("model_base_path")
+class _ConfigFile:
+    """A models.config that is applied again when its text changes."""
+
+    def __init__(self, path: str, manager: ModelManager):
+        self._path = Path(path)
+        self._manager = manager
+        self._text = self._path.read_bytes()
+
+    def poll(self) -> None:
+        text = self._path.read_bytes()
+        if text != self._text:
+            self._manager.apply(model_config.read(self._path))
+            self._text = text
 
 
-def load_model(
-    name: str,
-    base_path: Path,
-    specific: list[int],
-    limits: Limits,
-    config: tf.compat.v1.ConfigProto,
-) -> ServedModel:
-    """Load the latest version under `base_path` and the `specific` ones.
+def _repeat(seconds: float, action: Callable[[], None], stop: threading.Event) -> None:
+    """Call `action` every so many seconds, in a thread, until `stop`; 0: never."""
+    reported = ""
 
-    Raises:
-        FileNotFoundError: no base path or no such version.
-        ValueError: a version does not load, or its warm-up fails.
-    """
-    model = ServedModel(name)
-    for version, directory in chosen_versions(base_path, specific).items():
-        model.servables[version] = Servable(directory, limits, config)
-    return model
+    def loop() -> None:
+        nonlocal reported
+        while not stop.wait(seconds):
+            try:
+                action()
+                reported = ""
+            except (OSError, ValueError, ServingError) as error:
+                if str(error) != reported:
+                    logging.error("%s", error)
+                reported = str(error)
+
+    if seconds > 0:
+        threading.Thread(target=loop, daemon=True).start()
 
 
-def _model_from_flags(values: flags.FlagValues) -> ServedModel:
-    if not all(version.isdecimal() for version in values.model_versions):
-        raise ValueError(
-            f"--model_versions={','.join(values.model_versions)}: expected numbers"
-        )
-    config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=values.tensorflow_intra_op_parallelism,
-        inter_op_parallelism_threads=values.tensorflow_inter_op_parallelism,
+def _load(values: flags.FlagValues, metrics: monitoring.Metrics) -> ModelManager:
+    configs = server_flags.models(values)
+    manager = ModelManager(
+        server_flags.runtime(values, metrics), server_flags.load_policy(values)
     )
-    return load_model(
-        values.model_name,
-        Path(values.model_base_path),
-        [int(version) for version in values.model_versions],
-        Limits(rows=values.max_batch_size),
-        config,
+    try:
+        manager.apply(configs)
+    except ServingError as error:
+        raise ValueError(error.message) from error
+    return manager
+
+
+def _follow(
+    values: flags.FlagValues, manager: ModelManager, stop: threading.Event
+) -> None:
+    _repeat(values.file_system_poll_wait_seconds, manager.poll, stop)
+    seconds = values.model_config_file_poll_wait_seconds
+    if values.model_config_file and seconds > 0:
+        file = _ConfigFile(values.model_config_file, manager)
+        _repeat(seconds, file.poll, stop)
+
+
+def _metrics_path(values: flags.FlagValues) -> str | None:
+    if not values.monitoring_config_file:
+        return None
+    path = monitoring.read_path(values.monitoring_config_file)
+    if path and values.rest_api_port < 0:
+        raise ValueError("--monitoring_config_file: the page needs --rest_api_port")
+    return path
+
+
+def _grpc_server(handlers: Handlers, values: flags.FlagValues):
+    credentials = None
+    if values.ssl_config_file:
+        credentials = tls.server_credentials(values.ssl_config_file)
+    return grpc_service.create_server(
+        handlers,
+        f"{values.host}:{values.port}",
+        server_flags.num_threads(values),
+        values.max_concurrent_rpcs,
+        credentials,
     )
 
 
-def _rest_server(model: ServedModel, values: flags.FlagValues) -> rest.RestServer:
-    seconds = values.rest_api_timeout_in_ms / 1000
+def _rest_server(
+    handlers: Handlers, values: flags.FlagValues, metrics_path: str | None
+) -> rest.RestServer | None:
+    if values.rest_api_port < 0:
+        return None
     return rest.RestServer(
-        model, values.host, values.rest_api_port, values.num_threads, seconds
+        handlers,
+        (values.host, values.rest_api_port),
+        server_flags.num_threads(values),
+        values.rest_api_timeout_in_ms / 1000,
+        metrics_path,
     )
 
 
@@ -94,19 +131,21 @@ def main(argv: list[str]) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    model = _model_from_flags(values)
-    grpc_server, port = grpc_service.create_server(
-        model, values.host, values.port, values.num_threads
-    )
-    rest_server = _rest_server(model, values) if values.rest_api_port >= 0 else None
+    gc.freeze()  # what is imported stays: collections after a reload skip it
+    metrics, metrics_path = monitoring.Metrics(), _metrics_path(values)
+    manager = _load(values, metrics)
+    handlers = Handlers(manager, metrics)
+    grpc_server, port = _grpc_server(handlers, values)
+    rest_server = _rest_server(handlers, values, metrics_path)
+    _follow(values, manager, stop)
     grpc_server.start()
     rest_at = "off"
     if rest_server:
         threading.Thread(target=rest_server.serve_forever).start()
         rest_at = f"{values.host}:{rest_server.server_port}"
+    names = (f"{name} version {v}" for name, v in manager.latest().items())
     print(
-        f"serving {model.name} version {max(model.servables)} "
-        f"on grpc {values.host}:{port}, rest {rest_at}",
+        f"serving {', '.join(names)} on grpc {values.host}:{port}, rest {rest_at}",
         flush=True,
     )
     stop.wait()
@@ -115,9 +154,11 @@ def main(argv: list[str]) -> None:
         rest_server.shutdown()
         rest_server.server_close()
     finished.wait()
-    model.close()
+    manager.close()
+    if manager.runtime.scheduler:
+        manager.runtime.scheduler.close()
 
 
 if __name__ == "__main__":
-    _define_flags()
+    server_flags.define()
     run(main)

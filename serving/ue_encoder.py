@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 CODEC_FILE = "codec.json"
 CODEC_FORMAT = 1
+SIGNATURES = ("encode", "encode_bits")
 _CODEC_KEYS = {
     "model": str,
     "model_id": str,
@@ -49,6 +50,56 @@ def read_codec(directory: Path) -> dict:
     return codec
 
 
+class _Interpreted:
+    """Signatures of a file on LiteRT's `Interpreter`."""
+
+    def __init__(self, content: bytes):
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        self._runners = {s: interpreter.get_signature_runner(s) for s in SIGNATURES}
+
+    def shapes(self) -> dict[str, list[int]]:
+        """Shape of every input and output by name."""
+        details = {}
+        for runner in self._runners.values():
+            details |= {**runner.get_input_details(), **runner.get_output_details()}
+        return {name: detail["shape"].tolist() for name, detail in details.items()}
+
+    def __call__(self, signature: str, h: np.ndarray) -> np.ndarray:
+        (output,) = self._runners[signature](h=h).values()
+        return output
+
+
+class _Compiled:
+    """Signatures of a file on LiteRT's `CompiledModel`, on the CPU."""
+
+    def __init__(self, content: bytes):
+        from ai_edge_litert.compiled_model import CompiledModel
+
+        self._model = CompiledModel.from_buffer(content)
+        self._outputs = {}
+        for signature in SIGNATURES:
+            details = self._model.get_output_tensor_details(signature)
+            ((name, detail),) = details.items()
+            self._outputs[signature] = name, list(detail["shape"]), detail["dtype"]
+
+    def shapes(self) -> dict[str, list[int]]:
+        """Shape of every input and output by name."""
+        inputs = self._model.get_input_tensor_details("encode")
+        shapes = {name: list(detail["shape"]) for name, detail in inputs.items()}
+        return shapes | {name: shape for name, shape, _ in self._outputs.values()}
+
+    def __call__(self, signature: str, h: np.ndarray) -> np.ndarray:
+        name, shape, dtype = self._outputs[signature]
+        source = self._model.create_input_buffer_by_name(signature, "h")
+        target = self._model.create_output_buffer_by_name(signature, name)
+        source.write(np.ascontiguousarray(h))
+        self._model.run_by_name(signature, {"h": source}, {name: target})
+        return target.read(int(np.prod(shape)), np.dtype(dtype)).reshape(shape)
+
+
+RUNTIMES = {"interpreter": _Interpreted, "compiled": _Compiled}
+
+
 class UeEncoder:
     """An exported encoder, run one CSI at a time on one thread, as a UE would.
 
@@ -57,26 +108,31 @@ class UeEncoder:
 
     Args:
         path: `encoder.tflite` or a sibling, beside the `codec.json` that names it.
+        runtime: 'interpreter' (signature runner, XNNPACK delegate) or 'compiled'
+            (LiteRT's CompiledModel on the CPU).
 
     Raises:
         FileNotFoundError: no such file, or no codec.json beside it.
         ValueError: codec.json does not name the file, its sha256 differs (truncated,
-            damaged or from another export), or its shapes are not those of codec.json.
+            damaged or from another export), or its shapes are not those of codec.json;
+            unknown runtime.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, runtime: str = "interpreter"):
         path = Path(path)
+        if runtime not in RUNTIMES:
+            raise ValueError(f"runtime is {runtime!r}, expected {', '.join(RUNTIMES)}")
         content = path.read_bytes()
         self.codec = read_codec(path.parent)
         self.model_id = bytes.fromhex(self.codec["model_id"])
         self._check_file(path, content)
         try:
-            interpreter = Interpreter(model_content=content, num_threads=1)
-            self._encode = interpreter.get_signature_runner("encode")
-            self._encode_bits = interpreter.get_signature_runner("encode_bits")
+            self._run = RUNTIMES[runtime](content)
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{path} is not an encoder: {error}") from error
         self._check_shapes(path)
+        # (scale, zero point) by tensor, of a file with int8 input and output.
+        self._grids = self.codec.get("int8_io", {}).get(path.name)
 
     def _check_file(self, path: Path, content: bytes) -> None:
         expected = self.codec["files"].get(path.name)
@@ -99,12 +155,7 @@ class UeEncoder:
             "codeword": [1, codec["codeword_dim"]],
             "packed": [1, codec["payload_bytes"]],
         }
-        details = {
-            **self._encode.get_input_details(),
-            **self._encode.get_output_details(),
-            **self._encode_bits.get_output_details(),
-        }
-        found = {name: detail["shape"].tolist() for name, detail in details.items()}
+        found = self._run.shapes()
         if found != wanted:
             raise ValueError(f"{path} has {found}: expected {wanted} by {CODEC_FILE}")
 
@@ -114,7 +165,11 @@ class UeEncoder:
         Raises:
             ValueError: wrong shape, not floating point, NaN or Inf.
         """
-        return self._encode(h=self._checked(h))["codeword"][0]
+        codeword = self._run("encode", self._checked(h))[0]
+        if self._grids:
+            scale, zero_point = self._grids["codeword"]
+            codeword = np.float32(scale) * (codeword.astype(np.float32) - zero_point)
+        return codeword
 
     def encode_bits(self, h: np.ndarray) -> bytes:
         """Compress zero-centred CSI float `[32, 32, 2]` to P payload bytes.
@@ -122,7 +177,7 @@ class UeEncoder:
         Raises:
             ValueError: wrong shape, not floating point, NaN or Inf.
         """
-        return self._encode_bits(h=self._checked(h))["packed"][0].tobytes()
+        return self._run("encode_bits", self._checked(h))[0].tobytes()
 
     def _checked(self, h: np.ndarray) -> np.ndarray:
         h = np.asarray(h)
@@ -133,4 +188,9 @@ class UeEncoder:
             )
         if not np.isfinite(h).all():
             raise ValueError(f"CSI has {np.sum(~np.isfinite(h))} NaN or Inf values")
-        return h[np.newaxis].astype(np.float32)
+        h = h[np.newaxis].astype(np.float32)
+        if self._grids:
+            scale, zero_point = self._grids["h"]
+            h = np.clip(np.rint(h / np.float32(scale)) + zero_point, -128, 127)
+            return h.astype(np.int8)
+        return h

@@ -5,19 +5,28 @@ Test modules name it in `pytest_plugins`.
 
 from __future__ import annotations
 
+import gc
+import shutil
 from pathlib import Path
 
 import grpc
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from tests.serving_harness import predict, running_server, write_warmup
+from tests.serving_harness import (
+    model_entry,
+    models_config,
+    predict,
+    running_server,
+    write_warmup,
+)
 from tests.tiny_export import FRAME_BYTES, save_decoder, save_encoder
 
 
 @pytest.fixture(scope="session")
 def tiny_export(tmp_path_factory) -> Path:
     """Export with decoder versions 1 and 3 (with a warm-up), and a part of a fourth."""
+    gc.freeze()  # as the server does: the collection after an unload skips it
     export = tmp_path_factory.mktemp("export")
     save_encoder(export)
     for version in ("1", "3"):
@@ -27,10 +36,30 @@ def tiny_export(tmp_path_factory) -> Path:
     return export
 
 
+@pytest.fixture
+def install(tiny_export, tmp_path):
+    """Put version `number` of the tiny decoder under `base`, whole from the start."""
+
+    def put(number: int, base: Path = tmp_path / "decoder") -> Path:
+        base.mkdir(exist_ok=True)
+        part = base / f"{number}.part"
+        shutil.copytree(tiny_export / "decoder" / "1", part)
+        return part.rename(base / str(number))
+
+    return put
+
+
 @pytest.fixture(scope="session")
-def tiny_server(tiny_export):
-    """A server with versions 1 and 3 of the tiny export."""
-    with running_server(tiny_export / "decoder", "--model_versions=1") as server:
+def tiny_server(tiny_export, tmp_path_factory):
+    """A server with versions 1 (label "stable") and 3 of the tiny export."""
+    path = tmp_path_factory.mktemp("config") / "models.config"
+    base_path = tiny_export / "decoder"
+    config = model_entry(base_path, "specific { versions: 1 versions: 3 }", stable=1)
+    path.write_text(models_config(config))
+    args = [f"--model_config_file={path}"]
+    with running_server(
+        None, *args, "--allow_version_labels_for_unavailable_models"
+    ) as server:
         yield server
 
 

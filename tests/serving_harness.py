@@ -10,15 +10,27 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import (
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_log_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from serving import grpc_service
+from serving.handlers import Handlers
+from serving.monitoring import Metrics
+from serving.rest import RestServer
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "csi_decoder"
@@ -37,6 +49,18 @@ def predict(signature: str = "", name: str = MODEL, **inputs):
             value = tf.make_tensor_proto(value)
         request.inputs[alias].CopyFrom(value)
     return request
+
+
+def model_entry(base_path: Path, policy: str = "", name: str = MODEL, **labels) -> str:
+    """One config of a models.config; `policy` and labels as in its text."""
+    lines = [f'name: "{name}"', f'base_path: "{base_path}"']
+    lines += ['model_platform: "tensorflow"', f"model_version_policy {{ {policy} }}"]
+    lines += [f'version_labels {{ key: "{k}" value: {v} }}' for k, v in labels.items()]
+    return "config { " + " ".join(lines) + " }"
+
+
+def models_config(*entries: str) -> str:
+    return "model_config_list { " + "\n".join(entries) + " }"
 
 
 def write_warmup(version_directory: Path, request) -> None:
@@ -76,28 +100,34 @@ def rest(server, method: str, path: str, document=None) -> tuple[int, dict]:
     return answer.status, json.loads(answer.read())
 
 
-def command(module: str, *args: str) -> subprocess.Popen:
+def command(module: str, *args: str, stderr=subprocess.PIPE) -> subprocess.Popen:
     """Start `python -m module args` in the repository root."""
     return subprocess.Popen(
         [sys.executable, "-m", module, *args],
         cwd=ROOT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
 
 class Server:
-    """A running server: its process, version, gRPC endpoint and REST port."""
+    """A running server: its process, version, gRPC endpoint, REST port and log."""
 
-    def __init__(self, process: subprocess.Popen, ready: str):
+    def __init__(self, process: subprocess.Popen, ready: str, log):
         match = re.fullmatch(READY, ready)
         assert match, f"ready line {ready!r}"
         self.process = process
+        self._log = log
         self.version = int(match.group(1))
         self.endpoint = match.group(2)
         self.rest_port = int(match.group(3))
+
+    def log(self) -> str:
+        """What the server wrote to standard error up to now."""
+        self._log.seek(0)
+        return self._log.read()
 
     def stop(self) -> int:
         """Send SIGTERM, return the exit status."""
@@ -106,17 +136,49 @@ class Server:
 
 
 @contextmanager
-def running_server(base_path: Path, *args: str):
-    """Run a server on free ports until the block ends."""
+def running_server(base_path: Path | None, *args: str):
+    """Run a server on free ports until the block ends; None: `args` name the models."""
+    model = [f"--model_base_path={base_path}"] if base_path else []
     ports = ("--port=0", "--rest_api_port=0")
-    process = command("serving.server", f"--model_base_path={base_path}", *ports, *args)
+    # A file: a pipe that nobody reads would fill up and stop the server.
+    log = tempfile.TemporaryFile("w+")
+    process = command("serving.server", *model, *ports, *args, stderr=log)
     watchdog = threading.Timer(TIMEOUT, process.kill)
     watchdog.start()
     try:
         ready = process.stdout.readline()
         watchdog.cancel()
-        assert ready, process.stderr.read()
-        yield Server(process, ready)
+        log.seek(0)
+        assert ready, log.read()
+        yield Server(process, ready, log)
     finally:
         process.kill()
         process.communicate()
+        log.close()
+
+
+@contextmanager
+def local_server(manager, metrics=None, num_threads=8, metrics_path=None, **options):
+    """Serve `manager` inside this process; yields endpoint, REST port and stubs."""
+    handlers = Handlers(manager, metrics or Metrics())
+    server, port = grpc_service.create_server(
+        handlers, "localhost:0", num_threads, **options
+    )
+    rest_server = RestServer(
+        handlers, ("127.0.0.1", 0), num_threads, TIMEOUT, metrics_path
+    )
+    server.start()
+    thread = threading.Thread(target=rest_server.serve_forever)
+    thread.start()
+    with grpc.insecure_channel(f"localhost:{port}") as channel:
+        yield SimpleNamespace(
+            endpoint=f"localhost:{port}",
+            rest_port=rest_server.server_port,
+            channel=channel,
+            prediction=prediction_service_pb2_grpc.PredictionServiceStub(channel),
+            models=model_service_pb2_grpc.ModelServiceStub(channel),
+        )
+    server.stop(None).wait()
+    rest_server.shutdown()
+    rest_server.server_close()
+    thread.join()

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.client import pywrap_tf_session
 
-from serving.request_checks import Limits, ServingError
-from serving.servable import Servable, chosen_versions
+from serving.request_checks import ServingError
+from serving.servable import Servable
 from tests.serving_harness import predict, write_warmup
 from tests.tiny_export import PAYLOAD_BYTES, frames, random_indices, save_decoder
 
@@ -35,7 +35,7 @@ def awkward(tmp_path_factory):
     module = _Awkward()
     signatures = {"endless": module.endless, "fails": module.fails}
     tf.saved_model.save(module, str(directory), signatures=signatures)
-    servable = Servable(directory, Limits())
+    servable = Servable(directory)
     yield servable
     servable.close()
 
@@ -55,30 +55,14 @@ def test_runtime_errors_keep_the_message_of_the_runtime(awkward):
     assert "Detected at node" not in caught.value.message
 
 
-def test_version_policy(tmp_path):
-    with pytest.raises(FileNotFoundError, match="none is not a directory"):
-        chosen_versions(tmp_path / "none")
-    for name in ("x", "-1", "2.tmp"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "7").touch()
-    with pytest.raises(FileNotFoundError, match="no version under"):
-        chosen_versions(tmp_path)
-    for name in ("1", "2", "10"):
-        (tmp_path / name).mkdir()
-    assert chosen_versions(tmp_path) == {10: tmp_path / "10"}
-    assert list(chosen_versions(tmp_path, [2, 10])) == [2, 10]
-    with pytest.raises(FileNotFoundError, match=r"no version 3 .*found \[1, 2, 10\]"):
-        chosen_versions(tmp_path, [3])
-
-
 def test_a_failing_warmup_record_fails_the_load(tmp_path):
     directory = tmp_path / "1"
     save_decoder(directory)
     write_warmup(directory, predict("decode_u8", packed=np.zeros((1, 3), np.uint8)))
     with pytest.raises(ValueError, match="warm-up record 0 fails: INVALID_ARGUMENT"):
-        Servable(directory, Limits())
+        Servable(directory)
     shutil.rmtree(directory / "assets.extra")
-    Servable(directory, Limits()).close()
+    Servable(directory).close()
 
 
 @pytest.fixture(scope="module")

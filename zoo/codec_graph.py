@@ -9,22 +9,32 @@ from serving import bitstream, frame_graph
 from zoo.models.autoencoder import CsiAutoencoder
 
 
+def freeze(function) -> tf.types.experimental.ConcreteFunction:
+    """Concrete function with its variables turned into constants (SERVING 0)."""
+    from tensorflow.python.framework import convert_to_constants
+
+    concrete = function.get_concrete_function()
+    return convert_to_constants.convert_variables_to_constants_v2(concrete)
+
+
 class EncoderGraph:
     """UE side, batch 1: zero-centred CSI to codeword, or to packed payload bytes.
 
     Args:
         model: trained network with a quantiser.
         codec: content of codec.json.
+        encoder: zero-centred CSI to codeword instead of the model's own encoder.
     """
 
-    def __init__(self, model: CsiAutoencoder, codec: dict):
+    def __init__(self, model: CsiAutoencoder, codec: dict, encoder=None):
         self.codec = codec
         self.quantizer = model.quantizer.frozen()
+        encoder = encoder or (lambda h: model.encoder(h + 0.5, training=False))
         self.spec = tf.TensorSpec([1, *codec["csi_shape"]], tf.float32, name="h")
 
         @tf.function(input_signature=[self.spec])
         def encode(h):
-            return model.encoder(h + 0.5, training=False)
+            return encoder(h)
 
         self.encode = encode
 
@@ -37,10 +47,23 @@ class EncoderGraph:
 
         @tf.function(input_signature=[self.spec])
         def encode_bits(h):
-            indices = self.quantizer.indices(encode(h))
-            return {"packed": pack_sections(indices, self.codec["sections"])}
+            return self._packed(encode(h))
 
         return {"encode": encode_codeword, "encode_bits": encode_bits}
+
+    def tail(self):
+        """Signature of what `encode_bits` does with the codeword alone."""
+        m = self.codec["codeword_dim"]
+
+        @tf.function(input_signature=[tf.TensorSpec([1, m], tf.float32, "codeword")])
+        def encode_bits(codeword):
+            return self._packed(codeword)
+
+        return encode_bits
+
+    def _packed(self, codeword) -> dict:
+        indices = self.quantizer.indices(codeword)
+        return {"packed": pack_sections(indices, self.codec["sections"])}
 
 
 def pack_sections(indices: tf.Tensor, sections) -> tf.Tensor:
@@ -96,9 +119,9 @@ class DecoderGraph:
         sections, size = codec["sections"], codec["payload_bytes"]
         model_id = bytes.fromhex(codec["model_id"])
         num_indices = sum(count for count, _ in sections)
-        levels = tf.constant(
-            [2**bits for count, bits in sections for _ in range(count)]
-        )
+        # NumPy: an eager tensor would be captured, a second input to other converters.
+        counts, widths = np.transpose(sections)
+        levels = np.repeat(2**widths, counts).astype(np.int32)
 
         def rows(codeword, valid, *uplink):
             for x in uplink:

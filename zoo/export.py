@@ -1,9 +1,10 @@
-"""Export a run: python -m zoo.export --run=DIR --out=DIR.
+"""Export a run: python -m zoo.export --run=DIR --out=DIR --precision=fp32,int8,qat.
 
-Writes `encoder.tflite` (float32) and `encoder_dynamic.tflite` (dynamic-range int8) for
-the UE, `decoder/<version>/` (frozen SavedModel) for the BS, `codec.json` and
-`checksums.sha256`; every artefact is loaded back and compared with the trained network
-before the directory appears under its name.
+Writes the UE's encoders, one file for each precision (by default `encoder.tflite`,
+float32, and `encoder_dynamic.tflite`, dynamic-range int8), `decoder/<version>/` (frozen
+SavedModel) for the BS, `codec.json`, golden vectors and `checksums.sha256`; every
+artefact is loaded back and compared with the trained network before the directory
+appears under its name.
 """
 
 from __future__ import annotations
@@ -15,16 +16,26 @@ from pathlib import Path
 import tensorflow as tf
 from absl import flags
 
-from serving import bitstream
+from serving import bitstream, golden
 from tfds_builders import cli
-from zoo import codeword_path, files, registry, verify_export
-from zoo.codec_graph import DecoderGraph, EncoderGraph
+from zoo import codeword_path, files, precision_table, registry, verify_export
+from zoo.codec_graph import DecoderGraph, EncoderGraph, freeze
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.qat import QatOptions
+from zoo.quantization_files import (
+    DEFAULT_PRECISIONS,
+    PRECISIONS,
+    EncoderOptions,
+    check_precisions,
+    convert,
+    int8_grids,
+    save_encoders,
+)
 from zoo.run_directory import RunDirectory
 
-ENCODERS = {"encoder.tflite": False, "encoder_dynamic.tflite": True}
+ENCODERS = [PRECISIONS[name].file for name in DEFAULT_PRECISIONS]
 
 
 def check_exportable(run: RunDirectory, settings: ExperimentConfig) -> None:
@@ -99,14 +110,6 @@ def normalisation(settings: ExperimentConfig) -> dict:
     }
 
 
-def freeze(function) -> tf.types.experimental.ConcreteFunction:
-    """Concrete function with its variables turned into constants (SERVING 0)."""
-    from tensorflow.python.framework import convert_to_constants
-
-    concrete = function.get_concrete_function()
-    return convert_to_constants.convert_variables_to_constants_v2(concrete)
-
-
 def save_decoder(graph: DecoderGraph, path: Path) -> None:
     """Write the decoder as a SavedModel with frozen weights and named signatures."""
     module = tf.Module()
@@ -116,20 +119,9 @@ def save_decoder(graph: DecoderGraph, path: Path) -> None:
 
 
 def save_encoder(graph: EncoderGraph, path: Path, dynamic: bool) -> None:
-    """Write the encoder as TFLite with the signatures `encode` and `encode_bits`."""
-    module, scratch = tf.Module(), path.with_suffix(".saved_model")
-    frozen = freeze(graph.encode)
-    module.functions = graph.signatures(lambda h: frozen(h)[0])
-    try:
-        tf.saved_model.save(module, str(scratch), signatures=module.functions)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            str(scratch), signature_keys=["encode", "encode_bits"]
-        )
-        if dynamic:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        path.write_bytes(converter.convert())
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    """Write one encoder, float32 or dynamic-range int8, without an export around it."""
+    precision = PRECISIONS["dynamic" if dynamic else "fp32"]
+    path.write_bytes(convert(graph, path.parent, precision))
 
 
 def _hashes(directory: Path) -> dict[str, str]:
@@ -138,7 +130,13 @@ def _hashes(directory: Path) -> dict[str, str]:
     return {str(path.relative_to(directory)): files.sha256(path) for path in paths}
 
 
-def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)):
+def export(
+    run: RunDirectory,
+    out: Path,
+    version: int = 1,
+    csi_shape=(32, 32, 2),
+    options: EncoderOptions | None = None,
+) -> dict:
     """Export a run's best weights.
 
     Args:
@@ -146,42 +144,64 @@ def export(run: RunDirectory, out: Path, version: int = 1, csi_shape=(32, 32, 2)
         out: target directory, must not exist.
         version: SavedModel version directory below `decoder/`.
         csi_shape: (N_t, N_a, 2).
+        options: encoders to write; the default ones without it.
 
     Returns:
         The codec (content of codec.json).
 
     Raises:
-        ValueError: nothing to export, `out` exists, or an artefact does not reproduce
-            the trained network.
+        ValueError: nothing to export, `out` exists, a layer cannot be quantised, or an
+            artefact does not reproduce the trained network.
         OSError: it cannot be written; no partial export stays behind.
     """
     if out.exists():
         raise ValueError(f"--out={out} exists; choose another directory or remove it")
     if version < 1:
         raise ValueError(f"--version={version}: expected 1 or more")
+    options = options or EncoderOptions()
     settings = run.config()
     check_exportable(run, settings)
     model = run.load(csi_shape)
     codec = make_codec(run, settings, model)
-    encoder, decoder = EncoderGraph(model, codec), DecoderGraph(model, codec)
     partial = out.with_name(f".partial-{out.name}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        for name, dynamic in ENCODERS.items():
-            save_encoder(encoder, partial / name, dynamic)
-        save_decoder(decoder, partial / "decoder" / str(version))
+        h, simulated = save_encoders(partial, model, codec, settings, options)
+        save_decoder(DecoderGraph(model, codec), partial / "decoder" / str(version))
         codec["files"] = _hashes(partial)
+        codec["int8_io"] = int8_grids(partial, options.precisions)
         files.write_json(partial / "codec.json", codec)
+        chosen = [PRECISIONS[name] for name in options.precisions]
+        tolerances = {precision.file: precision.tolerance for precision in chosen}
+        verify_export.verify(partial, model, codec, version, tolerances, h, simulated)
+        if h is None:
+            h = verify_export.check_vectors(csi_shape, golden.NUM_VECTORS)
+        golden.write(partial, tolerances, h[: golden.NUM_VECTORS])
+        if options.evaluate:
+            precision_table.write(partial, model, settings, options)
         lines = [f"{digest}  {name}\n" for name, digest in _hashes(partial).items()]
         files.write_text(partial / "checksums.sha256", "".join(lines))
-        verify_export.verify(partial, model, codec, version)
         partial.replace(out)
     except tf.errors.OpError as error:  # how TensorFlow reports a full disk
         raise OSError(f"{out}: cannot be written ({error.message})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return codec
+
+
+def _options() -> EncoderOptions:
+    """Encoder options of the flags."""
+    values = flags.FLAGS
+    precisions = check_precisions(values.precision)
+    return EncoderOptions(
+        precisions=precisions,
+        calibration_samples=values.calibration_samples,
+        qat=QatOptions(values.qat_epochs, values.qat_lr),
+        qat_samples=values.qat_samples,
+        evaluate=values.evaluate or bool(set(precisions) - set(DEFAULT_PRECISIONS)),
+        test_samples=values.test_samples,
+    )
 
 
 def main(argv: list[str]) -> None:
@@ -191,10 +211,13 @@ def main(argv: list[str]) -> None:
     for name in ("run", "out"):
         if not values[name].value:
             raise ValueError(f"--{name} is missing")
-    out = Path(values.out)
-    codec = export(RunDirectory(Path(values.run)), out, values.version)
-    for name in ENCODERS:
-        print(f"{name}: {(out / name).stat().st_size / 1024:.0f} KiB")
+    out, options = Path(values.out), _options()
+    codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
+    for name in options.precisions:
+        file = PRECISIONS[name].file
+        print(f"{file}: {(out / file).stat().st_size / 1024:.0f} KiB")
+    if options.evaluate:
+        print(precision_table.text(files.read_json(out / precision_table.FILE)))
     print(
         f"model {codec['model_id']}: "
         f"{' + '.join(f'{n} x {bits}' for n, bits in codec['sections'])} bits = "
@@ -203,8 +226,24 @@ def main(argv: list[str]) -> None:
     )
 
 
-if __name__ == "__main__":
+def define_flags() -> None:
+    """Flags of this command."""
     flags.DEFINE_string("run", "", "run directory of a training")
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
+    flags.DEFINE_list(
+        "precision", list(DEFAULT_PRECISIONS), f"encoders: {', '.join(PRECISIONS)}"
+    )
+    flags.DEFINE_integer("calibration_samples", 500, "training CSI for int8 ranges")
+    flags.DEFINE_integer("qat_epochs", QatOptions.epochs, "epochs of qat")
+    flags.DEFINE_float("qat_lr", QatOptions.lr, "learning rate of qat")
+    flags.DEFINE_integer("qat_samples", 10000, "training CSI of qat; 0: all")
+    flags.DEFINE_boolean(
+        "evaluate", False, "print the table of encoders on test CSI in any case"
+    )
+    flags.DEFINE_integer("test_samples", 0, "test CSI of the table; 0: all")
+
+
+if __name__ == "__main__":
+    define_flags()
     cli.run(main)

@@ -13,30 +13,52 @@ from zoo.models.autoencoder import CsiAutoencoder
 
 NUM_CHECKS = 8
 FLOAT_TOLERANCE = 1e-4
-TOLERANCES = {"encoder.tflite": FLOAT_TOLERANCE, "encoder_dynamic.tflite": 0.1}
 
 
-def check_vectors(csi_shape) -> np.ndarray:
-    """Sparse zero-centred CSI of norm 0.9, `[8, N_t, N_a, 2]` float32."""
+def check_vectors(csi_shape, count: int = NUM_CHECKS) -> np.ndarray:
+    """Sparse zero-centred CSI of norm 0.9, `[count, N_t, N_a, 2]` float32."""
     rng = np.random.default_rng(0)
-    h = rng.standard_normal((NUM_CHECKS, *csi_shape))
+    h = rng.standard_normal((count, *csi_shape))
     h *= rng.random(h.shape) < 0.05
-    h *= 0.9 / np.linalg.norm(h.reshape(NUM_CHECKS, -1), axis=1)[:, None, None, None]
+    h *= 0.9 / np.linalg.norm(h.reshape(count, -1), axis=1)[:, None, None, None]
     return h.astype(np.float32)
 
 
-def verify(directory: Path, model: CsiAutoencoder, codec: dict, version: int) -> None:
+def verify(
+    directory: Path,
+    model: CsiAutoencoder,
+    codec: dict,
+    version: int,
+    tolerances: dict[str, float],
+    h: np.ndarray | None = None,
+    simulated: dict[str, np.ndarray] | None = None,
+) -> None:
     """Compare every artefact of an export with the trained network.
 
     The decoder goes through a TF1 session, TensorFlow Serving's own way of loading.
 
+    Args:
+        directory: the export.
+        model: the trained network.
+        codec: content of codec.json.
+        version: of the decoder.
+        tolerances: by encoder file, of the codeword in units of its largest entry (of
+            1 where that is smaller).
+        h: CSI to compare the encoders on; `check_vectors` without it.
+        simulated: by encoder file, the codewords of `h` that its fake quantisers give;
+            it is compared with those instead of the network's.
+
     Raises:
         ValueError: an artefact differs; the message names it and the difference.
     """
-    h = check_vectors(codec["csi_shape"])
-    codeword = np.asarray(model.encoder(h + 0.5, training=False))
-    for name, tolerance in TOLERANCES.items():
-        _verify_encoder(directory / name, model, h, codeword, tolerance)
+    random = check_vectors(codec["csi_shape"])
+    h = random if h is None else h[:NUM_CHECKS]
+    expected = np.asarray(model.encoder(h + 0.5, training=False))
+    scale = max(1.0, float(np.abs(expected).max()))
+    for name, tolerance in tolerances.items():
+        reference = (simulated or {}).get(name, expected)[: len(h)]
+        _verify_encoder(directory / name, model, h, reference, tolerance * scale)
+    codeword = np.asarray(model.encoder(random + 0.5, training=False))
     _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
 
 

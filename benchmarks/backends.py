@@ -1,0 +1,158 @@
+"""One frozen TensorFlow function in several inference engines, timed side by side.
+
+Every engine gets one thread and the same input; in each round all run some calls one
+after another, so that what else the machine does meets all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+Call = Callable[[], np.ndarray]
+OPSET = 18
+WARM_UP = 5
+
+
+def saved_model_function(path: Path, signature: str, input_name: str):
+    """Function of a signature's input to its output `h`, and its TensorSpec."""
+    loaded = tf.saved_model.load(str(path))
+    call = loaded.signatures[signature]
+    spec = call.structured_input_signature[1][input_name]
+
+    @tf.function(input_signature=[spec])
+    def function(x):
+        return call(**{input_name: x})["h"]
+
+    function.keep = loaded
+    return function, spec
+
+
+def to_onnx(function, spec: tf.TensorSpec, path: Path) -> Path:
+    """Convert a TensorFlow function of one tensor without variables to an ONNX file."""
+    import tf2onnx
+
+    tf2onnx.convert.from_function(
+        tf.function(function), [spec], opset=OPSET, output_path=str(path)
+    )
+    return path
+
+
+def onnxruntime_call(path: Path, x: np.ndarray) -> Call:
+    """ONNX Runtime on its CPU provider."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+    feeds = {session.get_inputs()[0].name: x}
+    return lambda: session.run(None, feeds)[0]
+
+
+def openvino_call(path: Path, x: np.ndarray) -> Call:
+    """OpenVINO on the CPU, float32 arithmetic, from an ONNX file."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(str(path))
+    model.reshape(list(x.shape))
+    settings = {
+        "INFERENCE_NUM_THREADS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+
+    def call() -> np.ndarray:
+        request.infer([x], share_inputs=True)
+        return request.get_output_tensor().data
+
+    return call
+
+
+def litert_call(content: bytes, x: np.ndarray) -> Call:
+    """LiteRT with XNNPACK on a converted function of one input and one output."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    source = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(source, list(x.shape))
+    interpreter.allocate_tensors()
+    target = interpreter.get_output_details()[0]["index"]
+
+    def call() -> np.ndarray:
+        interpreter.set_tensor(source, x)
+        interpreter.invoke()
+        return interpreter.get_tensor(target)
+
+    return call
+
+
+def to_tflite(function, spec: tf.TensorSpec, rows: int) -> bytes:
+    """Convert a function at a fixed batch size: a free one leaves XNNPACK."""
+    fixed = tf.TensorSpec([rows, *spec.shape[1:]], spec.dtype)
+    concrete = tf.function(function, input_signature=[fixed]).get_concrete_function()
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
+
+
+def check_same(calls: dict[str, Call], reference: str, tolerance: float) -> None:
+    """Refuse engines whose answer is not that of the reference.
+
+    Raises:
+        ValueError: one differs by more than `tolerance`.
+    """
+    expected = calls[reference]()
+    for name, call in calls.items():
+        found = np.asarray(call()).reshape(expected.shape)
+        difference = float(np.max(np.abs(found - expected)))
+        if not difference <= tolerance:
+            raise ValueError(
+                f"{name} differs from {reference} by {difference:.2e}, more than "
+                f"{tolerance:.0e}: not the same network"
+            )
+
+
+def timed(calls: dict[str, Call], rounds: int, repeats: int) -> dict[str, dict]:
+    """Milliseconds per call of every engine, from interleaved rounds.
+
+    Args:
+        calls: engines, ready to run.
+        rounds: how often all have their turn.
+        repeats: calls of one engine in a turn.
+
+    Returns:
+        By name `p50`, `p99` and `seconds`, the median of each round.
+    """
+    seconds: dict[str, list[list[float]]] = {name: [] for name in calls}
+    for call in calls.values():
+        for _ in range(WARM_UP):
+            call()
+    for _ in range(rounds):
+        for name, call in calls.items():
+            turn = []
+            for _ in range(repeats):
+                began = time.perf_counter()
+                call()
+                turn.append(time.perf_counter() - began)
+            seconds[name].append(turn)
+    return {
+        name: {
+            "p50_ms": round(1e3 * float(np.percentile(turns, 50)), 4),
+            "p99_ms": round(1e3 * float(np.percentile(turns, 99)), 4),
+            "rounds_ms": [round(1e3 * float(np.median(turn)), 4) for turn in turns],
+        }
+        for name, turns in seconds.items()
+    }
+
+
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Installed versions of the engines and LiteRT."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in (*packages, "ai-edge-litert")}

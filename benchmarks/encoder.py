@@ -1,0 +1,124 @@
+"""The same UE encoder in LiteRT, ONNX Runtime, OpenVINO and PyTorch, one CSI at a time.
+
+python -m benchmarks.encoder [--networks=crnet,clnet] [--json=FILE]
+
+One thread each, calls in interleaved rounds in one process; the weights are random, the
+engines' answers are compared before they are timed (PyTorch's network is the one that
+the tests compare layer by layer). Needs the extra: pip install -e '.[bench]'.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from benchmarks import backends
+from tfds_builders import cli
+from zoo import files, registry
+from zoo.export import freeze
+from zoo.keras_compat import keras
+
+OURS, TOLERANCE = "LiteRT", 1e-4
+ENGINES = ("onnxruntime", "openvino", "torch", "tf2onnx")
+
+_NETWORKS = flags.DEFINE_list(
+    "networks", ["crnet", "clnet", "csinet", "acrnet"], "networks to run"
+)
+_CODEWORD = flags.DEFINE_integer("codeword_dim", 512, "codeword length M", 1)
+_ROUNDS = flags.DEFINE_integer("rounds", 20, "rounds", 1)
+_REPEATS = flags.DEFINE_integer("repeats", 50, "calls of each engine in a round", 1)
+_JSON = flags.DEFINE_string("json", "", "also write the result here")
+
+
+def engines(name: str, codeword_dim: int, folder: Path) -> dict[str, backends.Call]:
+    """The encoder of a network, ready to run in every engine.
+
+    Args:
+        name: of the network.
+        codeword_dim: M.
+        folder: for the converted files.
+    """
+    encoder = registry.build(name, codeword_dim=codeword_dim).encoder
+    spec = tf.TensorSpec([1, 32, 32, 2], tf.float32, "csi")
+
+    @tf.function(input_signature=[spec])
+    def encode(csi):
+        return encoder(csi, training=False)
+
+    frozen = freeze(encode)
+    csi = np.random.default_rng(0).uniform(0.45, 0.55, spec.shape).astype(np.float32)
+    onnx = backends.to_onnx(
+        lambda csi: frozen(csi)[0], spec, folder / f"{name}_encoder.onnx"
+    )
+    tflite = tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+    same = {
+        OURS: backends.litert_call(tflite, csi),
+        "ONNX Runtime": backends.onnxruntime_call(onnx, csi),
+        "OpenVINO": backends.openvino_call(onnx, csi),
+        "tf.function": lambda: encode(csi).numpy(),
+    }
+    backends.check_same(same, OURS, TOLERANCE)
+    return {**same, "PyTorch eager": _torch_call(name, codeword_dim, csi)}
+
+
+def _torch_call(name: str, codeword_dim: int, csi: np.ndarray) -> backends.Call:
+    import torch
+
+    from benchmarks.torch_networks import NETWORKS
+
+    torch.set_num_threads(1)
+    encoder = NETWORKS[name](codeword_dim).eval().encoder
+    x = torch.from_numpy(csi.transpose(0, 3, 1, 2).copy())
+
+    def call() -> np.ndarray:
+        with torch.inference_mode():
+            return encoder(x).numpy()
+
+    return call
+
+
+def measure(name: str, folder: Path) -> dict:
+    """Times of one network's encoder, and by how much the best engine is faster."""
+    keras.utils.set_random_seed(0)
+    calls = engines(name, _CODEWORD.value, folder)
+    times = backends.timed(calls, _ROUNDS.value, _REPEATS.value)
+    best = min(times, key=lambda engine: times[engine]["p50_ms"])
+    row = {
+        "network": name,
+        "codeword_dim": _CODEWORD.value,
+        "engines": times,
+        "best": best,
+        "ours_over_best": round(times[OURS]["p50_ms"] / times[best]["p50_ms"], 3),
+    }
+    print(f"\n{name}, M = {_CODEWORD.value}, one CSI, one thread")
+    for engine, found in times.items():
+        ratio = found["p50_ms"] / times[OURS]["p50_ms"]
+        print(
+            f"  {engine:<16}p50 {found['p50_ms']:>7.3f} ms"
+            f"  p99 {found['p99_ms']:>7.3f} ms{ratio:>7.2f} x"
+        )
+    return row
+
+
+def main(argv: list[str]) -> None:
+    cli.refuse_arguments(argv)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [measure(name, Path(folder)) for name in _NETWORKS.value]
+    print(f"\nx: time of an engine over that of {OURS}")
+    if _JSON.value:
+        result = {
+            "rows": rows,
+            **files.environment(),
+            "engines": backends.versions(ENGINES),
+            "origin": "ours",
+        }
+        files.write_json(Path(_JSON.value), result)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,221 @@
+"""Matrices/s and latency of the served decoder against running it directly.
+
+python -m benchmarks.serving --export=DIR [--json=FILE]
+
+In process, one thread each: the SavedModel in a session with frames of bytes (what a
+server runs) and with indices, and the same function of indices in ONNX Runtime,
+OpenVINO and LiteRT. Over gRPC on this machine: `serving.server` with one session thread
+per core, alone and with micro-batching, asked by concurrent clients in this process.
+Rounds of all are interleaved. Needs the extra: pip install -e '.[bench]'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from tensorflow_serving.apis import predict_pb2
+
+from benchmarks import backends
+from serving import bitstream
+from serving.ue_encoder import read_codec
+from tfds_builders import cli
+from zoo import files
+from zoo.quickstart import server
+
+METHOD = "/tensorflow.serving.PredictionService/Predict"
+BATCHES = (1, 8, 32)
+LOADS = ((1, 1), (1, 16), (1, 64), (32, 4))  # rows of a request, clients
+REFERENCE = "SavedModel"
+ENGINES = ("onnxruntime", "openvino", "tf2onnx")
+BATCHING = """max_batch_size { value: 64 }
+batch_timeout_micros { value: 0 }
+max_enqueued_batches { value: 100 }
+num_batch_threads { value: 2 }
+"""
+TOLERANCE = 1e-4
+
+_EXPORT = flags.DEFINE_string("export", None, "export directory of a run")
+_ROUNDS = flags.DEFINE_integer("rounds", 10, "rounds", 1)
+_REPEATS = flags.DEFINE_integer("repeats", 20, "calls of each engine in a round", 1)
+_SECONDS = flags.DEFINE_float("seconds", 2.0, "length of a load in a round")
+_JSON = flags.DEFINE_string("json", "", "also write the result here")
+
+
+def make_indices(codec: dict, rows: int) -> np.ndarray:
+    """Random quantiser indices int32 `[rows, n]`."""
+    rng = np.random.default_rng(0)
+    parts = [rng.integers(0, 2**b, (rows, n)) for n, b in codec["sections"]]
+    return np.concatenate(parts, axis=1).astype(np.int32)
+
+
+def make_frames(codec: dict, indices: np.ndarray) -> list[bytes]:
+    """Frames of indices."""
+    payloads = bitstream.pack_sections(indices, codec["sections"])
+    model_id = bytes.fromhex(codec["model_id"])
+    return [bitstream.frame(p.tobytes(), model_id) for p in payloads]
+
+
+def session_calls(path: Path, feeds: dict) -> dict[str, backends.Call]:
+    """The SavedModel in a session of one thread: a call by signature in `feeds`."""
+    config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
+    )
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+    with session.graph.as_default():
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
+    calls = {}
+    for name, value in feeds.items():
+        signature = loaded.signature_def[name]
+        (source,) = signature.inputs.values()
+        run = session.make_callable(signature.outputs["h"].name, [source.name])
+        calls[name] = lambda run=run, value=value: run(value)
+    return calls
+
+
+def direct(path: Path, codec: dict, folder: Path) -> list[dict]:
+    """Rows of the decoder called in this process, by engine and batch size."""
+    function, spec = backends.saved_model_function(path, "decode_indices", "indices")
+    onnx = backends.to_onnx(function, spec, folder / "decoder.onnx")
+    rows = []
+    for batch in BATCHES:
+        indices = make_indices(codec, batch)
+        frames = np.array(make_frames(codec, indices), object)
+        feeds = {"decode_indices": indices, "serving_default": frames}
+        session = session_calls(path, feeds)
+        tflite = backends.to_tflite(function, spec, batch)
+        calls = {
+            REFERENCE: session["serving_default"],
+            "SavedModel, indices": session["decode_indices"],
+            "ONNX Runtime": backends.onnxruntime_call(onnx, indices),
+            "OpenVINO": backends.openvino_call(onnx, indices),
+            "LiteRT": backends.litert_call(tflite, indices),
+        }
+        backends.check_same(calls, REFERENCE, TOLERANCE)
+        times = backends.timed(calls, _ROUNDS.value, _REPEATS.value)
+        for engine, found in times.items():
+            rate = 1e3 * batch / found["p50_ms"]
+            row = {"engine": engine, "rows": batch, "matrices_per_s": round(rate)}
+            rows.append({**row, **found})
+            print_row(rows[-1])
+    return rows
+
+
+async def load(endpoint: str, request: bytes, clients: int, seconds: float) -> list:
+    """Seconds of every call that concurrent clients make in a time."""
+    options = [("grpc.max_receive_message_length", 64 << 20)]
+    async with grpc.aio.insecure_channel(endpoint, options) as channel:
+        call = channel.unary_unary(METHOD)
+        latencies: list[float] = []
+        until = time.perf_counter() + seconds
+
+        async def client() -> None:
+            while (began := time.perf_counter()) < until:
+                await call(request, timeout=30)
+                latencies.append(time.perf_counter() - began)
+
+        await asyncio.gather(*(client() for _ in range(clients)))
+    return latencies
+
+
+def served(path: Path, codec: dict, folder: Path) -> list[dict]:
+    """Rows of the decoder behind servers, with the direct rate of the same rounds."""
+    parameters = folder / "batching_parameters.txt"
+    parameters.write_text(BATCHING)
+    options = {
+        "server": (),
+        "server, batching": (
+            "--enable_batching",
+            f"--batching_parameters_file={parameters}",
+        ),
+    }
+    found = {}
+    frames = make_frames(codec, make_indices(codec, max(BATCHES)))
+    call = session_calls(path, {"serving_default": np.array(frames, object)})
+    reference = []
+    with contextlib.ExitStack() as stack:
+        endpoints = {
+            name: stack.enter_context(server(path.parent, *extra)).endpoint
+            for name, extra in options.items()
+        }
+        for _ in range(_ROUNDS.value):
+            times = backends.timed({REFERENCE: call["serving_default"]}, 1, 20)
+            reference.append(1e3 * len(frames) / times[REFERENCE]["p50_ms"])
+            for key in ((n, *x) for n in endpoints for x in LOADS):
+                request = _request(frames[: key[1]])
+                began = time.perf_counter()
+                seconds = asyncio.run(
+                    load(endpoints[key[0]], request, key[2], _SECONDS.value)
+                )
+                elapsed = time.perf_counter() - began
+                found.setdefault(key, []).append((seconds, elapsed))
+    rate = float(np.median(reference))
+    return [_served_row(*key, rounds, rate) for key, rounds in found.items()]
+
+
+def _served_row(name, num_rows: int, clients: int, rounds: list, direct_rate) -> dict:
+    every = 1e3 * np.concatenate([seconds for seconds, _ in rounds])
+    rates = [num_rows * len(seconds) / elapsed for seconds, elapsed in rounds]
+    row = {
+        "engine": name,
+        "rows": num_rows,
+        "clients": clients,
+        "matrices_per_s": round(float(np.median(rates))),
+        "p50_ms": round(float(np.percentile(every, 50)), 3),
+        "p99_ms": round(float(np.percentile(every, 99)), 3),
+        "over_direct": round(float(np.median(rates)) / direct_rate, 3),
+    }
+    print_row(row)
+    return row
+
+
+def _request(frames: list[bytes]) -> bytes:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "csi_decoder"
+    request.inputs["feedback_bytes"].CopyFrom(tf.make_tensor_proto(frames, tf.string))
+    return request.SerializeToString()
+
+
+def print_row(row: dict) -> None:
+    """One line: who, how many rows, clients, matrices/s, latency."""
+    clients = f"{row['clients']} clients" if "clients" in row else "direct"
+    share = f"{row['over_direct']:>7.2f} of direct" if "over_direct" in row else ""
+    print(
+        f"{row['engine']:<22}{row['rows']:>3} rows {clients:<11}"
+        f"{row['matrices_per_s']:>7}/s  p50 {row['p50_ms']:>8.3f} ms"
+        f"  p99 {row['p99_ms']:>8.3f} ms{share}",
+        flush=True,
+    )
+
+
+def main(argv: list[str]) -> None:
+    cli.refuse_arguments(argv)
+    export = Path(_EXPORT.value)
+    codec = read_codec(export)
+    if codec.get("uplink"):
+        raise ValueError(f"{export}: decoders with an uplink input are not measured")
+    path = max((export / "decoder").iterdir(), key=lambda entry: int(entry.name))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = direct(path, codec, Path(folder)) + served(path, codec, Path(folder))
+    if _JSON.value:
+        result = {
+            "model": codec["model"],
+            "codeword_dim": codec["codeword_dim"],
+            "rows": rows,
+            **files.environment(),
+            "engines": backends.versions(ENGINES),
+            "origin": "ours",
+        }
+        files.write_json(Path(_JSON.value), result)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("export")
+    cli.run(main)

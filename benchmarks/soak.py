@@ -1,0 +1,204 @@
+"""Ten minutes of many clients, reloads, damaged frames and killed clients.
+
+python -m benchmarks.soak --export=DIR [--minutes=10] [--json=FILE]
+
+Clients in several processes ask `serving.server` for rows of a known answer and compare
+every row; one row in a hundred is damaged. Every few seconds a new version of the model
+appears and the oldest goes; now and then a client process is killed and replaced. It
+ends with an error if a reply was lost or wrong; the report has the server's memory.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from benchmarks.serving import make_frames, make_indices, session_calls
+from serving.ue_encoder import read_codec
+from tfds_builders import cli
+from zoo import files
+from zoo.quickstart import server
+
+NUM_FRAMES = 256
+SHOW_SECONDS = 30
+STOP_SECONDS = 60
+
+_EXPORT = flags.DEFINE_string("export", None, "export directory of a run")
+_MINUTES = flags.DEFINE_float("minutes", 10, "length", 0.05)
+_CLIENTS = flags.DEFINE_integer("clients", 64, "concurrent clients", 1)
+_PROCESSES = flags.DEFINE_integer("processes", 4, "processes of clients", 1)
+_RELOAD = flags.DEFINE_float("reload_seconds", 5, "time between versions", 0.5)
+_KILLS = flags.DEFINE_integer("kills", 3, "client processes killed on the way", 0)
+_JSON = flags.DEFINE_string("json", "", "also write the report here")
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process in MB (Linux)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"process {pid} has no memory: it has ended")
+
+
+class Versions:
+    """Model versions under a base path: one more, and the one before last goes.
+
+    Args:
+        source: version directory that is copied.
+        base: model base path.
+    """
+
+    def __init__(self, source: Path, base: Path):
+        self._source, self._base, self.latest = source, base, 0
+        base.mkdir()
+        self.add()
+
+    def add(self) -> None:
+        """Publish the next version by a rename and remove the one before last."""
+        self.latest += 1
+        partial = self._base / f"{self.latest}.partial"
+        shutil.copytree(self._source, partial)
+        partial.rename(self._base / str(self.latest))
+        shutil.rmtree(self._base / str(self.latest - 2), ignore_errors=True)
+
+
+class Clients:
+    """Processes of `benchmarks.soak_client`, each with its share of the clients."""
+
+    def __init__(self, endpoint: str, folder: Path):
+        self._endpoint, self._folder = endpoint, folder
+        self.reports: list[Path] = []
+        self.processes = [self._start() for _ in range(_PROCESSES.value)]
+
+    def _start(self) -> subprocess.Popen:
+        report = self._folder / f"client_{len(self.reports)}.json"
+        self.reports.append(report)
+        command = [
+            *(sys.executable, "-m", "benchmarks.soak_client"),
+            f"--endpoint={self._endpoint}",
+            f"--known={self._folder / 'known.npz'}",
+            f"--clients={_CLIENTS.value // _PROCESSES.value}",
+            f"--seed={len(self.reports)}",
+            f"--report={report}",
+        ]
+        return subprocess.Popen(command)
+
+    def kill_one(self) -> None:
+        """Kill the oldest process in the middle of its requests and replace it."""
+        victim = self.processes.pop(0)
+        victim.kill()
+        victim.wait()
+        self.processes.append(self._start())
+
+    def stop(self) -> dict:
+        """End all and add their counts up."""
+        for process in self.processes:
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            process.wait(STOP_SECONDS)
+        total: collections.Counter = collections.Counter()
+        examples, latencies = [], []
+        for report in filter(Path.is_file, self.reports):
+            found = json.loads(report.read_text())
+            total.update(found["counts"])
+            examples += found["examples"]
+            latencies += found["latency_ms"]
+        p50, p99 = np.percentile(latencies, [50, 99])
+        return {
+            "counts": dict(total),
+            "examples": examples[:10],
+            "p50_ms": round(float(p50), 2),
+            "p99_ms": round(float(p99), 2),
+        }
+
+
+def known_answers(path: Path, codec: dict, target: Path) -> None:
+    """Write frames and the CSI that a session in this process decodes them to."""
+    frames = np.array(make_frames(codec, make_indices(codec, NUM_FRAMES)), object)
+    h = session_calls(path, {"serving_default": frames})["serving_default"]()
+    octets = np.stack([np.frombuffer(frame, np.uint8) for frame in frames])
+    np.savez(target, frames=octets, h=h)
+
+
+def soak(codec: dict, source: Path, folder: Path) -> dict:
+    """Run the whole and return the report."""
+    known_answers(source, codec, folder / "known.npz")
+    versions = Versions(source, folder / "models")
+    seconds = 60 * _MINUTES.value
+    kills = [seconds * (i + 1) / (_KILLS.value + 1) for i in range(_KILLS.value)]
+    memory = []
+    with contextlib.ExitStack() as stack:
+        running = stack.enter_context(server(folder / "models", "--enable_batching"))
+        clients = Clients(running.endpoint, folder)
+        began = shown = time.monotonic()
+        while (elapsed := time.monotonic() - began) < seconds:
+            time.sleep(_RELOAD.value)
+            versions.add()
+            memory.append((elapsed, resident_mb(running.pid)))
+            if kills and elapsed > kills[0]:
+                kills.pop(0)
+                clients.kill_one()
+            if time.monotonic() - shown > SHOW_SECONDS:
+                shown = time.monotonic()
+                left = (seconds - elapsed) / 60
+                print(
+                    f"{elapsed / 60:.1f} min, {left:.1f} left, version "
+                    f"{versions.latest}, server {memory[-1][1]:.0f} MB",
+                    flush=True,
+                )
+        report = clients.stop()
+    return {**report, "versions": versions.latest, **_slope(memory)}
+
+
+def _slope(memory: list[tuple[float, float]]) -> dict:
+    """Growth of the memory over the second half of the time."""
+    half = np.array(memory[len(memory) // 2 :])
+    slope = np.polyfit(half[:, 0] / 60, half[:, 1], 1)[0] if len(half) > 1 else 0.0
+    return {
+        "memory_mb": [round(mb, 1) for _, mb in memory],
+        "memory_mb_per_minute": round(float(slope), 2),
+    }
+
+
+def main(argv: list[str]) -> None:
+    cli.refuse_arguments(argv)
+    export = Path(_EXPORT.value)
+    codec = read_codec(export)
+    source = max((export / "decoder").iterdir(), key=lambda entry: int(entry.name))
+    with tempfile.TemporaryDirectory() as folder:
+        report = soak(codec, source, Path(folder))
+    settings = {
+        "minutes": _MINUTES.value,
+        "clients": _CLIENTS.value,
+        "kills": _KILLS.value,
+        "reload_seconds": _RELOAD.value,
+    }
+    result = {**settings, **report, **files.environment(), "origin": "ours"}
+    if _JSON.value:
+        files.write_json(Path(_JSON.value), result)
+    counts = report["counts"]
+    print(
+        f"{counts['rows']} rows in {counts['requests']} requests, "
+        f"{counts['damaged']} damaged; p50 {report['p50_ms']} ms, p99 "
+        f"{report['p99_ms']} ms; {report['versions']} versions; memory "
+        f"{report['memory_mb_per_minute']:+.1f} MB/min in the second half"
+    )
+    failed = {k: counts[k] for k in ("lost", "wrong") if counts.get(k)}
+    if failed:
+        raise ValueError(f"{failed}: {report['examples']}")
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("export")
+    cli.run(main)

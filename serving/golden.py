@@ -1,0 +1,152 @@
+"""Golden vectors of an export: python -m serving.golden --export=DIR.
+
+`golden.npz` holds CSI, and for every encoder of the export the codewords and payload
+bytes that it gave where it was exported. Replaying it on another device shows whether
+that device sends the same bits. Needs NumPy and ai_edge_litert only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from serving.ue_encoder import RUNTIMES, UeEncoder
+
+GOLDEN_FILE = "golden.npz"
+NUM_VECTORS = 16
+# Of the codeword, relative to its largest entry. From x86-64 to arm64 float32 moves by
+# 3e-6 and dynamic range, which rounds its inputs, by 2e-4; the bits must not change.
+TOLERANCE = 1e-3
+
+
+def describe_runtime(runtime: str) -> str:
+    """Library, its version, delegate and machine, for what depends on them."""
+    version = metadata.version("ai-edge-litert")
+    return f"ai-edge-litert {version}, {runtime}, XNNPACK, {platform.machine()}"
+
+
+def replay(encoder: UeEncoder, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codewords float32 `[n, M]` and payloads uint8 `[n, P]` of CSI `[n, 32, 32, 2]`.
+
+    Args:
+        encoder: the encoder.
+        h: zero-centred CSI.
+    """
+    codeword = np.stack([encoder.encode(x) for x in h])
+    packed = [np.frombuffer(encoder.encode_bits(x), np.uint8) for x in h]
+    return codeword, np.stack(packed)
+
+
+def write(directory: Path, names, h: np.ndarray) -> None:
+    """Write `golden.npz` of some encoders of an export.
+
+    Args:
+        directory: the export; codec.json exists.
+        names: encoder files.
+        h: zero-centred CSI float32 `[n, N_t, N_a, 2]`.
+    """
+    arrays = {"h": h, "about": np.array(describe_runtime("interpreter"))}
+    for name in names:
+        pair = replay(UeEncoder(directory / name), h)
+        arrays[f"{name}/codeword"], arrays[f"{name}/packed"] = pair
+    np.savez_compressed(directory / GOLDEN_FILE, **arrays)
+
+
+def read(directory: Path) -> dict[str, np.ndarray]:
+    """Content of `golden.npz`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged, or lacks the vectors of an encoder in it.
+    """
+    path = directory / GOLDEN_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}: give an export directory")
+    try:
+        with np.load(path) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged ({error}): export again") from error
+    for key in ("h", "about", *(f"{name}/packed" for name in encoders(arrays))):
+        if key not in arrays:
+            raise ValueError(f"{path} lacks {key}: export again")
+    if not encoders(arrays):
+        raise ValueError(f"{path} names no encoder: export again")
+    return arrays
+
+
+def encoders(arrays: dict) -> list[str]:
+    """Encoder files that golden vectors are of."""
+    return [key.split("/")[0] for key in arrays if key.endswith("/codeword")]
+
+
+def compare(directory: Path, runtime: str = "interpreter") -> dict[str, dict]:
+    """Replay the golden vectors of an export.
+
+    Args:
+        directory: export directory.
+        runtime: of `UeEncoder`.
+
+    Returns:
+        By encoder file: 'passed' (same bits, codewords within `TOLERANCE`), the largest
+        'difference' of a codeword entry, relative, and 'bytes' that differ.
+
+    Raises:
+        FileNotFoundError: no golden vectors, or no encoder.
+        ValueError: a file is damaged.
+    """
+    arrays, results = read(directory), {}
+    for name in encoders(arrays):
+        encoder = UeEncoder(directory / name, runtime)
+        codeword, packed = replay(encoder, arrays["h"])
+        expected = arrays[f"{name}/codeword"]
+        largest = max(float(np.abs(expected).max()), 1e-12)
+        difference = float(np.abs(codeword - expected).max()) / largest
+        differing = int(np.sum(packed != arrays[f"{name}/packed"]))
+        passed = difference <= TOLERANCE and not differing
+        results[name] = {
+            "passed": bool(passed),
+            "difference": difference,
+            "bytes": differing,
+        }
+    return results
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; the status is 1 where an encoder fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--export", required=True, help="export directory")
+    parser.add_argument("--runtime", default="interpreter", choices=sorted(RUNTIMES))
+    parser.add_argument("--json", default="", help="also write the results here")
+    options = parser.parse_args(argv)
+    try:
+        about = str(read(Path(options.export))["about"])
+        results = compare(Path(options.export), options.runtime)
+        if options.json:
+            Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"vectors: {about}")
+    print(f"here:    {describe_runtime(options.runtime)}")
+    for name, result in results.items():
+        verdict = "pass" if result["passed"] else "FAIL"
+        print(
+            f"{verdict} {name}: {result['bytes']} payload bytes differ, codeword "
+            f"within {result['difference']:.1e}"
+        )
+    failed = [name for name, result in results.items() if not result["passed"]]
+    if failed:
+        print(f"error: not the golden bits: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""One endpoint, several models: the header of a frame says which one decodes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from serving import bitstream
+from serving.decoder_client import Decoder
+
+
+def read_routes(path: str | Path) -> dict:
+    """Read the routes.json of `python -m serving.deployment`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a routes.json.
+    """
+    try:
+        routes = json.loads(Path(path).read_text())
+        names = [route["name"] for route in routes["models"].values()]
+        routes["csi_shape"] = tuple(routes["csi_shape"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is not the routes.json of python -m serving.deployment"
+        ) from error
+    if not names:
+        raise ValueError(f"{path} routes to no model")
+    return routes
+
+
+def model_id(frame: bytes) -> bytes:
+    """The 4 bytes that name the encoder of a frame; fewer where it is cut short."""
+    return frame[1 : 1 + bitstream.MODEL_ID_BYTES]
+
+
+class Router:
+    """Sends each frame to the model of its encoder.
+
+    Attributes:
+        unknown: frames so far whose model id no route knows, damaged ones included.
+
+    Args:
+        endpoint: host:port of the gRPC server that has all models.
+        routes: content of routes.json, by `read_routes`.
+        timeout: seconds to wait for one answer.
+        label: version label to ask for, such as `stable`; empty: the latest version.
+
+    Raises:
+        ConnectionError: nothing answers at `endpoint`.
+        ValueError: the server does not have one of the models.
+    """
+
+    def __init__(self, endpoint: str, routes: dict, timeout: float, label: str = ""):
+        self.unknown = 0
+        self._shape = tuple(routes["csi_shape"])
+        self._takes_uplink, self._decoders = {}, {}
+        try:
+            for model_id, route in routes["models"].items():
+                key, name = bytes.fromhex(model_id), route["name"]
+                self._decoders[key] = Decoder(endpoint, name, timeout, label)
+                self._takes_uplink[key] = route["uplink"]
+        except (ConnectionError, ValueError):
+            self.close()
+            raise
+
+    def __enter__(self) -> Router:
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for decoder in self._decoders.values():
+            decoder.close()
+
+    def decode(
+        self, frames: list[bytes], uplink: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decode frames of any of the models, one request per model.
+
+        Args:
+            frames: one for each CSI.
+            uplink: magnitudes float32 `[n, 32, 32]`, for the models that take them.
+
+        Returns:
+            CSI float32 `[n, 32, 32, 2]` and valid bool `[n]`, in the order of `frames`;
+            NaN and not valid where no model knows the frame.
+
+        Raises:
+            ConnectionError: the server has gone or is too slow.
+            ValueError: the server refuses a request, or `uplink` is missing.
+        """
+        h = np.full((len(frames), *self._shape), np.nan, np.float32)
+        valid = np.zeros(len(frames), bool)
+        groups: dict[bytes, list[int]] = {}
+        for position, frame in enumerate(frames):
+            groups.setdefault(model_id(frame), []).append(position)
+        for key, rows in groups.items():
+            if key not in self._decoders:
+                self.unknown += len(rows)
+                continue
+            side = self._side(key, uplink, rows)
+            group = [frames[row] for row in rows]
+            h[rows], valid[rows] = self._decoders[key].decode(group, side)
+        return h, valid
+
+    def _side(self, key: bytes, uplink, rows: list[int]) -> np.ndarray | None:
+        if not self._takes_uplink[key]:
+            return None
+        if uplink is None:
+            raise ValueError(f"model {key.hex()} takes the uplink: give it")
+        return uplink[rows]

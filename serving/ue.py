@@ -1,0 +1,105 @@
+"""A UE that reports its CSI at a fixed period, until told to stop.
+
+    python -m serving.ue --encoder=export/crnet/encoder.tflite --source=h.npz \
+        --endpoint=127.0.0.1:8500 --period_ms=20
+
+Each period one CSI is encoded, framed and sent. Where the server is away the report is
+dropped, since CSI ages, and the connection is tried again at growing intervals. SIGTERM
+or SIGINT end it with one line of JSON: periods = valid + invalid + refused (by the
+server) + dropped + bad_csi + idle (no new CSI) + missed (still busy with the one
+before), `late` answers, NMSE, times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from absl import flags
+
+from serving.decoder_client import Decoder
+from serving.router import Router, read_routes
+from serving.ue_daemon import Link, Schedule, UeDaemon
+from serving.ue_encoder import UeEncoder
+from serving.ue_source import open_source
+from tfds_builders.cli import refuse_arguments, run
+
+PROGRESS_SECONDS = 10
+
+
+def _define_flags() -> None:
+    flags.DEFINE_string("encoder", None, "encoder.tflite beside its codec.json.")
+    flags.DEFINE_string(
+        "source", None, "Zero-centred CSI: .npz with key h, .npy, or a directory."
+    )
+    flags.DEFINE_bool("repeat", False, "Begin again at the end of the file.")
+    flags.DEFINE_string("endpoint", "127.0.0.1:8500", "host:port of the gRPC server.")
+    flags.DEFINE_string("model_name", "csi_decoder", "Model to ask for.")
+    flags.DEFINE_string("routes", "", "routes.json that names the model instead.")
+    flags.DEFINE_string("label", "", "Version label to ask for; empty: the latest.")
+    flags.DEFINE_float("period_ms", 20, "Reporting period.", lower_bound=0.1)
+    flags.DEFINE_integer("reports", 0, "Stop after so many periods; 0: go on.")
+    flags.DEFINE_float("timeout", 5, "Seconds to wait for one answer.")
+    flags.mark_flags_as_required(["encoder", "source"])
+
+
+def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
+    where = {"timeout": values.timeout, "label": values.label}
+    if values.routes:
+        routes = read_routes(values.routes)
+        return lambda: Router(values.endpoint, routes, **where)
+    return lambda: Decoder(values.endpoint, values.model_name, **where)
+
+
+def _progress(daemon: UeDaemon, reports: int) -> Callable[[], None]:
+    started = shown = time.monotonic()
+
+    def show() -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < PROGRESS_SECONDS:
+            return
+        shown, done, left = now, daemon.periods, ""
+        if reports:
+            seconds = (now - started) * (reports - done) / done
+            left = f" of {reports}, {seconds:.0f} s left"
+        named = ("valid", "late", "dropped", "missed")
+        counts = ", ".join(f"{daemon.counts[name]} {name}" for name in named)
+        print(f"period {done}{left}: {counts}", file=sys.stderr)
+
+    return show
+
+
+def main(argv: list[str]) -> None:
+    """Report until SIGTERM, SIGINT, the end of the source or of --reports."""
+    values = flags.FLAGS
+    refuse_arguments(argv)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    encoder = UeEncoder(values.encoder)
+    source = open_source(
+        values.source, encoder.codec.get("uplink", False), values.repeat
+    )
+    link = Link(_connect(values))
+    daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
+    daemon.run(stop, values.reports, _progress(daemon, values.reports))
+    link.close()
+    summary = daemon.summary()
+    print(json.dumps(summary), flush=True)
+    tried = summary["periods"] - summary["idle"]
+    if tried and not summary["valid"]:
+        raise ValueError(f"none of {tried} reports was decoded: {daemon.last_error}")
+
+
+if __name__ == "__main__":
+    _define_flags()
+    run(main)

@@ -1,0 +1,106 @@
+"""Where a UE's CSI comes from: a file of samples, or a directory that is filled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from serving.client import load_samples
+
+
+class Sample(NamedTuple):
+    """Zero-centred CSI float `[32, 32, 2]`; uplink magnitudes `[32, 32]` or None."""
+
+    h: np.ndarray
+    uplink: np.ndarray | None = None
+
+
+class FileSource:
+    """The samples of a .npz or .npy, one after the other.
+
+    Args:
+        path: the file; with `uplink` a .npz that has that key too.
+        uplink: whether the decoder takes the uplink.
+        repeat: begin again after the last one.
+    """
+
+    superseded = 0
+
+    def __init__(self, path: Path, uplink: bool = False, repeat: bool = False):
+        self._h = load_samples(path)
+        self._uplink = load_samples(path, key="uplink")[..., 0] if uplink else None
+        if uplink and len(self._uplink) != len(self._h):
+            raise ValueError(
+                f"{path}: {len(self._uplink)} uplink maps for {len(self._h)} CSI"
+            )
+        self._repeat, self._next = repeat, 0
+
+    @property
+    def ended(self) -> bool:
+        """No sample is left."""
+        return not self._repeat and self._next == len(self._h)
+
+    def read(self) -> Sample:
+        """Return the next sample."""
+        row = self._next % len(self._h)
+        self._next += 1
+        return Sample(self._h[row], None if self._uplink is None else self._uplink[row])
+
+
+class DirectorySource:
+    """The newest .npy that has appeared since the last look, one CSI `[32, 32, 2]`.
+
+    Older ones that were never sent are counted in `superseded`: only the newest CSI is
+    worth reporting. Write a file under another ending and rename it.
+    """
+
+    ended = False
+
+    def __init__(self, directory: Path):
+        self._directory, self._last = directory, (0, "")
+        self.superseded = 0
+
+    def _new(self) -> list[tuple[int, str]]:
+        found = ((p.stat().st_mtime_ns, p.name) for p in self._directory.iterdir())
+        return sorted(
+            key for key in found if key[1].endswith(".npy") and key > self._last
+        )
+
+    def read(self) -> Sample | None:
+        """Return the newest sample, None where there is no new one.
+
+        Raises:
+            ValueError: the file cannot be read as an array.
+        """
+        new = self._new()
+        if not new:
+            return None
+        self.superseded += len(new) - 1
+        self._last = new[-1]
+        path = self._directory / new[-1][1]
+        try:
+            return Sample(np.load(path, allow_pickle=False))
+        except (OSError, EOFError, ValueError) as error:
+            raise ValueError(f"{path} is no .npy of one CSI: {error}") from error
+
+
+def open_source(
+    path: str | Path, uplink: bool = False, repeat: bool = False
+) -> FileSource | DirectorySource:
+    """Open a .npz, .npy or directory.
+
+    Raises:
+        OSError: no such file or directory.
+        ValueError: the file holds no CSI, or a directory cannot give the uplink.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return FileSource(path, uplink, repeat)
+    if uplink or repeat:
+        raise ValueError(
+            f"--source={path}: a directory has no uplink maps and no end to repeat "
+            "from; expected a .npz"
+        )
+    return DirectorySource(path)

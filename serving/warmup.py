@@ -1,0 +1,98 @@
+"""Warm-up records of a served decoder: the first request must not be the slow one.
+
+TensorFlow Serving replays `assets.extra/tf_serving_warmup_requests` while it loads a
+version; a record that fails makes the load fail, so they are written from the codec of
+the export that they travel with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from serving import bitstream
+from serving.servable import WARMUP_FILE
+
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+
+
+def warmup_inputs(codec: dict, rows: int) -> dict[str, np.ndarray]:
+    """Valid input of `serving_default`: frames of the index 0, and a flat uplink.
+
+    Args:
+        codec: content of codec.json.
+        rows: batch size n.
+
+    Returns:
+        `feedback_bytes`, n bytes objects, and where the decoder takes it `uplink`
+        float32 `[n, 32, 32]`.
+    """
+    payload = bytes(codec["payload_bytes"])
+    frame = bitstream.frame(payload, bytes.fromhex(codec["model_id"]))
+    inputs = {"feedback_bytes": np.array([frame] * rows, object)}
+    if codec.get("uplink"):
+        inputs["uplink"] = np.full((rows, *codec["csi_shape"][:2]), 0.01, np.float32)
+    return inputs
+
+
+def write_warmup(
+    version: Path, model: str, codec: dict, batch_sizes: Iterable[int] = BATCH_SIZES
+) -> None:
+    """Write the warm-up file of a version directory, one record per batch size.
+
+    Args:
+        version: directory with saved_model.pb.
+        model: name it will be served under.
+        codec: content of codec.json of its export.
+        batch_sizes: every size that the server's batches can have.
+    """
+    path = version / WARMUP_FILE
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for rows in batch_sizes:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = model
+            request.model_spec.signature_name = "serving_default"
+            for alias, value in warmup_inputs(codec, rows).items():
+                request.inputs[alias].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog()
+            log.predict_log.request.CopyFrom(request)
+            writer.write(log.SerializeToString())
+
+
+def replay(version: Path) -> None:
+    """Load a version as TensorFlow Serving does and run its warm-up records.
+
+    Raises:
+        ValueError: it does not load, a record fails, or a warm-up row is not valid.
+    """
+    try:
+        with tf.compat.v1.Session(graph=tf.Graph()) as session:
+            meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(version))
+            valid = [
+                _run(session, meta_graph.signature_def, record)
+                for record in tf.compat.v1.io.tf_record_iterator(
+                    str(version / WARMUP_FILE)
+                )
+            ]
+    except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(f"{version} cannot be served: {error}") from error
+    if not valid or not all(valid):
+        raise ValueError(
+            f"{version}: the decoder refuses the frames of its own codec.json; the "
+            "two are of different exports, export again"
+        )
+
+
+def _run(session: tf.compat.v1.Session, signatures, record: bytes) -> bool:
+    request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+    signature = signatures[request.model_spec.signature_name]
+    feeds = {
+        signature.inputs[alias].name: tf.make_ndarray(value)
+        for alias, value in request.inputs.items()
+    }
+    return bool(session.run(signature.outputs["valid"].name, feeds).all())

@@ -1,0 +1,132 @@
+"""Quantisation-aware training of an encoder inside its trained autoencoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.models.autoencoder import CsiAutoencoder
+from zoo.quantization import QuantizedEncoder
+
+BETAS = (0.9, 0.99)
+SMALLEST = 1e-3  # size of a variable that is about zero
+
+
+@dataclass(frozen=True)
+class QatOptions:
+    """How long and how fast.
+
+    Attributes:
+        epochs: passes over the samples.
+        lr: step at the start, relative to the size of a variable; a cosine to zero.
+        batch_size: samples per step.
+        seed: of the order.
+    """
+
+    epochs: int = 4
+    lr: float = 2e-3
+    batch_size: int = 100
+    seed: int = 0
+
+
+def fine_tune(
+    encoder: QuantizedEncoder,
+    model: CsiAutoencoder,
+    h: np.ndarray,
+    options: QatOptions,
+) -> None:
+    """Adjust kernels, biases and ranges so that int8 costs less.
+
+    The decoder keeps its weights, so it serves the other encoders of the export, too;
+    the codeword quantiser is in the loop with its straight-through gradient.
+
+    Args:
+        encoder: calibrated; changed in place.
+        model: the trained network.
+        h: training CSI, zero-centred float32 `[n, N_t, N_a, 2]`.
+        options: epochs, rate, batch size, order.
+
+    Raises:
+        ValueError: fewer samples than one batch, an option that is not positive, or a
+            loss that is not finite.
+    """
+    if not (options.epochs > 0 and options.lr > 0):
+        raise ValueError(
+            f"--qat_epochs={options.epochs}, --qat_lr={options.lr}: expected more "
+            "than 0"
+        )
+    steps = len(h) // options.batch_size
+    if not steps:
+        raise ValueError(
+            f"{len(h)} samples for quantisation-aware training: expected "
+            f"{options.batch_size} or more (--qat_samples)"
+        )
+    step = _make_step(encoder, model, Adam(encoder.trained))
+    rng = np.random.default_rng(options.seed)
+    for epoch in range(options.epochs):
+        order = rng.permutation(len(h))[: steps * options.batch_size]
+        losses = []
+        for i, rows in enumerate(np.split(order, steps)):
+            progress = (epoch * steps + i) / (steps * options.epochs)
+            rate = 0.5 * options.lr * (1 + np.cos(np.pi * progress))
+            losses.append(step(h[rows], tf.constant(rate, tf.float32)))
+        loss = float(np.mean(losses))
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"quantisation-aware training: loss {loss}; lower --qat_lr"
+            )
+        print(f"qat epoch {epoch + 1}/{options.epochs}: loss {loss:.4e}", flush=True)
+
+
+class Adam:
+    """Adam whose steps are relative to the size of each variable.
+
+    Folded batch norms and evened-out channels leave kernels and ranges of very
+    different sizes: an absolute step that is right for one stalls another.
+
+    Args:
+        variables: what is trained; their sizes now count.
+    """
+
+    def __init__(self, variables: list[tf.Variable]):
+        self.variables = variables
+        self._sizes = [
+            max(float(np.sqrt(np.mean(np.square(v)))), SMALLEST) for v in variables
+        ]
+        self._means, self._squares = (
+            [tf.Variable(tf.zeros_like(v)) for v in variables] for _ in range(2)
+        )
+        self._count = tf.Variable(0.0)
+
+    def apply(self, gradients, rate: tf.Tensor) -> None:
+        """Take one step, `rate` times the size of each variable."""
+        self._count.assign_add(1.0)
+        corrections = [1 - b**self._count for b in BETAS]
+        for variable, gradient, size, mean, square in zip(
+            self.variables,
+            gradients,
+            self._sizes,
+            self._means,
+            self._squares,
+            strict=True,
+        ):
+            mean.assign(BETAS[0] * mean + (1 - BETAS[0]) * gradient)
+            square.assign(BETAS[1] * square + (1 - BETAS[1]) * gradient**2)
+            root = tf.sqrt(square / corrections[1]) + 1e-12
+            variable.assign_sub(rate * size * (mean / corrections[0]) / root)
+
+
+def _make_step(encoder: QuantizedEncoder, model: CsiAutoencoder, optimizer: Adam):
+    @tf.function
+    def step(h, rate):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(optimizer.variables)
+            sent = model.quantizer(encoder(h))
+            loss = tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h))
+        optimizer.apply(tape.gradient(loss, optimizer.variables), rate)
+        encoder.refresh_scales()
+        return loss
+
+    return step
