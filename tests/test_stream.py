@@ -116,6 +116,7 @@ def test_scalings_are_those_of_stored_data(tiny_config, tmp_path):
     np.testing.assert_allclose(batches["global"], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_interrupted_training_resumes_to_the_same_metrics(
     tiny_config, tmp_path, monkeypatch
 ):
