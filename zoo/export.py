@@ -18,21 +18,20 @@ from absl import flags
 
 from serving import bitstream, golden
 from tfds_builders import cli
-from zoo import codeword_path, files, precision_table, registry, verify_export
+from zoo import (
+    codeword_path,
+    files,
+    precision_table,
+    precisions,
+    registry,
+    verify_export,
+)
 from zoo.codec_graph import DecoderGraph, EncoderGraph, freeze
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.qat import QatOptions
-from zoo.quantization_files import (
-    DEFAULT_PRECISIONS,
-    PRECISIONS,
-    EncoderOptions,
-    check_precisions,
-    convert,
-    int8_grids,
-    save_encoders,
-)
+from zoo.precisions import DEFAULT_PRECISIONS, PRECISIONS, EncoderOptions
+from zoo.quantization_files import convert, int8_grids, save_encoders
 from zoo.run_directory import RunDirectory
 
 ENCODERS = [PRECISIONS[name].file for name in DEFAULT_PRECISIONS]
@@ -167,7 +166,7 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        h, simulated = save_encoders(partial, model, codec, settings, options)
+        h, simulated = save_encoders(partial, run, model, codec, options)
         save_decoder(DecoderGraph(model, codec), partial / "decoder" / str(version))
         codec["files"] = _hashes(partial)
         codec["int8_io"] = int8_grids(partial, options.precisions)
@@ -190,20 +189,6 @@ def export(
     return codec
 
 
-def _options() -> EncoderOptions:
-    """Encoder options of the flags."""
-    values = flags.FLAGS
-    precisions = check_precisions(values.precision)
-    return EncoderOptions(
-        precisions=precisions,
-        calibration_samples=values.calibration_samples,
-        qat=QatOptions(values.qat_epochs, values.qat_lr),
-        qat_samples=values.qat_samples,
-        evaluate=values.evaluate or bool(set(precisions) - set(DEFAULT_PRECISIONS)),
-        test_samples=values.test_samples,
-    )
-
-
 def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
@@ -211,7 +196,7 @@ def main(argv: list[str]) -> None:
     for name in ("run", "out"):
         if not values[name].value:
             raise ValueError(f"--{name} is missing")
-    out, options = Path(values.out), _options()
+    out, options = Path(values.out), precisions.options()
     codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
     for name in options.precisions:
         file = PRECISIONS[name].file
@@ -231,17 +216,7 @@ def define_flags() -> None:
     flags.DEFINE_string("run", "", "run directory of a training")
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
-    flags.DEFINE_list(
-        "precision", list(DEFAULT_PRECISIONS), f"encoders: {', '.join(PRECISIONS)}"
-    )
-    flags.DEFINE_integer("calibration_samples", 500, "training CSI for int8 ranges")
-    flags.DEFINE_integer("qat_epochs", QatOptions.epochs, "epochs of qat")
-    flags.DEFINE_float("qat_lr", QatOptions.lr, "learning rate of qat")
-    flags.DEFINE_integer("qat_samples", 10000, "training CSI of qat; 0: all")
-    flags.DEFINE_boolean(
-        "evaluate", False, "print the table of encoders on test CSI in any case"
-    )
-    flags.DEFINE_integer("test_samples", 0, "test CSI of the table; 0: all")
+    precisions.define_flags()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from zoo import data, files, metrics
 from zoo.batches import in_batches
 from zoo.config import ExperimentConfig
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.quantization_files import PRECISIONS, EncoderOptions
+from zoo.precisions import PRECISIONS, EncoderOptions
 
 FILE = "precision.json"
 TIMED = 200  # encodings that the latency is the median of
@@ -120,6 +121,7 @@ def row(path: Path, model: CsiAutoencoder, test: data.Split) -> dict:
         "file": path.name,
         "nmse_db": nmse_db(encoder, model, test),
         "kib": len(content) / 1024,
+        "kib_gzip": len(gzip.compress(content)) / 1024,
         "latency_ms": latency_ms(encoder, test.h_seen),
         "not_int8": not_int8(content),
         "outside_xnnpack": outside_xnnpack(content),
@@ -156,17 +158,18 @@ def text(table: dict) -> str:
     """The table as aligned text."""
     lines = [
         f"{table['num_test']} test CSI; latency: encode, 1 thread, p50",
-        f"{'precision':<10}{'NMSE [dB]':>10}{'delta':>8}{'KiB':>8}{'ms':>8}"
+        f"{'precision':<10}{'NMSE [dB]':>10}{'delta':>8}{'KiB':>8}{'gzip':>8}{'ms':>8}"
         "  not int8 (encode) | outside XNNPACK",
     ]
     for name, entry in table["rows"].items():
         delta = "-" if entry["delta_db"] is None else f"{entry['delta_db']:.3f}"
         floats = ", ".join(entry["not_int8"]["encode"]) or "none"
-        if name in ("fp32", "fp16"):
+        if name in ("fp32", "fp16", "pruned", "clustered"):
             floats = "all"
         outside = ", ".join(entry["outside_xnnpack"]) or "none"
         lines.append(
             f"{name:<10}{entry['nmse_db']:>10.3f}{delta:>8}{entry['kib']:>8.0f}"
-            f"{entry['latency_ms']:>8.3f}  {floats} | {outside}"
+            f"{entry['kib_gzip']:>8.0f}{entry['latency_ms']:>8.3f}"
+            f"  {floats} | {outside}"
         )
     return "\n".join(lines)

@@ -26,7 +26,7 @@ class QatOptions:
     """
 
     epochs: int = 4
-    lr: float = 2e-3
+    lr: float = 1e-3
     batch_size: int = 100
     seed: int = 0
 
@@ -35,17 +35,20 @@ def fine_tune(
     encoder: QuantizedEncoder,
     model: CsiAutoencoder,
     h: np.ndarray,
+    held_out: np.ndarray,
     options: QatOptions,
 ) -> None:
     """Adjust kernels, biases and ranges so that int8 costs less.
 
     The decoder keeps its weights, so it serves the other encoders of the export, too;
-    the codeword quantiser is in the loop with its straight-through gradient.
+    the codeword quantiser is in the loop with its straight-through gradient. What is
+    kept is the epoch of the least loss on other samples, the start included.
 
     Args:
         encoder: calibrated; changed in place.
         model: the trained network.
         h: training CSI, zero-centred float32 `[n, N_t, N_a, 2]`.
+        held_out: CSI to choose the epoch on, alike.
         options: epochs, rate, batch size, order.
 
     Raises:
@@ -64,6 +67,7 @@ def fine_tune(
             f"{options.batch_size} or more (--qat_samples)"
         )
     step = _make_step(encoder, model, Adam(encoder.trained))
+    least, best = _loss(encoder, model, held_out), _copy(encoder)
     rng = np.random.default_rng(options.seed)
     for epoch in range(options.epochs):
         order = rng.permutation(len(h))[: steps * options.batch_size]
@@ -77,7 +81,27 @@ def fine_tune(
             raise ValueError(
                 f"quantisation-aware training: loss {loss}; lower --qat_lr"
             )
-        print(f"qat epoch {epoch + 1}/{options.epochs}: loss {loss:.4e}", flush=True)
+        now = _loss(encoder, model, held_out)
+        print(
+            f"qat epoch {epoch + 1}/{options.epochs}: loss {loss:.4e}, on held-out "
+            f"CSI {now:.4e} (least {min(least, now):.4e})",
+            flush=True,
+        )
+        if now < least:
+            least, best = now, _copy(encoder)
+    for variable, value in zip(encoder.trained, best, strict=True):
+        variable.assign(value)
+    encoder.refresh_scales()
+
+
+def _copy(encoder: QuantizedEncoder) -> list[np.ndarray]:
+    return [variable.numpy() for variable in encoder.trained]
+
+
+def _loss(encoder: QuantizedEncoder, model: CsiAutoencoder, h: np.ndarray) -> float:
+    """Mean squared error of the reconstruction."""
+    sent = model.quantizer(encoder(h))
+    return float(tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h)))
 
 
 class Adam:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from zoo.batches import in_batches
 from zoo.keras_compat import Model
 from zoo.quantization_fold import Folder
-from zoo.quantization_nodes import LINEAR, MOVES, OPERATIONS, Node, linear
+from zoo.quantization_nodes import LINEAR, MOVES, OPERATIONS, Node, Quantisers, linear
 from zoo.quantization_scales import equalise
 
 # Kernels of LOGISTIC and TANH have these output grids, whatever the data.
@@ -34,17 +34,19 @@ class QuantizedEncoder(tf.Module):
     Args:
         encoder: trained functional model.
         h: calibration samples, zero-centred float32 `[n, N_t, N_a, 2]`.
+        floats: tensors without quantiser; what makes or takes them stays float.
 
     Raises:
         ValueError: a layer is not in the table of `zoo.quantization_fold`.
     """
 
-    def __init__(self, encoder: Model, h: np.ndarray):
+    def __init__(self, encoder: Model, h: np.ndarray, floats=frozenset()):
         super().__init__()
+        self.floats = frozenset(floats)
         largest = max(float(np.abs(h).max()), 1e-6)
         self.nodes = Folder(encoder, largest).nodes
         self._kinds = {node.name: node.kind for node in self.nodes}
-        self._shared = self._concatenated()
+        self._quantiser = Quantisers(self.nodes)
         self.values = _variables(self.nodes)
         _check_same(self.nodes[-1], encoder(h[:4] + 0.5), self.run(h[:4], exact=True))
         equalise(self.nodes, self._channel_sizes(h))
@@ -53,7 +55,7 @@ class QuantizedEncoder(tf.Module):
         self.scales = {
             node.name: tf.Variable(tf.zeros(node.weights["kernel"].shape[-1]))
             for node in self.nodes
-            if node.kind in LINEAR
+            if node.kind in LINEAR and self._is_int8(node)
         }
         self.refresh_scales()
         self._calibrate(h)
@@ -93,7 +95,7 @@ class QuantizedEncoder(tf.Module):
             weights = self.values[node.name]
             if node.kind in LINEAR:
                 kernel = weights["kernel"]
-                if not exact:
+                if not exact and node.name in self.scales:
                     kernel = self._quantised_kernel(node.name, kernel)
                 y = linear(node, xs[0], kernel) + weights["bias"]
             else:
@@ -109,24 +111,15 @@ class QuantizedEncoder(tf.Module):
             kernel, -scale, scale, num_bits=8, narrow_range=True
         )
 
-    def _concatenated(self) -> dict[str, str]:
-        """Concatenation whose range a tensor shares: int8 kernels copy the values."""
-        shared, inputs = {}, {node.name: node.inputs for node in self.nodes}
-        for node in self.nodes:
-            for source in node.inputs if node.kind == "concatenate" else ():
-                while self._kinds.get(source) in MOVES:
-                    source = inputs[source][0]
-                shared[source] = node.name
-        return shared
-
-    def _quantiser(self, name: str) -> str:
-        """Name of the tensor whose range is that of a tensor."""
-        while name in self._shared:
-            name = self._shared[name]
-        return name
+    def _is_int8(self, node: Node) -> bool:
+        """Whether a linear node has quantisers on both sides."""
+        ends = {self._quantiser(name) for name in (node.inputs[0], node.name)}
+        return not ends & self.floats
 
     def _fake_quantise(self, name: str, x):
         name = self._quantiser(name)
+        if name in self.floats:
+            return x
         if name not in self.ranges:
             low, high = FIXED_RANGES[self._kinds[name]]
         else:
@@ -144,7 +137,7 @@ class QuantizedEncoder(tf.Module):
         means = self._means(h, _keep, exact=True)
         target = self.run(h, exact=True)
         for name, ends in extremes.items():
-            if self._kinds.get(name) in FIXED_RANGES:
+            if self._kinds.get(name) in FIXED_RANGES or name in self.floats:
                 continue
             self.ranges[name] = tf.Variable(ends)
             if name == "h":  # its largest entry is the constant of the first layer
@@ -160,6 +153,29 @@ class QuantizedEncoder(tf.Module):
                     shifted = self._means(h, self._where_known)[node.name]
                     bias = self.values[node.name]["bias"]
                     bias.assign_add(means[node.name] - shifted)
+
+    def costs(self, h: np.ndarray) -> dict[str, float]:
+        """Squared error of the codeword by the only quantiser that causes it.
+
+        The quantiser of the input and those before and behind the last linear node,
+        where nearly all weights are, are not among them.
+
+        Args:
+            h: zero-centred float32 `[n, N_t, N_a, 2]`.
+        """
+        last = [node for node in self.nodes if node.kind in LINEAR][-1]
+        kept = {"h", *map(self._quantiser, (last.inputs[0], last.name))}
+        exact, costs = self.run(h, exact=True), {}
+        for name in self.ranges.keys() - kept:
+
+            def alone(tensor, x, name=name):
+                known = self._quantiser(tensor) == name
+                return self._fake_quantise(tensor, x) if known else x
+
+            error = self.run(h, alone, exact=True) - exact
+            error -= tf.reduce_mean(error, axis=0)
+            costs[name] = float(tf.reduce_mean(tf.square(error)))
+        return costs
 
     def _channel_sizes(self, h: np.ndarray) -> dict[str, np.ndarray]:
         """Largest magnitude of each output channel of the linear nodes."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,166 +15,90 @@ from ai_edge_litert.interpreter import Interpreter
 
 from zoo import data, qat
 from zoo.codec_graph import EncoderGraph, freeze
-from zoo.config import ExperimentConfig
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.qat import QatOptions
-from zoo.quantization import QuantizedEncoder
+from zoo.precisions import PRECISIONS, EncoderOptions, Precision
 from zoo.quantization_graft import append_tail
+from zoo.quantization_mixed import accurate_encoder
+from zoo.run_directory import RunDirectory, load_weights
 
-
-@dataclass(frozen=True)
-class Precision:
-    """How an encoder is converted and how far its codewords may be from the network's.
-
-    Attributes:
-        file: its name in the export.
-        tolerance: of a codeword entry, in units of the largest (or 1), compared with
-            the network or, of fake-quantised encoders, with their simulation.
-        fake_quantised: it has fake quantisers, calibrated on training CSI.
-        calibrated: the converter calibrates it on training CSI.
-        set_up: sets the options of the converter.
-    """
-
-    file: str
-    tolerance: float
-    fake_quantised: bool = False
-    calibrated: bool = False
-    set_up: Callable | None = None
-
-
-def _optimise(converter) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-
-
-def _fp16(converter) -> None:
-    _optimise(converter)
-    converter.target_spec.supported_types = [tf.float16]
-
-
-def _int8_io(converter) -> None:
-    _optimise(converter)
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-
-
-def _int16x8(converter) -> None:
-    _optimise(converter)
-    sets = tf.lite.OpsSet
-    converter.target_spec.supported_ops = [
-        sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
-        sets.TFLITE_BUILTINS,
-    ]
-
-
-PRECISIONS = {
-    "fp32": Precision("encoder.tflite", 1e-4),
-    "dynamic": Precision("encoder_dynamic.tflite", 0.1, set_up=_optimise),
-    "fp16": Precision("encoder_fp16.tflite", 0.02, set_up=_fp16),
-    "int8": Precision("encoder_int8.tflite", 0.2, True, set_up=_optimise),
-    "int8_io": Precision("encoder_int8_io.tflite", 0.2, True, set_up=_int8_io),
-    "int16x8": Precision(
-        "encoder_int16x8.tflite", 0.2, calibrated=True, set_up=_int16x8
-    ),
-    "qat": Precision("encoder_qat.tflite", 0.2, True, set_up=_optimise),
-}
-DEFAULT_PRECISIONS = ("fp32", "dynamic")
-SIMULATED = 16  # calibration samples whose int8 codewords are checked
-
-
-def check_precisions(names) -> tuple[str, ...]:
-    """Names of precisions without repetition, the order kept.
-
-    Raises:
-        ValueError: none, or one that does not exist.
-    """
-    for name in names:
-        if name not in PRECISIONS:
-            raise ValueError(
-                f"--precision={name}: expected some of {', '.join(PRECISIONS)}"
-            )
-    if not names:
-        raise ValueError(f"--precision is empty: expected {', '.join(PRECISIONS)}")
-    return tuple(dict.fromkeys(names))
-
-
-@dataclass(frozen=True)
-class EncoderOptions:
-    """Which encoders an export holds and how they are made.
-
-    Attributes:
-        precisions: keys of `PRECISIONS`.
-        calibration_samples: training CSI that int8 ranges are chosen on.
-        qat: of the precision 'qat'.
-        qat_samples: training CSI of 'qat'; 0: all.
-        evaluate: whether to compare the encoders on test CSI.
-        test_samples: test CSI for that; 0: all.
-    """
-
-    precisions: tuple[str, ...] = DEFAULT_PRECISIONS
-    calibration_samples: int = 500
-    qat: QatOptions = QatOptions()
-    qat_samples: int = 10_000
-    evaluate: bool = False
-    test_samples: int = 0
-
-    def __post_init__(self):
-        check_precisions(self.precisions)
-        for name in ("calibration_samples", "qat_samples", "test_samples"):
-            if getattr(self, name) < (name == "calibration_samples"):
-                raise ValueError(f"--{name}={getattr(self, name)}: expected more")
-
-    @property
-    def samples(self) -> int | None:
-        """Training CSI that is needed; 0: all, None: none."""
-        chosen = [PRECISIONS[name] for name in self.precisions]
-        if not any(p.fake_quantised or p.calibrated for p in chosen):
-            return None
-        if "qat" not in self.precisions:
-            return self.calibration_samples
-        return self.qat_samples and max(self.qat_samples, self.calibration_samples)
+HELD_OUT = 500  # validation CSI that what int8 costs is measured on
+SIMULATED = 16  # calibration samples whose codewords are checked
 
 
 def save_encoders(
     directory: Path,
+    run: RunDirectory,
     model: CsiAutoencoder,
     codec: dict,
-    settings: ExperimentConfig,
     options: EncoderOptions,
 ) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
     """Write the encoders of an export.
 
     Args:
         directory: receives the files.
-        model: trained network.
+        run: of the training.
+        model: its network.
         codec: content of codec.json.
-        settings: of the run; names the training data.
         options: encoders and how they are made.
 
     Returns:
         The calibration CSI, zero-centred float32 `[n, N_t, N_a, 2]`, None where no
         encoder needs any; and by file the codewords of its first samples that fake
-        quantisers give.
+        quantisers or the compressed network give.
 
     Raises:
         ValueError: a layer cannot be quantised, or the training fails.
     """
-    h = train_h = quantised = None
-    simulated = {}
+    settings, simulated = run.config(), {}
+    h = train = held_out = quantised = None
     if options.samples is not None:
-        train_h = data.load_split(settings, "train", options.samples).h_seen
-        h = train_h[: options.calibration_samples]
+        train = data.load_split(settings, "train", options.samples)
+        held_out = data.load_split(settings, "validation", HELD_OUT)
+        h = train.h_seen[: options.calibration_samples]
     # QAT changes the calibrated encoder: last.
     for name in sorted(options.precisions, key=lambda name: name == "qat"):
         precision, encoder = PRECISIONS[name], None
         if precision.fake_quantised:
-            quantised = encoder = quantised or QuantizedEncoder(model.encoder, h)
+            quantised = encoder = quantised or accurate_encoder(
+                model, h, held_out, options.int8_loss_db
+            )
+        elif precision.compressed:
+            encoder = _compressed(name, directory, run, codec, options)
         if name == "qat":
-            qat.fine_tune(encoder, model, train_h, options.qat)
+            seen = train.h_seen, held_out.h_seen
+            qat.fine_tune(encoder, model, *seen, options.qat)
         graph = EncoderGraph(model, codec, encoder)
         content = convert(graph, directory, precision, h)
         (directory / precision.file).write_bytes(content)
         if encoder:
             simulated[precision.file] = encoder(h[:SIMULATED]).numpy()
     return h, simulated
+
+
+def _compressed(
+    method: str, scratch: Path, run: RunDirectory, codec: dict, options: EncoderOptions
+) -> Callable:
+    """Encoder with pruned or clustered kernels: zero-centred CSI to codeword.
+
+    TF-MOT needs a process of its own, see `zoo.compression`.
+    """
+    weights = scratch.absolute() / f"{method}.weights.h5"
+    command = [sys.executable, "-m", "zoo.compression", f"--method={method}"]
+    command += [f"--run={run.path.absolute()}", f"--out={weights}"]
+    command += [f"--sparsity={options.sparsity}", f"--clusters={options.clusters}"]
+    command += [f"--samples={options.qat_samples}"]
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    variables = {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, stderr=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise ValueError(f"--precision={method}: {lines[-1].removeprefix('error: ')}")
+    encoder = run.load(codec["csi_shape"]).encoder
+    load_weights(encoder, weights)
+    weights.unlink()
+    return lambda h: encoder(h + 0.5, training=False)
 
 
 def convert(

@@ -31,6 +31,38 @@ class Node:
     options: dict = field(default_factory=dict)
 
 
+class Quantisers:
+    """Whose quantiser each tensor has: copies of values share one.
+
+    Args:
+        nodes: folded encoder.
+    """
+
+    def __init__(self, nodes: list[Node]):
+        self._moved = {node.name: node.inputs[0] for node in nodes if _moves(node)}
+        self._shared = {}
+        for node in nodes:
+            for source in node.inputs if node.kind == "concatenate" else ():
+                self._shared[self._made(source)] = node.name
+
+    def __call__(self, name: str) -> str:
+        """Name of the quantiser of a tensor."""
+        name = self._made(name)
+        while name in self._shared:
+            name = self._shared[name]
+        return name
+
+    def _made(self, name: str) -> str:
+        """Name of the node that made the values of a tensor."""
+        while name in self._moved:
+            name = self._moved[name]
+        return name
+
+
+def _moves(node: Node) -> bool:
+    return node.kind in MOVES
+
+
 def linear(node: Node, x, kernel):
     """Convolution or product of a linear node, without bias.
 

@@ -45,8 +45,8 @@ def verify(
         tolerances: by encoder file, of the codeword in units of its largest entry (of
             1 where that is smaller).
         h: CSI to compare the encoders on; `check_vectors` without it.
-        simulated: by encoder file, the codewords of `h` that its fake quantisers give;
-            it is compared with those instead of the network's.
+        simulated: by encoder file, the codewords of `h` that its fake quantisers or
+            its compressed network give; it is compared with those instead.
 
     Raises:
         ValueError: an artefact differs; the message names it and the difference.
@@ -57,25 +57,29 @@ def verify(
     scale = max(1.0, float(np.abs(expected).max()))
     for name, tolerance in tolerances.items():
         reference = (simulated or {}).get(name, expected)[: len(h)]
-        _verify_encoder(directory / name, model, h, reference, tolerance * scale)
+        other = "its simulation" if name in (simulated or {}) else "the trained network"
+        path = directory / name
+        _verify_encoder(path, model, h, reference, tolerance * scale, other)
     codeword = np.asarray(model.encoder(random + 0.5, training=False))
     _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
 
 
-def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
+def _close(
+    path: Path, what: str, got, expected, tolerance: float, other="the trained network"
+) -> None:
     difference = float(np.max(np.abs(got.astype(np.float64) - expected)))
     if not difference <= tolerance:
         raise ValueError(
-            f"{path}: {what} differs from the trained network by {difference:.2e}, "
-            f"more than {tolerance:.0e}; the export was discarded"
+            f"{path}: {what} differs from {other} by {difference:.2e}, more "
+            f" than {tolerance:.0e}; the export was discarded"
         )
 
 
-def _verify_encoder(path: Path, model, h, codeword, tolerance: float) -> None:
+def _verify_encoder(path: Path, model, h, codeword, tolerance, other: str) -> None:
     ue, quantizer = UeEncoder(path), model.quantizer
     sections = ue.codec["sections"]
     own = np.stack([ue.encode(x) for x in h])
-    _close(path, "codeword", own, codeword, tolerance)
+    _close(path, "codeword", own, codeword, tolerance, other)
     payloads = [ue.encode_bits(x) for x in h]
     sent = np.stack([bitstream.unpack_sections(x, sections) for x in payloads])
     expected = np.asarray(quantizer.indices(own))

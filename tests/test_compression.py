@@ -1,0 +1,82 @@
+"""Pruned and clustered encoders: refusals here, the process of TF-MOT when slow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from tests.conftest import assert_one_line_error, run_command
+from zoo import compression, files, precision_table, registry
+from zoo.precisions import EncoderOptions
+
+SHAPE = (16, 16, 2)
+
+
+def test_large_layers_are_the_dense_ones():
+    encoder = registry.build("crnet", SHAPE, 16, {}).encoder
+    assert [layer.name for layer in compression.large_layers(encoder)] == ["codeword"]
+    tiny = registry.build("crnet", (8, 8, 2), 4, {}).encoder
+    with pytest.raises(ValueError, match="no dense kernel of 4096"):
+        compression.large_layers(tiny)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sparsity": 0.0}, "--sparsity=0.0"),
+        ({"sparsity": 1.0}, "--sparsity=1.0"),
+        ({"clusters": 1}, "--clusters=1"),
+        ({"clusters": 257}, "--clusters=257"),
+    ],
+)
+def test_refused_strength(options, message):
+    with pytest.raises(ValueError, match=message):
+        EncoderOptions(**options)
+
+
+def test_fine_tuning_needs_a_batch():
+    model = registry.build("crnet", SHAPE, 16, {})
+    csi = np.zeros((99, *SHAPE), np.float32)
+    with pytest.raises(ValueError, match="99 samples.*--qat_samples"):
+        compression.compress(model, csi, "pruned", 0.5, epochs=1, lr=1e-4)
+
+
+@pytest.mark.slow
+def test_process_refuses_keras_3(tiny_run):
+    done = run_command("zoo.compression", f"--run={tiny_run.path}")
+    assert_one_line_error(done, "TF_USE_LEGACY_KERAS=1")
+
+
+@pytest.mark.slow
+@pytest.mark.tflite
+def test_pruned_and_clustered_export(tiny_run, tmp_path):
+    out = tmp_path / "out"
+    done = run_command(
+        "zoo.export",
+        f"--run={tiny_run.path}",
+        f"--out={out}",
+        "--precision=fp32,pruned,clustered",
+        "--sparsity=0.6",
+        "--clusters=8",
+        "--calibration_samples=20",
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    pruned, clustered = (
+        _largest_kernel(out / f"encoder_{name}.tflite") for name in compression.METHODS
+    )
+    assert 0.59 < np.mean(pruned == 0) < 0.62
+    # The batch norm behind is folded: a factor of its own for each row.
+    assert max(len(np.unique(row)) for row in clustered) <= 8
+    rows = files.read_json(out / precision_table.FILE)["rows"]
+    assert rows["pruned"]["kib_gzip"] < 0.7 * rows["fp32"]["kib_gzip"]
+    assert rows["clustered"]["kib_gzip"] < 0.3 * rows["fp32"]["kib_gzip"]
+    assert not list(out.rglob("*.weights.h5"))
+
+
+def _largest_kernel(path) -> np.ndarray:
+    interpreter = Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    details = interpreter.get_tensor_details()
+    largest = max(details, key=lambda x: np.prod(x["shape"]))
+    return interpreter.get_tensor(largest["index"])

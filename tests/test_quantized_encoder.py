@@ -1,0 +1,128 @@
+"""Folded, equalised, fake-quantised and fine-tuned encoders, before any file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo import data, registry
+from zoo.keras_compat import keras, layers
+from zoo.layers.grouped_conv import GroupedConv2D
+from zoo.qat import QatOptions, fine_tune
+from zoo.quantization import QuantizedEncoder
+from zoo.quantization_mixed import accurate_encoder, nmse_db
+
+SHAPE, M = (16, 16, 2), 16
+FOLDED = ("acrnet", "clnet")
+FOLDED_SLOWLY = ("crnet", "csinet", "lora", "bcsinet", "cs_csinet")
+SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in FOLDED_SLOWLY]
+
+
+def sparse_csi(count: int, shape=SHAPE) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    h = rng.standard_normal((count, *shape)) * (rng.random((count, *shape)) < 0.1)
+    return (0.5 * h / np.abs(h).max()).astype(np.float32)
+
+
+def disturbed(name: str, **args):
+    """Network whose batch norms and slopes are not those of the start."""
+    model = registry.build(name, args.pop("shape", SHAPE), args.pop("m", M), args)
+    rng = np.random.default_rng(5)
+    for variable in model.encoder.variables:
+        kind = variable.name.rsplit("/")[-1]
+        if kind in ("gamma", "moving_variance", "alpha"):
+            variable.assign(rng.uniform(0.3, 1.5, variable.shape))
+        elif kind in ("beta", "moving_mean", "bias"):
+            variable.assign(rng.uniform(-0.2, 0.2, variable.shape))
+    return model
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", [*FOLDED, *SLOWLY])
+def test_folded_and_equalised_encoder_is_the_network(name, monkeypatch):
+    monkeypatch.setattr(QuantizedEncoder, "_calibrate", lambda self, h: None)
+    model, h = disturbed(name), sparse_csi(8)
+    got = QuantizedEncoder(model.encoder, h).run(h, exact=True)
+    expected = np.asarray(model.encoder(h + 0.5))
+    scale = float(np.abs(expected).max())
+    np.testing.assert_allclose(got, expected, atol=2e-5 * scale)
+
+
+def test_folded_grouped_convolution(monkeypatch):
+    monkeypatch.setattr(QuantizedEncoder, "_calibrate", lambda self, h: None)
+    csi = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3, padding="same", activation="relu")(csi)
+    x = GroupedConv2D(6, (3, 3), groups=2)(x)
+    x = layers.Dense(M)(layers.Flatten()(x))
+    model, h = keras.Model(csi, x), sparse_csi(8)
+    got = QuantizedEncoder(model, h).run(h, exact=True)
+    np.testing.assert_allclose(got, model(h + 0.5), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["csinet", SLOWLY[2]])
+def test_fake_quantisers_cost_little(name):
+    model, h = disturbed(name), sparse_csi(8)
+    expected = np.asarray(model.encoder(h + 0.5))
+    error = np.asarray(QuantizedEncoder(model.encoder, h)(h)) - expected
+    assert 0 < np.sqrt(np.mean(error**2) / np.mean(expected**2)) < 0.1
+
+
+def test_tensors_without_quantiser():
+    """Only the released ones stop costing; the last layer's never are released."""
+    model, h = disturbed("csinet"), sparse_csi(8)
+    plain = QuantizedEncoder(model.encoder, h)
+    costs = plain.costs(h)
+    assert costs and "h" not in costs and plain.nodes[-1].name not in costs
+    mixed = QuantizedEncoder(model.encoder, h, set(costs))
+    assert set(mixed.scales) < set(plain.scales) and not mixed.costs(h)
+    exact = np.asarray(model.encoder(h + 0.5))
+    errors = [np.mean(np.square(encoder(h) - exact)) for encoder in (mixed, plain)]
+    assert 0 < errors[0] < errors[1]
+
+
+@pytest.mark.slow
+def test_tensors_stay_float_until_the_loss_is_small(tiny_run):
+    model, settings = tiny_run.load(), tiny_run.config()
+    h = data.load_split(settings, "train", 20).h
+    held_out = data.load_split(settings, "validation", 20)
+    assert not accurate_encoder(model, h, held_out, limit_db=10.0).floats
+    encoder = accurate_encoder(model, h, held_out, limit_db=-10.0)
+    assert encoder.floats and not encoder.costs(h)
+    exact = nmse_db(model, lambda h: model.encoder(h + 0.5), held_out)
+    assert nmse_db(model, encoder, held_out) == pytest.approx(exact, abs=0.1)
+
+
+def test_layer_outside_the_table_is_refused():
+    model = registry.build("transnet", (32, 32, 2), 32, {})
+    h = np.zeros((2, 32, 32, 2), np.float32)
+    with pytest.raises(ValueError, match="TransformerEncoder.*not in the table"):
+        QuantizedEncoder(model.encoder, h)
+
+
+def test_fine_tuning_lowers_the_loss(tiny_run):
+    model = tiny_run.load()
+    h = data.load_split(tiny_run.config(), "train", 20).h
+    encoder = QuantizedEncoder(model.encoder, h)
+
+    def loss():
+        sent = model.quantizer(encoder(h))
+        return float(tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h)))
+
+    before, decoder = loss(), [np.array(w) for w in model.decoder.weights]
+    fine_tune(encoder, model, h, h, QatOptions(epochs=2, lr=3e-3, batch_size=10))
+    assert loss() < before
+    for ours, theirs in zip(model.decoder.weights, decoder, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="--qat_samples"):
+        fine_tune(encoder, model, h, h, QatOptions(batch_size=50))
+
+
+@pytest.mark.slow
+def test_fine_tuning_that_does_harm_is_undone(tiny_run):
+    model = tiny_run.load()
+    h = data.load_split(tiny_run.config(), "train", 20).h
+    encoder = QuantizedEncoder(model.encoder, h)
+    before = encoder(h).numpy()
+    fine_tune(encoder, model, h, h, QatOptions(epochs=1, lr=10.0, batch_size=20))
+    np.testing.assert_allclose(encoder(h), before, atol=1e-5)

@@ -1,0 +1,62 @@
+"""Which tensors of an int8 encoder stay float because int8 costs too much there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo import metrics
+from zoo.batches import in_batches
+from zoo.data import Split
+from zoo.models.autoencoder import CsiAutoencoder
+from zoo.quantization import QuantizedEncoder
+
+COSTS_ON = 100  # samples
+
+
+def accurate_encoder(
+    model: CsiAutoencoder, h: np.ndarray, held_out: Split, limit_db: float
+) -> QuantizedEncoder:
+    """Calibrate an encoder; make its costliest tensors float until it is accurate.
+
+    Feature maps of sparse CSI have few large entries, so a grid of 256 steps may leave
+    too few for the others. Where that happens depends on the weights, not only on the
+    network, hence the measurement. The input and both sides of the last linear layer
+    always have quantisers.
+
+    Args:
+        model: trained network.
+        h: calibration CSI, zero-centred float32 `[n, N_t, N_a, 2]`.
+        held_out: CSI to measure on.
+        limit_db: loss of NMSE on them, through quantiser and decoder.
+
+    Returns:
+        The encoder within the limit, or the one that has no tensor left to release.
+    """
+    floats = frozenset()
+    exact = nmse_db(model, lambda h: model.encoder(h + 0.5, training=False), held_out)
+    while True:
+        encoder = QuantizedEncoder(model.encoder, h, floats)
+        costs = encoder.costs(h[:COSTS_ON])
+        loss = nmse_db(model, encoder, held_out) - exact
+        print(f"int8: {loss:.3f} dB lost; float: {', '.join(sorted(floats)) or 'none'}")
+        if not costs or loss <= limit_db:
+            return encoder
+        worst = sorted(costs, key=costs.get, reverse=True)
+        share = np.cumsum([costs[name] for name in worst]) / sum(costs.values())
+        floats |= set(worst[: 1 + int(np.searchsorted(share, 0.5))])
+
+
+def nmse_db(model: CsiAutoencoder, encoder, split: Split) -> float:
+    """NMSE of CSI through an encoder, the quantiser and the decoder.
+
+    Args:
+        model: trained network with a quantiser.
+        encoder: function of zero-centred CSI `[n, N_t, N_a, 2]` to codewords.
+        split: the CSI.
+    """
+
+    def reconstruct(h, *side):
+        return np.asarray(model.receive(model.quantizer(encoder(h)), *side))
+
+    h_hat = in_batches(reconstruct, split.h_seen, *split.side) - np.float32(0.5)
+    return metrics.nmse_db(split.h, h_hat)
