@@ -39,8 +39,9 @@ def _csi(name: str, count: int = 8) -> np.ndarray:
 
 # Their siblings go through the same code in the default run.
 SLOW = {
-    "bacrnet", "cl_acrnet", "cl_csinet", "cs_csinet", "csinet_plus_pm",
-    "csinet_plus_sm", "dualnet_mag", "fista_net", "ista_net", "ista_net_cnn",
+    "attention_csinet", "bacrnet", "cl_acrnet", "cl_crnet", "cl_csinet", "clnet",
+    "cs_csinet", "csinet_plus_pm", "csinet_plus_sm", "dualnet_mag", "fista_net",
+    "ista_net", "ista_net_cnn",
 }  # fmt: skip
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name

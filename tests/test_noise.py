@@ -199,7 +199,7 @@ def _random_ops(trainer, csi) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "cpu_step", [pytest.param("native", marks=pytest.mark.slow), "fused"]
+    "cpu_step", ["native", pytest.param("fused", marks=pytest.mark.slow)]
 )
 def test_step_sees_noisy_input_and_clean_target(cpu_step):
     csi, draws = tf.constant(_csi(6)), (0, 1)

@@ -81,6 +81,7 @@ def test_codec_without_loss_leaves_the_noise(noisy_run, monkeypatch):
     assert row["rho_all"] == pytest.approx(1 / math.sqrt(1.1), abs=0.05)
 
 
+@pytest.mark.slow
 def test_sweep_by_command_keeps_the_runs_own_row(noisy_run):
     args = [f"--run={noisy_run.path}", "--csi_noise=ls"]
     done = run_command("zoo.evaluate", *args, "--test_snr_db=-5")

@@ -66,7 +66,7 @@ def _sources(folder):
         ("tfds_builders", r"(zoo|serving)(\.|$)"),
         ("zoo/layers", r"zoo\.(?!(keras_compat|layers)(\.|$))|serving"),
         ("zoo/models", r"zoo\.(train|data|registry|evaluate)|serving"),
-        ("serving", r"zoo\.(?!metrics(\.|$))|tfds_builders\.(?!cli(\.|$))"),
+        ("serving", r"zoo\.(?!(metrics|files)(\.|$))|tfds_builders\.(?!cli(\.|$))"),
     ],
 )
 def test_imports_follow_the_direction(folder, forbidden):

@@ -54,7 +54,9 @@ def test_entropy_coded_feedback_is_counted_in_real_bytes(tiny_config, tmp_path):
     assert row["nmse_db"] != row["nmse_float_db"]
 
 
-@pytest.mark.parametrize("cpu_step", ["native", "fused"])
+@pytest.mark.parametrize(
+    "cpu_step", ["native", pytest.param("fused", marks=pytest.mark.slow)]
+)
 def test_rates_are_trained_together(cpu_step, tiny_config, tmp_path):
     settings = tiny_config(
         tmp_path / "run", model="csinet_plus_sm", codeword_dim=64, epochs=1,

@@ -44,7 +44,10 @@ def test_start_is_better_than_none(name, csi, pca_db):  # noqa: F811
     assert start < min(pca_db + BEHIND[name], -0.5) and start < before - 0.5
 
 
-@pytest.mark.parametrize("name", ["csinet_plus_sm", "csinet_plus_pm"])
+@pytest.mark.parametrize(
+    "name",
+    ["csinet_plus_sm", pytest.param("csinet_plus_pm", marks=pytest.mark.slow)],
+)
 def test_all_rates_start_near_their_klt_lines(name, csi):  # noqa: F811
     model = registry.build(name, SHAPE, 64)
     registry.get(name).fitted_start(model, csi[:1_500])

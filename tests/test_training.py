@@ -225,6 +225,7 @@ def test_bad_flags_give_one_line(data_dir, tmp_path, changes, words, code):
     assert_one_line_error(done, *words, code=code)
 
 
+@pytest.mark.slow
 def test_corrected_command_uses_the_same_directory(tiny_config, tmp_path):
     with pytest.raises(ValueError, match="--warmup_epochs|warmup_epochs is 30"):
         train.train(tiny_config(tmp_path / "run", warmup_epochs=30.0))
