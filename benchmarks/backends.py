@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from serving import bitstream
+
 Call = Callable[[], np.ndarray]
 OPSET = 18
 WARM_UP = 5
@@ -28,8 +30,39 @@ def saved_model_function(path: Path, signature: str, input_name: str):
     def function(x):
         return call(**{input_name: x})["h"]
 
-    function.keep = loaded
+    function.keep = loaded  # or what its signatures captured would be gone
     return function, spec
+
+
+def make_indices(codec: dict, rows: int) -> np.ndarray:
+    """Random quantiser indices int32 `[rows, n]`."""
+    rng = np.random.default_rng(0)
+    parts = [rng.integers(0, 2**b, (rows, n)) for n, b in codec["sections"]]
+    return np.concatenate(parts, axis=1).astype(np.int32)
+
+
+def make_frames(codec: dict, indices: np.ndarray) -> list[bytes]:
+    """Frames of indices."""
+    payloads = bitstream.pack_sections(indices, codec["sections"])
+    model_id = bytes.fromhex(codec["model_id"])
+    return [bitstream.frame(p.tobytes(), model_id) for p in payloads]
+
+
+def session_calls(path: Path, feeds: dict) -> dict[str, Call]:
+    """The SavedModel in a session of one thread: a call by signature in `feeds`."""
+    config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
+    )
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+    with session.graph.as_default():
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
+    calls = {}
+    for name, value in feeds.items():
+        signature = loaded.signature_def[name]
+        (source,) = signature.inputs.values()
+        run = session.make_callable(signature.outputs["h"].name, [source.name])
+        calls[name] = lambda run=run, value=value: run(value)
+    return calls
 
 
 def to_onnx(function, spec: tf.TensorSpec, path: Path) -> Path:

@@ -19,17 +19,16 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-import tensorflow as tf
 from absl import flags
-from tensorflow_serving.apis import predict_pb2
 
 from benchmarks import backends
-from serving import bitstream
+from serving.decoder_client import decode_request
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
 from zoo.quickstart import server
 
+MODEL = "csi_decoder"  # the name that the server gives by default
 METHOD = "/tensorflow.serving.PredictionService/Predict"
 BATCHES = (1, 8, 32)
 LOADS = ((1, 1), (1, 16), (1, 64), (32, 4))  # rows of a request, clients
@@ -49,47 +48,16 @@ _SECONDS = flags.DEFINE_float("seconds", 2.0, "length of a load in a round")
 _JSON = flags.DEFINE_string("json", "", "also write the result here")
 
 
-def make_indices(codec: dict, rows: int) -> np.ndarray:
-    """Random quantiser indices int32 `[rows, n]`."""
-    rng = np.random.default_rng(0)
-    parts = [rng.integers(0, 2**b, (rows, n)) for n, b in codec["sections"]]
-    return np.concatenate(parts, axis=1).astype(np.int32)
-
-
-def make_frames(codec: dict, indices: np.ndarray) -> list[bytes]:
-    """Frames of indices."""
-    payloads = bitstream.pack_sections(indices, codec["sections"])
-    model_id = bytes.fromhex(codec["model_id"])
-    return [bitstream.frame(p.tobytes(), model_id) for p in payloads]
-
-
-def session_calls(path: Path, feeds: dict) -> dict[str, backends.Call]:
-    """The SavedModel in a session of one thread: a call by signature in `feeds`."""
-    config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
-    )
-    session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
-    with session.graph.as_default():
-        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
-    calls = {}
-    for name, value in feeds.items():
-        signature = loaded.signature_def[name]
-        (source,) = signature.inputs.values()
-        run = session.make_callable(signature.outputs["h"].name, [source.name])
-        calls[name] = lambda run=run, value=value: run(value)
-    return calls
-
-
 def direct(path: Path, codec: dict, folder: Path) -> list[dict]:
     """Rows of the decoder called in this process, by engine and batch size."""
     function, spec = backends.saved_model_function(path, "decode_indices", "indices")
     onnx = backends.to_onnx(function, spec, folder / "decoder.onnx")
     rows = []
     for batch in BATCHES:
-        indices = make_indices(codec, batch)
-        frames = np.array(make_frames(codec, indices), object)
+        indices = backends.make_indices(codec, batch)
+        frames = np.array(backends.make_frames(codec, indices), object)
         feeds = {"decode_indices": indices, "serving_default": frames}
-        session = session_calls(path, feeds)
+        session = backends.session_calls(path, feeds)
         tflite = backends.to_tflite(function, spec, batch)
         calls = {
             REFERENCE: session["serving_default"],
@@ -108,17 +76,17 @@ def direct(path: Path, codec: dict, folder: Path) -> list[dict]:
     return rows
 
 
-async def load(endpoint: str, request: bytes, clients: int, seconds: float) -> list:
+async def load(endpoint: str, request, clients: int, seconds: float) -> list:
     """Seconds of every call that concurrent clients make in a time."""
     options = [("grpc.max_receive_message_length", 64 << 20)]
     async with grpc.aio.insecure_channel(endpoint, options) as channel:
-        call = channel.unary_unary(METHOD)
+        call, message = channel.unary_unary(METHOD), request.SerializeToString()
         latencies: list[float] = []
         until = time.perf_counter() + seconds
 
         async def client() -> None:
             while (began := time.perf_counter()) < until:
-                await call(request, timeout=30)
+                await call(message, timeout=30)
                 latencies.append(time.perf_counter() - began)
 
         await asyncio.gather(*(client() for _ in range(clients)))
@@ -137,8 +105,8 @@ def served(path: Path, codec: dict, folder: Path) -> list[dict]:
         ),
     }
     found = {}
-    frames = make_frames(codec, make_indices(codec, max(BATCHES)))
-    call = session_calls(path, {"serving_default": np.array(frames, object)})
+    frames = backends.make_frames(codec, backends.make_indices(codec, max(BATCHES)))
+    call = backends.session_calls(path, {"serving_default": np.array(frames, object)})
     reference = []
     with contextlib.ExitStack() as stack:
         endpoints = {
@@ -149,7 +117,7 @@ def served(path: Path, codec: dict, folder: Path) -> list[dict]:
             times = backends.timed({REFERENCE: call["serving_default"]}, 1, 20)
             reference.append(1e3 * len(frames) / times[REFERENCE]["p50_ms"])
             for key in ((n, *x) for n in endpoints for x in LOADS):
-                request = _request(frames[: key[1]])
+                request = decode_request(frames[: key[1]], name=MODEL)
                 began = time.perf_counter()
                 seconds = asyncio.run(
                     load(endpoints[key[0]], request, key[2], _SECONDS.value)
@@ -174,13 +142,6 @@ def _served_row(name, num_rows: int, clients: int, rounds: list, direct_rate) ->
     }
     print_row(row)
     return row
-
-
-def _request(frames: list[bytes]) -> bytes:
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "csi_decoder"
-    request.inputs["feedback_bytes"].CopyFrom(tf.make_tensor_proto(frames, tf.string))
-    return request.SerializeToString()
 
 
 def print_row(row: dict) -> None:

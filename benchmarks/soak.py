@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from benchmarks.serving import make_frames, make_indices, session_calls
+from benchmarks.backends import make_frames, make_indices, session_calls
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files

@@ -12,8 +12,9 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from serving.decoder_client import decode_request
 from tfds_builders import cli
 from zoo import files
 
@@ -83,9 +84,7 @@ async def client(stub, known, rng, tally: Tally, stop: asyncio.Event) -> None:
             damaged(frames[i], rng) if broken else frames[i]
             for i, broken in zip(rows, bad, strict=True)
         ]
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = "csi_decoder"
-        request.inputs["feedback_bytes"].CopyFrom(tf.make_tensor_proto(sent, tf.string))
+        request = decode_request(sent, name="csi_decoder")
         began = time.perf_counter()
         try:
             response = await stub.Predict(request, timeout=TIMEOUT_SECONDS)

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_status_pb2,
-    model_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -15,6 +14,25 @@ from tensorflow_serving.apis import (
 
 # gRPC accepts answers of 4 MiB by default, 512 CSI of 8 KiB and no more.
 MAX_MESSAGE_BYTES = 64 << 20
+
+
+def decode_request(
+    frames: list[bytes], uplink: np.ndarray | None = None, **spec
+) -> predict_pb2.PredictRequest:
+    """Request to decode frames.
+
+    Args:
+        frames: one for each CSI.
+        uplink: magnitudes float32 `[n, 32, 32]`, where the decoder takes them.
+        **spec: fields of the ModelSpec: name, version_label, signature_name.
+    """
+    request = predict_pb2.PredictRequest(model_spec=spec)
+    inputs = {"feedback_bytes": tf.make_tensor_proto(frames, tf.string)}
+    if uplink is not None:
+        inputs["uplink"] = tf.make_tensor_proto(uplink, tf.float32)
+    for alias, tensor in inputs.items():
+        request.inputs[alias].CopyFrom(tensor)
+    return request
 
 
 class Decoder:
@@ -33,9 +51,9 @@ class Decoder:
 
     def __init__(self, endpoint: str, model_name: str, timeout: float, label: str = ""):
         self._endpoint, self._timeout = endpoint, timeout
-        self._spec = model_pb2.ModelSpec(name=model_name)
+        self._spec = {"name": model_name}
         if label:
-            self._spec.version_label = label
+            self._spec["version_label"] = label
         self._channel = grpc.insecure_channel(
             endpoint,
             options=[
@@ -76,13 +94,7 @@ class Decoder:
             ConnectionError: the server has gone or is too slow.
             ValueError: the server refuses the request.
         """
-        request = predict_pb2.PredictRequest()
-        request.model_spec.CopyFrom(self._spec)
-        request.inputs["feedback_bytes"].CopyFrom(
-            tf.make_tensor_proto(frames, tf.string)
-        )
-        if uplink is not None:
-            request.inputs["uplink"].CopyFrom(tf.make_tensor_proto(uplink, tf.float32))
+        request = decode_request(frames, uplink, **self._spec)
         outputs = self._call(self._stub.Predict, request).outputs
         return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import bitstream
+from serving.decoder_client import decode_request
 from serving.servable import WARMUP_FILE
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
@@ -54,11 +55,13 @@ def write_warmup(
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for rows in batch_sizes:
-            request = predict_pb2.PredictRequest()
-            request.model_spec.name = model
-            request.model_spec.signature_name = "serving_default"
-            for alias, value in warmup_inputs(codec, rows).items():
-                request.inputs[alias].CopyFrom(tf.make_tensor_proto(value))
+            inputs = warmup_inputs(codec, rows)
+            request = decode_request(
+                inputs["feedback_bytes"],
+                inputs.get("uplink"),
+                name=model,
+                signature_name="serving_default",
+            )
             log = prediction_log_pb2.PredictionLog()
             log.predict_log.request.CopyFrom(request)
             writer.write(log.SerializeToString())

@@ -10,12 +10,14 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from tests.network_checks import SMALL, side_inputs, whole
-from zoo import export, registry
+from zoo import registry
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import Model, keras
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.precisions import PRECISIONS
+from zoo.quantization_files import convert
 from zoo.trainer import Trainer
 
 SHAPE, CODEWORD_DIM = (16, 16, 2), 64
@@ -108,12 +110,11 @@ def test_encoder_on_tflite(trained, tmp_path):
     name, model, _ = trained
     length = model.encoder.output.shape[-1]
     codec = {"csi_shape": _shape(name), "sections": [[length, 4]]}
-    path = tmp_path / "encoder.tflite"
     sending = model._replace(path=(UniformQuantizer(4),))
-    export.save_encoder(EncoderGraph(sending, codec), path, dynamic=False)
+    content = convert(EncoderGraph(sending, codec), tmp_path, PRECISIONS["fp32"])
     h = _csi(name, 2) - np.float32(0.5)
     expected = np.asarray(model.encoder(h + np.float32(0.5)))
-    encode = Interpreter(model_path=str(path)).get_signature_runner("encode")
+    encode = Interpreter(model_content=content).get_signature_runner("encode")
     got = np.concatenate([encode(h=x[None])["codeword"] for x in h])
     scale = max(1.0, float(np.abs(expected).max()))
     np.testing.assert_allclose(got, expected, atol=1e-4 * scale)

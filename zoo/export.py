@@ -26,12 +26,12 @@ from zoo import (
     registry,
     verify_export,
 )
-from zoo.codec_graph import DecoderGraph, EncoderGraph, freeze
+from zoo.codec_graph import DecoderGraph, freeze
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import DEFAULT_PRECISIONS, PRECISIONS, EncoderOptions
-from zoo.quantization_files import convert, int8_grids, save_encoders
+from zoo.quantization_files import int8_grids, save_encoders
 from zoo.run_directory import RunDirectory
 
 ENCODERS = [PRECISIONS[name].file for name in DEFAULT_PRECISIONS]
@@ -115,12 +115,6 @@ def save_decoder(graph: DecoderGraph, path: Path) -> None:
     frozen = freeze(graph.decode)
     module.functions = graph.signatures(lambda *inputs: frozen(*inputs)[0])
     tf.saved_model.save(module, str(path), signatures=module.functions)
-
-
-def save_encoder(graph: EncoderGraph, path: Path, dynamic: bool) -> None:
-    """Write one encoder, float32 or dynamic-range int8, without an export around it."""
-    precision = PRECISIONS["dynamic" if dynamic else "fp32"]
-    path.write_bytes(convert(graph, path.parent, precision))
 
 
 def _hashes(directory: Path) -> dict[str, str]:

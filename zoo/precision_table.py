@@ -11,11 +11,11 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from serving.ue_encoder import UeEncoder
-from zoo import data, files, metrics
-from zoo.batches import in_batches
+from zoo import data, files
 from zoo.config import ExperimentConfig
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import PRECISIONS, EncoderOptions
+from zoo.quantization_mixed import nmse_db
 
 FILE = "precision.json"
 TIMED = 200  # encodings that the latency is the median of
@@ -101,25 +101,16 @@ def latency_ms(encoder: UeEncoder, h: np.ndarray) -> float:
     return 1e3 * float(np.median(seconds))
 
 
-def nmse_db(encoder: UeEncoder, model: CsiAutoencoder, test: data.Split) -> float:
-    """NMSE of the test CSI through an encoder file, codeword quantiser and decoder."""
-    quantizer = model.quantizer
-    codeword = np.stack([encoder.encode(h) for h in test.h_seen])
-
-    def receive(z, *side):
-        sent = quantizer.dequantize(quantizer.indices(z))
-        return np.asarray(model.receive(sent, *side))
-
-    h_hat = in_batches(receive, codeword, *test.side) - np.float32(0.5)
-    return metrics.nmse_db(test.h, h_hat)
-
-
 def row(path: Path, model: CsiAutoencoder, test: data.Split) -> dict:
     """Figures of one encoder file."""
     content, encoder = path.read_bytes(), UeEncoder(path)
+
+    def encode(h):
+        return np.stack([encoder.encode(x) for x in h])
+
     return {
         "file": path.name,
-        "nmse_db": nmse_db(encoder, model, test),
+        "nmse_db": nmse_db(model, encode, test),
         "kib": len(content) / 1024,
         "kib_gzip": len(gzip.compress(content)) / 1024,
         "latency_ms": latency_ms(encoder, test.h_seen),

@@ -67,7 +67,7 @@ def fine_tune(
             f"{options.batch_size} or more (--qat_samples)"
         )
     step = _make_step(encoder, model, Adam(encoder.trained))
-    least, best = _loss(encoder, model, held_out), _copy(encoder)
+    least, best = float(_loss(encoder, model, held_out)), _copy(encoder)
     rng = np.random.default_rng(options.seed)
     for epoch in range(options.epochs):
         order = rng.permutation(len(h))[: steps * options.batch_size]
@@ -81,7 +81,7 @@ def fine_tune(
             raise ValueError(
                 f"quantisation-aware training: loss {loss}; lower --qat_lr"
             )
-        now = _loss(encoder, model, held_out)
+        now = float(_loss(encoder, model, held_out))
         print(
             f"qat epoch {epoch + 1}/{options.epochs}: loss {loss:.4e}, on held-out "
             f"CSI {now:.4e} (least {min(least, now):.4e})",
@@ -98,10 +98,10 @@ def _copy(encoder: QuantizedEncoder) -> list[np.ndarray]:
     return [variable.numpy() for variable in encoder.trained]
 
 
-def _loss(encoder: QuantizedEncoder, model: CsiAutoencoder, h: np.ndarray) -> float:
+def _loss(encoder: QuantizedEncoder, model: CsiAutoencoder, h) -> tf.Tensor:
     """Mean squared error of the reconstruction."""
     sent = model.quantizer(encoder(h))
-    return float(tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h)))
+    return tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h))
 
 
 class Adam:
@@ -147,8 +147,7 @@ def _make_step(encoder: QuantizedEncoder, model: CsiAutoencoder, optimizer: Adam
     def step(h, rate):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(optimizer.variables)
-            sent = model.quantizer(encoder(h))
-            loss = tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h))
+            loss = _loss(encoder, model, h)
         optimizer.apply(tape.gradient(loss, optimizer.variables), rate)
         encoder.refresh_scales()
         return loss

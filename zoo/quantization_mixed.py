@@ -47,7 +47,7 @@ def accurate_encoder(
 
 
 def nmse_db(model: CsiAutoencoder, encoder, split: Split) -> float:
-    """NMSE of CSI through an encoder, the quantiser and the decoder.
+    """NMSE of CSI through an encoder, the codeword quantiser and the decoder.
 
     Args:
         model: trained network with a quantiser.
@@ -56,7 +56,8 @@ def nmse_db(model: CsiAutoencoder, encoder, split: Split) -> float:
     """
 
     def reconstruct(h, *side):
-        return np.asarray(model.receive(model.quantizer(encoder(h)), *side))
+        indices = model.quantizer.indices(encoder(h))
+        return np.asarray(model.receive(model.quantizer.dequantize(indices), *side))
 
     h_hat = in_batches(reconstruct, split.h_seen, *split.side) - np.float32(0.5)
     return metrics.nmse_db(split.h, h_hat)

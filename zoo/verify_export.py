@@ -71,7 +71,7 @@ def _close(
     if not difference <= tolerance:
         raise ValueError(
             f"{path}: {what} differs from {other} by {difference:.2e}, more "
-            f" than {tolerance:.0e}; the export was discarded"
+            f"than {tolerance:.0e}; the export was discarded"
         )
 
 

@@ -88,7 +88,9 @@ class Runner:
         """Where the output of one of several commands at a time goes."""
         return self.directory / f"{name}.log" if self.pool.processes > 1 else None
 
-    def row(self, name: str, after: PendingRow | None = None, **overrides):
+    def row(
+        self, name: str, after: PendingRow | None = None, **overrides
+    ) -> PendingRow:
         """Results row of a run, trained and evaluated where it was not before.
 
         Args:
