@@ -13,11 +13,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving import bitstream
+from serving import bitstream, model_config
 
 Call = Callable[[], np.ndarray]
 OPSET = 18
 WARM_UP = 5
+
+
+def latest_decoder(export: Path) -> Path:
+    """Version directory that a server of this export would load."""
+    (config,) = model_config.single("decoder", export / "decoder").values()
+    (path,) = model_config.wanted_versions(config).values()
+    return path
 
 
 def saved_model_function(path: Path, signature: str, input_name: str):

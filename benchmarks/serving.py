@@ -162,7 +162,7 @@ def main(argv: list[str]) -> None:
     codec = read_codec(export)
     if codec.get("uplink"):
         raise ValueError(f"{export}: decoders with an uplink input are not measured")
-    path = max((export / "decoder").iterdir(), key=lambda entry: int(entry.name))
+    path = backends.latest_decoder(export)
     with tempfile.TemporaryDirectory() as folder:
         rows = direct(path, codec, Path(folder)) + served(path, codec, Path(folder))
     if _JSON.value:

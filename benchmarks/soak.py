@@ -24,7 +24,12 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from benchmarks.backends import make_frames, make_indices, session_calls
+from benchmarks.backends import (
+    latest_decoder,
+    make_frames,
+    make_indices,
+    session_calls,
+)
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
@@ -158,7 +163,7 @@ def soak(codec: dict, source: Path, folder: Path) -> dict:
                     flush=True,
                 )
         report = clients.stop()
-    return {**report, "versions": versions.latest, **_slope(memory)}
+    return {**report, "num_versions": versions.latest, **_slope(memory)}
 
 
 def _slope(memory: list[tuple[float, float]]) -> dict:
@@ -175,7 +180,7 @@ def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     export = Path(_EXPORT.value)
     codec = read_codec(export)
-    source = max((export / "decoder").iterdir(), key=lambda entry: int(entry.name))
+    source = latest_decoder(export)
     with tempfile.TemporaryDirectory() as folder:
         report = soak(codec, source, Path(folder))
     settings = {
@@ -191,7 +196,7 @@ def main(argv: list[str]) -> None:
     print(
         f"{counts['rows']} rows in {counts['requests']} requests, "
         f"{counts['damaged']} damaged; p50 {report['p50_ms']} ms, p99 "
-        f"{report['p99_ms']} ms; {report['versions']} versions; memory "
+        f"{report['p99_ms']} ms; {report['num_versions']} versions; memory "
         f"{report['memory_mb_per_minute']:+.1f} MB/min in the second half"
     )
     failed = {k: counts[k] for k in ("lost", "wrong") if counts.get(k)}

@@ -63,4 +63,4 @@ def test_short_soak(tiny_export, tmp_path):
     found = json.loads(report.read_text())
     assert not {"lost", "wrong"} & set(found["counts"])
     assert found["counts"]["damaged"] > 0
-    assert found["versions"] > 3
+    assert found["num_versions"] > 3
