@@ -29,7 +29,7 @@ FIGURE_NETWORKS = ("csinet_plus", "crnet", "ista_net", "tilista_joint", "lora")
 
 
 def _ratios(lab: Lab) -> tuple[str, ...]:
-    return lab.of(("1/4", "1/16", "1/64"), tuple(RATIOS))
+    return lab.of(("1/16",), tuple(RATIOS))
 
 
 def ratio_sweep(scenario: str, models: tuple[str, ...], lab: Lab) -> Iterator[Entry]:
