@@ -39,7 +39,12 @@ def ratio_sweep(scenario: str, models: tuple[str, ...], lab: Lab) -> Iterator[En
         for model in models:
             name = f"{model}_{scenario}_{ratio[2:]}"
             if model == "ista":
-                rows = [lab.runner.baseline(name, method="lasso", **shared)]
+                rows = [
+                    lab.runner.baseline(
+                        f"{name}_s{seed}", method="lasso", seed=seed, **shared
+                    )
+                    for seed in range(lab.seeds)
+                ]
             else:
                 rows = lab.rows(name, model=model, **shared)
             yield Entry(model, ratio, rows)

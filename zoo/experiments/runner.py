@@ -120,9 +120,9 @@ class Runner:
         Returns:
             PendingRow; its `result` raises ValueError where the command failed.
         """
-        data = ("dataset", "data_dir", "codeword_dim", "num_test", "num_train", "seed")
+        data = ("dataset", "data_dir", "codeword_dim", "num_test", "seed")
         dim = overrides.pop("codeword_dim")
-        settings = self.settings(name, codeword_dim=dim)
+        settings = self.settings(name, codeword_dim=dim, seed=overrides.pop("seed", 0))
         given = {key: getattr(settings, key) for key in data} | overrides
         result = Path(f"{settings.run_dir}.json")
 
