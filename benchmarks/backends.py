@@ -16,6 +16,7 @@ import tensorflow as tf
 from serving import bitstream, model_config
 
 Call = Callable[[], np.ndarray]
+ONE_THREAD = {"intra_op": 1, "inter_op": 1}  # threads of a session
 OPSET = 18
 WARM_UP = 5
 
@@ -55,10 +56,17 @@ def make_frames(codec: dict, indices: np.ndarray) -> list[bytes]:
     return [bitstream.frame(p.tobytes(), model_id) for p in payloads]
 
 
-def session_calls(path: Path, feeds: dict) -> dict[str, Call]:
-    """The SavedModel in a session of one thread: a call by signature in `feeds`."""
+def session_calls(
+    path: Path, feeds: dict, threads: dict[str, int] = ONE_THREAD
+) -> dict[str, Call]:
+    """The SavedModel in a session: a call by signature in `feeds`.
+
+    `intra_op` of a process is what its first session or eager operation sets.
+    """
     config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
+        intra_op_parallelism_threads=threads["intra_op"],
+        inter_op_parallelism_threads=threads["inter_op"],
+        use_per_session_threads=True,  # or the first session's would be used
     )
     session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
     with session.graph.as_default():
@@ -158,6 +166,25 @@ def check_same(calls: dict[str, Call], reference: str, tolerance: float) -> None
             )
 
 
+def turn(call: Call, repeats: int) -> list[float]:
+    """Seconds of each of some calls, one after another."""
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def statistics(turns: list[list[float]]) -> dict:
+    """Milliseconds per call: `p50_ms`, `p99_ms` and `rounds_ms`, medians of turns."""
+    return {
+        "p50_ms": round(1e3 * float(np.percentile(turns, 50)), 4),
+        "p99_ms": round(1e3 * float(np.percentile(turns, 99)), 4),
+        "rounds_ms": [round(1e3 * float(np.median(turn)), 4) for turn in turns],
+    }
+
+
 def timed(calls: dict[str, Call], rounds: int, repeats: int) -> dict[str, dict]:
     """Milliseconds per call of every engine, from interleaved rounds.
 
@@ -167,28 +194,15 @@ def timed(calls: dict[str, Call], rounds: int, repeats: int) -> dict[str, dict]:
         repeats: calls of one engine in a turn.
 
     Returns:
-        By name `p50`, `p99` and `seconds`, the median of each round.
+        `statistics` by name.
     """
-    seconds: dict[str, list[list[float]]] = {name: [] for name in calls}
+    turns: dict[str, list[list[float]]] = {name: [] for name in calls}
     for call in calls.values():
-        for _ in range(WARM_UP):
-            call()
+        turn(call, WARM_UP)
     for _ in range(rounds):
         for name, call in calls.items():
-            turn = []
-            for _ in range(repeats):
-                began = time.perf_counter()
-                call()
-                turn.append(time.perf_counter() - began)
-            seconds[name].append(turn)
-    return {
-        name: {
-            "p50_ms": round(1e3 * float(np.percentile(turns, 50)), 4),
-            "p99_ms": round(1e3 * float(np.percentile(turns, 99)), 4),
-            "rounds_ms": [round(1e3 * float(np.median(turn)), 4) for turn in turns],
-        }
-        for name, turns in seconds.items()
-    }
+            turns[name].append(turn(call, repeats))
+    return {name: statistics(found) for name, found in turns.items()}
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:

@@ -4,21 +4,24 @@ python -m benchmarks.serving --export=DIR [--json=FILE]
 
 In process, one thread each: the SavedModel in a session with frames of bytes (what a
 server runs) and with indices, and the same function of indices in ONNX Runtime,
-OpenVINO and LiteRT. Over gRPC on this machine: `serving.server` with one session thread
-per core, alone and with micro-batching, asked by concurrent clients in this process.
-Rounds of all are interleaved. Needs the extra: pip install -e '.[bench]'.
+OpenVINO and LiteRT. Over gRPC on this machine: `serving.server`, alone and with
+micro-batching, asked by concurrent clients in this process, beside a session in this
+process with the server's threads: one for each operation, operations side by side on
+all cores. Rounds of all are interleaved. Needs the extra: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 import time
 from pathlib import Path
 
 import grpc
 import numpy as np
+import tensorflow as tf
 from absl import flags
 
 from benchmarks import backends
@@ -33,6 +36,7 @@ METHOD = "/tensorflow.serving.PredictionService/Predict"
 BATCHES = (1, 8, 32)
 LOADS = ((1, 1), (1, 16), (1, 64), (32, 4))  # rows of a request, clients
 REFERENCE = "SavedModel"
+SERVER_THREADS = {"intra_op": 1, "inter_op": os.cpu_count() or 1}
 ENGINES = ("onnxruntime", "openvino", "tf2onnx")
 BATCHING = """max_batch_size { value: 64 }
 batch_timeout_micros { value: 0 }
@@ -68,12 +72,15 @@ def direct(path: Path, codec: dict, folder: Path) -> list[dict]:
         }
         backends.check_same(calls, REFERENCE, TOLERANCE)
         times = backends.timed(calls, _ROUNDS.value, _REPEATS.value)
-        for engine, found in times.items():
-            rate = 1e3 * batch / found["p50_ms"]
-            row = {"engine": engine, "rows": batch, "matrices_per_s": round(rate)}
-            rows.append({**row, **found})
-            print_row(rows[-1])
+        rows += [_direct_row(engine, batch, found) for engine, found in times.items()]
     return rows
+
+
+def _direct_row(engine: str, num_rows: int, found: dict) -> dict:
+    rate = 1e3 * num_rows / found["p50_ms"]
+    row = {"engine": engine, "rows": num_rows, "matrices_per_s": round(rate), **found}
+    print_row(row)
+    return row
 
 
 async def load(endpoint: str, request, clients: int, seconds: float) -> list:
@@ -93,29 +100,32 @@ async def load(endpoint: str, request, clients: int, seconds: float) -> list:
     return latencies
 
 
-def served(path: Path, codec: dict, folder: Path) -> list[dict]:
-    """Rows of the decoder behind servers, with the direct rate of the same rounds."""
+def servers(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Flags of the servers that are measured, by name; all have the same threads."""
     parameters = folder / "batching_parameters.txt"
     parameters.write_text(BATCHING)
-    options = {
-        "server": (),
-        "server, batching": (
-            "--enable_batching",
-            f"--batching_parameters_file={parameters}",
-        ),
-    }
-    found = {}
+    threads = tuple(
+        f"--tensorflow_{kind}_parallelism={number}"
+        for kind, number in SERVER_THREADS.items()
+    )
+    batching = "--enable_batching", f"--batching_parameters_file={parameters}"
+    return {"server": threads, "server, batching": threads + batching}
+
+
+def served(path: Path, codec: dict, folder: Path) -> list[dict]:
+    """Rows of the decoder behind servers, after the direct one of the same rounds."""
     frames = backends.make_frames(codec, backends.make_indices(codec, max(BATCHES)))
-    call = backends.session_calls(path, {"serving_default": np.array(frames, object)})
-    reference = []
+    feeds = {"serving_default": np.array(frames, object)}
+    (call,) = backends.session_calls(path, feeds, SERVER_THREADS).values()
+    backends.turn(call, backends.WARM_UP)
+    found, turns = {}, []
     with contextlib.ExitStack() as stack:
         endpoints = {
             name: stack.enter_context(server(path.parent, *extra)).endpoint
-            for name, extra in options.items()
+            for name, extra in servers(folder).items()
         }
         for _ in range(_ROUNDS.value):
-            times = backends.timed({REFERENCE: call["serving_default"]}, 1, 20)
-            reference.append(1e3 * len(frames) / times[REFERENCE]["p50_ms"])
+            turns.append(backends.turn(call, _REPEATS.value))
             for key in ((n, *x) for n in endpoints for x in LOADS):
                 request = decode_request(frames[: key[1]], name=MODEL)
                 began = time.perf_counter()
@@ -124,8 +134,10 @@ def served(path: Path, codec: dict, folder: Path) -> list[dict]:
                 )
                 elapsed = time.perf_counter() - began
                 found.setdefault(key, []).append((seconds, elapsed))
-    rate = float(np.median(reference))
-    return [_served_row(*key, rounds, rate) for key, rounds in found.items()]
+    name = f"{REFERENCE}, server's threads"
+    beside = _direct_row(name, len(frames), backends.statistics(turns))
+    rate = beside["matrices_per_s"]
+    return [beside] + [_served_row(*key, x, rate) for key, x in found.items()]
 
 
 def _served_row(name, num_rows: int, clients: int, rounds: list, direct_rate) -> dict:
@@ -149,7 +161,7 @@ def print_row(row: dict) -> None:
     clients = f"{row['clients']} clients" if "clients" in row else "direct"
     share = f"{row['over_direct']:>7.2f} of direct" if "over_direct" in row else ""
     print(
-        f"{row['engine']:<22}{row['rows']:>3} rows {clients:<11}"
+        f"{row['engine']:<29}{row['rows']:>3} rows {clients:<11}"
         f"{row['matrices_per_s']:>7}/s  p50 {row['p50_ms']:>8.3f} ms"
         f"  p99 {row['p99_ms']:>8.3f} ms{share}",
         flush=True,
@@ -163,12 +175,19 @@ def main(argv: list[str]) -> None:
     if codec.get("uplink"):
         raise ValueError(f"{export}: decoders with an uplink input are not measured")
     path = backends.latest_decoder(export)
+    # Of the process: what its sessions ask for later is ignored.
+    tf.config.threading.set_intra_op_parallelism_threads(SERVER_THREADS["intra_op"])
     with tempfile.TemporaryDirectory() as folder:
         rows = direct(path, codec, Path(folder)) + served(path, codec, Path(folder))
     if _JSON.value:
         result = {
             "model": codec["model"],
             "codeword_dim": codec["codeword_dim"],
+            "threads": {
+                "direct": backends.ONE_THREAD,
+                "server": SERVER_THREADS,
+                "direct, server's threads": SERVER_THREADS,
+            },
             "rows": rows,
             **files.environment(),
             "engines": backends.versions(ENGINES),

@@ -37,7 +37,7 @@ from zoo.quickstart import server
 
 NUM_FRAMES = 256
 SHOW_SECONDS = 30
-STOP_SECONDS = 60
+START_SECONDS, STOP_SECONDS = 300, 60
 
 _EXPORT = flags.DEFINE_string("export", None, "export directory of a run")
 _MINUTES = flags.DEFINE_float("minutes", 10, "length", 0.05)
@@ -99,6 +99,21 @@ class Clients:
         ]
         return subprocess.Popen(command)
 
+    def wait(self) -> None:
+        """Wait until all processes ask: each writes its report every second.
+
+        Raises:
+            ValueError: one has ended or does not begin.
+        """
+        until = time.monotonic() + START_SECONDS
+        while not all(map(Path.is_file, self.reports)):
+            ended = [p.pid for p in self.processes if p.poll() is not None]
+            if ended or time.monotonic() > until:
+                raise ValueError(
+                    f"clients did not begin within {START_SECONDS} s (ended: {ended})"
+                )
+            time.sleep(0.1)
+
     def kill_one(self) -> None:
         """Kill the oldest process in the middle of its requests and replace it."""
         victim = self.processes.pop(0)
@@ -119,6 +134,8 @@ class Clients:
             total.update(found["counts"])
             examples += found["examples"]
             latencies += found["latency_ms"]
+        if not latencies:
+            raise ValueError(f"no request was answered: {examples[:3]}")
         p50, p99 = np.percentile(latencies, [50, 99])
         return {
             "counts": dict(total),
@@ -146,6 +163,7 @@ def soak(codec: dict, source: Path, folder: Path) -> dict:
     with contextlib.ExitStack() as stack:
         running = stack.enter_context(server(folder / "models", "--enable_batching"))
         clients = Clients(running.endpoint, folder)
+        clients.wait()
         began = shown = time.monotonic()
         while (elapsed := time.monotonic() - began) < seconds:
             time.sleep(_RELOAD.value)

@@ -53,7 +53,7 @@ def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.nda
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no such key, no samples, or not a float32 array of four axes.
+        ValueError: no such key, no samples, or not float32 of that shape.
     """
     with open(path, "rb") as file:
         h = np.load(file, allow_pickle=False)
@@ -63,9 +63,11 @@ def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.nda
             h = h[key]
         elif key != "h":
             raise ValueError(f"{path} holds one array: expected .npz with h and {key}")
-    if h.ndim != 4 or not len(h) or h.dtype != np.float32:
+    parts = 1 if key == "uplink" else 2
+    if h.ndim != 4 or h.shape[3] != parts or not len(h) or h.dtype != np.float32:
         raise ValueError(
-            f"{path} holds {h.dtype} {list(h.shape)}: expected float32 [n, 32, 32, 2]"
+            f"{path} holds {h.dtype} {list(h.shape)} as {key}: expected float32 "
+            f"[n, 32, 32, {parts}]"
         )
     return h[:limit]
 

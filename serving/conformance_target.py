@@ -19,7 +19,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.decoder_client import MAX_MESSAGE_BYTES
+from serving.decoder_client import open_channel
 
 SIGNATURES = {
     "serving_default": "feedback_bytes",
@@ -62,10 +62,7 @@ class Target:
 
     def __init__(self, endpoint: str, rest: str, model: str, timeout: float = 60):
         self.model, self._rest, self._timeout = model, rest, timeout
-        sizes = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
-        self.channel = grpc.insecure_channel(
-            endpoint, [(name, MAX_MESSAGE_BYTES) for name in sizes]
-        )
+        self.channel = open_channel(endpoint)
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
         self.signatures = self._learn(endpoint)

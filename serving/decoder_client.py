@@ -16,6 +16,14 @@ from tensorflow_serving.apis import (
 MAX_MESSAGE_BYTES = 64 << 20
 
 
+def open_channel(endpoint: str) -> grpc.Channel:
+    """Open a plain channel that carries messages of up to 64 MiB both ways."""
+    limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
+    return grpc.insecure_channel(
+        endpoint, [(limit, MAX_MESSAGE_BYTES) for limit in limits]
+    )
+
+
 def decode_request(
     frames: list[bytes], uplink: np.ndarray | None = None, **spec
 ) -> predict_pb2.PredictRequest:
@@ -54,13 +62,7 @@ class Decoder:
         self._spec = {"name": model_name}
         if label:
             self._spec["version_label"] = label
-        self._channel = grpc.insecure_channel(
-            endpoint,
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            ],
-        )
+        self._channel = open_channel(endpoint)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         models = model_service_pb2_grpc.ModelServiceStub(self._channel)
         request = get_model_status_pb2.GetModelStatusRequest()

@@ -102,15 +102,15 @@ def add_version(export: Export, version: int, models: Path) -> bool:
             )
         return False
     # The name is no number, so that a server which polls the directory skips it.
-    partial = target.with_name(f"partial-{version}")
-    shutil.rmtree(partial, ignore_errors=True)
+    folder = target.with_name("partial")
+    shutil.rmtree(folder, ignore_errors=True)
     try:
-        shutil.copytree(source, partial)
+        partial = Path(shutil.copytree(source, folder / str(version)))
         write_warmup(partial, export.name, export.codec)
         replay(partial)
         partial.replace(target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return True
 
 

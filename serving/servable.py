@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,23 @@ WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 MAX_WARMUP_RECORDS = 1000
 _METHODS = tuple(f"tensorflow/serving/{m}" for m in ("predict", "classify", "regress"))
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
+
+
+def warmup_requests(path: Path) -> Iterator[predict_pb2.PredictRequest]:
+    """Read the requests of a warm-up file.
+
+    Raises:
+        ValueError: too many records, or one that is no Predict request.
+        tf.errors.OpError: the file is missing or damaged.
+    """
+    for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        if count == MAX_WARMUP_RECORDS or not log.HasField("predict_log"):
+            raise ValueError(
+                f"warm-up record {count} of {path}: expected at most "
+                f"{MAX_WARMUP_RECORDS} records, all of them predict_log"
+            )
+        yield log.predict_log.request
 
 
 @dataclass(frozen=True)
@@ -84,15 +101,9 @@ class Servable:
     def _replay_warmup(self, path: Path) -> None:
         if not path.exists():
             return
-        for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
-            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-            if count == MAX_WARMUP_RECORDS or not log.HasField("predict_log"):
-                raise ValueError(
-                    f"warm-up record {count} of {path}: expected at most "
-                    f"{MAX_WARMUP_RECORDS} records, all of them predict_log"
-                )
+        for count, request in enumerate(warmup_requests(path)):
             try:
-                self.predict(log.predict_log.request)
+                self.predict(request)
             except ServingError as error:
                 raise ValueError(f"warm-up record {count} fails: {error}") from error
 

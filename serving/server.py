@@ -20,6 +20,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+import grpc
 import tensorflow as tf
 from absl import flags, logging
 
@@ -97,10 +98,17 @@ def _metrics_path(values: flags.FlagValues) -> str | None:
     return path
 
 
-def _grpc_server(handlers: Handlers, values: flags.FlagValues):
-    credentials = None
-    if values.ssl_config_file:
-        credentials = tls.server_credentials(values.ssl_config_file)
+def _credentials(values: flags.FlagValues) -> grpc.ServerCredentials | None:
+    if not values.ssl_config_file:
+        return None
+    return tls.server_credentials(values.ssl_config_file)
+
+
+def _grpc_server(
+    handlers: Handlers,
+    values: flags.FlagValues,
+    credentials: grpc.ServerCredentials | None,
+):
     return grpc_service.create_server(
         handlers,
         f"{values.host}:{values.port}",
@@ -127,15 +135,17 @@ def _rest_server(
 def main(argv: list[str]) -> None:
     """Serve until SIGTERM or SIGINT."""
     values = flags.FLAGS
+    server_flags.check(values)
     tf.get_logger().setLevel("ERROR")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     gc.freeze()  # what is imported stays: collections after a reload skip it
     metrics, metrics_path = monitoring.Metrics(), _metrics_path(values)
+    credentials = _credentials(values)
     manager = _load(values, metrics)
     handlers = Handlers(manager, metrics)
-    grpc_server, port = _grpc_server(handlers, values)
+    grpc_server, port = _grpc_server(handlers, values, credentials)
     rest_server = _rest_server(handlers, values, metrics_path)
     _follow(values, manager, stop)
     grpc_server.start()

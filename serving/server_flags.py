@@ -16,6 +16,12 @@ from serving.servable import Runtime
 from serving.served_model import LoadPolicy
 
 THREADS, BATCHING_THREADS = 16, 64
+# Switches of TensorFlow Serving that have one position here.
+FIXED = {
+    "enable_grpc_healthcheck_service": True,
+    "enable_serialization_as_tensor_content": True,
+    "enable_profiler": False,
+}
 
 
 def define() -> None:
@@ -49,6 +55,8 @@ def define() -> None:
     flags.DEFINE_string("tensorflow_session_config_file", None, "Text ConfigProto.")
     flags.DEFINE_integer("tensorflow_intra_op_parallelism", 1, "Threads per operation.")
     flags.DEFINE_integer("tensorflow_inter_op_parallelism", 0, "0: one per core.")
+    for name, value in FIXED.items():
+        flags.DEFINE_bool(name, value, "A switch of TensorFlow Serving, fixed here.")
 
 
 def _define_model_flags() -> None:
@@ -72,6 +80,20 @@ def _define_model_flags() -> None:
         False,
         "New labels may name versions that are not loaded yet (needed at the start).",
     )
+
+
+def check(values: flags.FlagValues) -> None:
+    """Refuse what TensorFlow Serving can be told and this server cannot.
+
+    Raises:
+        ValueError: a switch of `FIXED` is in its other position.
+    """
+    for name, value in FIXED.items():
+        if getattr(values, name) != value:
+            raise ValueError(
+                f"--{name}={str(not value).lower()}: the reference server has no other "
+                f"way than --{name}={str(value).lower()}; leave the flag out"
+            )
 
 
 def models(values: flags.FlagValues) -> dict[str, ModelConfig]:

@@ -38,7 +38,10 @@ PROGRESS_SECONDS = 10
 def _define_flags() -> None:
     flags.DEFINE_string("encoder", None, "encoder.tflite beside its codec.json.")
     flags.DEFINE_string(
-        "source", None, "Zero-centred CSI: .npz with key h, .npy, or a directory."
+        "source",
+        None,
+        "Zero-centred CSI: .npz with key h (and uplink where the decoder takes it), "
+        ".npy, or a directory.",
     )
     flags.DEFINE_bool("repeat", False, "Begin again at the end of the file.")
     flags.DEFINE_string("endpoint", "127.0.0.1:8500", "host:port of the gRPC server.")

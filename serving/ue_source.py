@@ -98,9 +98,14 @@ def open_source(
     path = Path(path)
     if not path.is_dir():
         return FileSource(path, uplink, repeat)
-    if uplink or repeat:
+    if uplink:
         raise ValueError(
-            f"--source={path}: a directory has no uplink maps and no end to repeat "
-            "from; expected a .npz"
+            f"--source={path}: the decoder takes the uplink and a directory has CSI "
+            "alone; expected a .npz with h and uplink"
+        )
+    if repeat:
+        raise ValueError(
+            f"--source={path}: a directory has no end to repeat from; leave --repeat "
+            "out"
         )
     return DirectorySource(path)

@@ -7,6 +7,7 @@ the export that they travel with.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import bitstream
 from serving.decoder_client import decode_request
-from serving.servable import WARMUP_FILE
+from serving.servable import WARMUP_FILE, Servable, warmup_requests
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
@@ -68,34 +69,18 @@ def write_warmup(
 
 
 def replay(version: Path) -> None:
-    """Load a version as TensorFlow Serving does and run its warm-up records.
+    """Load a version as the server does and check that it decodes its warm-up records.
 
     Raises:
         ValueError: it does not load, a record fails, or a warm-up row is not valid.
     """
-    try:
-        with tf.compat.v1.Session(graph=tf.Graph()) as session:
-            meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(version))
-            valid = [
-                _run(session, meta_graph.signature_def, record)
-                for record in tf.compat.v1.io.tf_record_iterator(
-                    str(version / WARMUP_FILE)
-                )
-            ]
-    except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
-        raise ValueError(f"{version} cannot be served: {error}") from error
+    with contextlib.closing(Servable(version)) as servable:
+        valid = [
+            servable.predict(request)["valid"].all()
+            for request in warmup_requests(version / WARMUP_FILE)
+        ]
     if not valid or not all(valid):
         raise ValueError(
             f"{version}: the decoder refuses the frames of its own codec.json; the "
             "two are of different exports, export again"
         )
-
-
-def _run(session: tf.compat.v1.Session, signatures, record: bytes) -> bool:
-    request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
-    signature = signatures[request.model_spec.signature_name]
-    feeds = {
-        signature.inputs[alias].name: tf.make_ndarray(value)
-        for alias, value in request.inputs.items()
-    }
-    return bool(session.run(signature.outputs["valid"].name, feeds).all())

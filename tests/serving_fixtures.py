@@ -9,10 +9,10 @@ import gc
 import shutil
 from pathlib import Path
 
-import grpc
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from serving.decoder_client import open_channel
 from tests.serving_harness import (
     model_entry,
     models_config,
@@ -65,8 +65,7 @@ def tiny_server(tiny_export, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_channel(tiny_server):
-    options = [("grpc.max_receive_message_length", 64 << 20)]
-    with grpc.insecure_channel(tiny_server.endpoint, options) as channel:
+    with open_channel(tiny_server.endpoint) as channel:
         yield channel
 
 

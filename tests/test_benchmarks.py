@@ -10,6 +10,8 @@ import pytest
 from benchmarks import worker
 from tests.conftest import run_command
 
+pytest_plugins = ["tests.serving_fixtures"]
+
 
 def test_worker_answers_in_lines(capsys):
     calls = []
@@ -26,6 +28,27 @@ def test_worker_reports_what_fails(capsys):
 
     assert worker.run(prepare) == 1
     assert json.loads(capsys.readouterr().out) == {"error": "RuntimeError: no compiler"}
+
+
+@pytest.mark.slow
+@pytest.mark.serving
+def test_served_decoder_beside_the_direct_one(tiny_export, tmp_path):
+    for engine in ("tf2onnx", "onnxruntime", "openvino"):
+        pytest.importorskip(engine)
+    target = tmp_path / "serving.json"
+    short = ("--rounds=2", "--repeats=2", "--seconds=0.2", f"--json={target}")
+    export = f"--export={tiny_export}"
+    done = run_command("benchmarks.serving", export, *short, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(target.read_text())
+    threads = found["threads"]
+    assert threads["server"] == threads["direct, server's threads"]
+    assert f"_inter_op_parallelism={threads['server']['inter_op']}" in done.stdout
+    keys = ("engine", "rows", "clients")
+    rows = {tuple(row.get(key) for key in keys): row for row in found["rows"]}
+    direct = rows["SavedModel, server's threads", 32, None]["matrices_per_s"]
+    row = rows["server", 32, 4]
+    assert row["over_direct"] == pytest.approx(row["matrices_per_s"] / direct, abs=2e-3)
 
 
 @pytest.mark.slow

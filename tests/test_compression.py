@@ -60,6 +60,7 @@ def test_pruned_and_clustered_export(tiny_run, tmp_path):
         "--sparsity=0.6",
         "--clusters=8",
         "--calibration_samples=20",
+        timeout=900,  # three processes, one behind the other
     )
     assert done.returncode == 0, done.stderr[-2000:]
     pruned, clustered = (

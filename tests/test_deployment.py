@@ -224,9 +224,11 @@ def test_the_reference_server_runs_the_files(export, tmp_path):
     deployment.write_tree(exports, tmp_path, manifests.Cluster(model=MODEL))
     path = tmp_path / "config" / "models.config"
     path.write_text(path.read_text().replace('"/models/', f'"{tmp_path}/models/'))
-    known = [flag for flag in config.server_flags(False) if "=/config/" in flag]
-    flags = [flag.replace("=/config/", f"={tmp_path}/config/") for flag in known]
-    flags += ["--enable_batching", "--allow_version_labels_for_unavailable_models"]
+    flags = [
+        flag.replace("=/config/", f"={tmp_path}/config/")
+        for flag in config.server_flags(False)
+        if "port=" not in flag
+    ]
     with running_server(None, *flags) as server:
         target = Target(server.endpoint, f"127.0.0.1:{server.rest_port}", MODEL)
         results = conformance(target, model_id=MODEL_ID, max_batch_size=32)

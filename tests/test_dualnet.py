@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from serving import bitstream, client
 from serving.decoder_client import Decoder
+from serving.router import Router
+from serving.ue_daemon import Link, Schedule, UeDaemon
 from serving.ue_encoder import UeEncoder
+from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
 from zoo import complexity, data, evaluate, export, quickstart, registry, train
@@ -167,6 +172,16 @@ def test_over_the_air(second, tmp_path):
             h_hat, valid = decoder.decode(frames, broken)
             with pytest.raises(ValueError, match="INVALID_ARGUMENT"):
                 decoder.decode(frames)
+        # A UE that reports on, to the model that its frames name.
+        route = {"name": "csi_decoder", "uplink": True}
+        routes = {"csi_shape": codec["csi_shape"]}
+        routes["models"] = {codec["model_id"]: route}
+        link = Link(lambda: Router(running.endpoint, routes, 30))
+        source = open_source(samples, encoder.codec["uplink"])
+        ue = UeDaemon(encoder, source, link, Schedule(0.01))
+        ue.run(threading.Event(), 20, lambda: None)
+        link.close()
+    assert ue.counts["valid"] >= 1 and ue.last_error == ""
     assert report["payload_bits_per_csi"] == row["feedback_bits"]
     assert report["nmse_db"] == pytest.approx(row["nmse_db"], abs=0.05)
     assert valid.tolist() == [True, False] and np.isnan(h_hat[1]).all()

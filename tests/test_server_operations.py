@@ -217,6 +217,7 @@ def test_a_wrong_ssl_config_is_refused(tmp_path, certificate):
             + ["--tensorflow_intra_op_parallelism=1"],
             "--tensorflow_session_config_file excludes",
         ),
+        (["--model_base_path=/", "--enable_profiler"], "leave the flag out"),
     ],
 )
 def test_wrong_flags_end_with_one_line(args, message):

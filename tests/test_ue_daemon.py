@@ -159,8 +159,9 @@ def test_directory_source_gives_the_newest(tmp_path):
     with pytest.raises(ValueError, match="3.npy is no .npy of one CSI"):
         source.read()
     assert source.read() is None
-    with pytest.raises(ValueError, match="no uplink maps"):
-        open_source(tmp_path, uplink=True)
+    for option in ("uplink", "repeat"):
+        with pytest.raises(ValueError, match=f"a directory has .*{option}"):
+            open_source(tmp_path, **{option: True})
 
 
 def test_bad_csi_is_counted(clock, export, tmp_path):

@@ -49,11 +49,21 @@ def operations(content: bytes) -> dict[str, list[tuple[str, set, set]]]:
 def not_int8(content: bytes) -> dict[str, list[str]]:
     """Names of the operations with a float or 16-bit tensor, by signature."""
     return {
-        signature: sorted(
-            {name for name, inputs, outputs in rows if (inputs | outputs) - _INT8}
-        )
+        signature: sorted({name for name, *ends in rows if not _is_int8(*ends)})
         for signature, rows in operations(content).items()
     }
+
+
+def num_int8(content: bytes) -> dict[str, int]:
+    """Number of the other operations, by signature."""
+    return {
+        signature: sum(_is_int8(*ends) for _, *ends in rows)
+        for signature, rows in operations(content).items()
+    }
+
+
+def _is_int8(inputs: set, outputs: set) -> bool:
+    return inputs | outputs <= _INT8
 
 
 def outside_xnnpack(content: bytes) -> list[str]:
@@ -115,6 +125,7 @@ def row(path: Path, model: CsiAutoencoder, test: data.Split) -> dict:
         "kib_gzip": len(gzip.compress(content)) / 1024,
         "latency_ms": latency_ms(encoder, test.h_seen),
         "not_int8": not_int8(content),
+        "num_int8": num_int8(content),
         "outside_xnnpack": outside_xnnpack(content),
     }
 
@@ -155,7 +166,7 @@ def text(table: dict) -> str:
     for name, entry in table["rows"].items():
         delta = "-" if entry["delta_db"] is None else f"{entry['delta_db']:.3f}"
         floats = ", ".join(entry["not_int8"]["encode"]) or "none"
-        if name in ("fp32", "fp16", "pruned", "clustered"):
+        if not entry["num_int8"]["encode"]:
             floats = "all"
         outside = ", ".join(entry["outside_xnnpack"]) or "none"
         lines.append(

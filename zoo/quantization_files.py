@@ -20,6 +20,7 @@ from zoo.precisions import PRECISIONS, EncoderOptions, Precision
 from zoo.quantization_graft import append_tail
 from zoo.quantization_mixed import accurate_encoder
 from zoo.run_directory import RunDirectory, load_weights
+from zoo.tflite_slim import slim
 
 HELD_OUT = 500  # validation CSI that what int8 costs is measured on
 SIMULATED = 16  # calibration samples whose codewords are checked
@@ -69,7 +70,7 @@ def save_encoders(
             qat.fine_tune(encoder, model, *seen, options.qat)
         graph = EncoderGraph(model, codec, encoder)
         content = convert(graph, directory, precision, h)
-        (directory / precision.file).write_bytes(content)
+        (directory / precision.file).write_bytes(slim(content))
         if encoder:
             simulated[precision.file] = encoder(h[:SIMULATED]).numpy()
     return h, simulated

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import copy
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
-TFLITE = b"TFL3"  # file identifier
+from zoo.tflite_slim import pack
 
 
 def append_tail(encoder: bytes, tail: bytes) -> bytes:
@@ -44,9 +43,7 @@ def append_tail(encoder: bytes, tail: bytes) -> bytes:
     signature.outputs = [copy.deepcopy(target)]
     signature.outputs[0].tensorIndex += first
     model.signatureDefs.append(signature)
-    builder = flatbuffers.Builder(len(encoder))
-    builder.Finish(model.Pack(builder), TFLITE)
-    return bytes(builder.Output())
+    return pack(model)
 
 
 def _append_graph(model, other, graph, appended) -> None:

@@ -1,0 +1,137 @@
+"""Slimmed encoder files: the same bits, the same parts, fewer bytes."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from zoo.codec_graph import EncoderGraph
+from zoo.config import ExperimentConfig
+from zoo.precisions import PRECISIONS
+from zoo.quantization import QuantizedEncoder
+from zoo.quantization_files import convert
+from zoo.run_directory import build_autoencoder
+from zoo.tflite_slim import ALIGNMENT, slim
+
+pytestmark = pytest.mark.tflite
+SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in ("dynamic", "int16x8")]
+SIGNATURES = {"encode": "codeword", "encode_bits": "packed"}
+
+
+def sparse_csi(shape, count: int = 6) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    h = rng.standard_normal((count, *shape)) * (rng.random((count, *shape)) < 0.1)
+    return (0.5 * h / np.abs(h).max()).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """Function that gives a network's file as the converter writes it."""
+    scratch = tmp_path_factory.mktemp("convert")
+
+    @functools.cache
+    def make(precision: str, name="crnet", shape=(16, 16, 2), m=16) -> bytes:
+        settings = ExperimentConfig(
+            model=name, codeword_dim=m, quantizer="uniform", bits=6
+        )
+        model, h = build_autoencoder(settings, shape), sparse_csi(shape)
+        codec = {"csi_shape": list(shape), "codeword_dim": m, "sections": [[m, 6]]}
+        chosen, encoder = PRECISIONS[precision], None
+        if chosen.fake_quantised:
+            encoder = QuantizedEncoder(model.encoder, h)
+        return convert(EncoderGraph(model, codec, encoder), scratch, chosen, h)
+
+    return make
+
+
+def parsed(content: bytes) -> schema.ModelT:
+    return schema.ModelT.InitFromPackedBuf(content, 0)
+
+
+def answers(interpreter: Interpreter, h: np.ndarray) -> dict[str, np.ndarray]:
+    found = {}
+    for signature, output in SIGNATURES.items():
+        run = interpreter.get_signature_runner(signature)
+        found[signature] = np.stack([run(h=x[None])[output] for x in h])
+    return found
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8", *SLOWLY])
+def test_same_bits_in_a_smaller_file(converted, precision, tmp_path):
+    content = converted(precision)
+    small, h = slim(content), sparse_csi((16, 16, 2))
+    path = tmp_path / "slim.tflite"
+    path.write_bytes(small)
+    before = Interpreter(model_content=content, num_threads=1)
+    after = Interpreter(str(path), num_threads=1)
+    assert after.get_signature_list() == before.get_signature_list()
+    expected, got = answers(before, h), answers(after, h)
+    for signature in SIGNATURES:
+        assert expected[signature].std() > 0
+        np.testing.assert_array_equal(got[signature], expected[signature])
+    # Some kilobytes of each signature's names, tables and empty buffers are gone.
+    assert len(small) < len(content) - 5000
+    assert slim(small) == small
+
+
+def described(model: schema.ModelT) -> list:
+    """Operations and tensors of all graphs, without names and places in the file."""
+    graphs = []
+    for graph in model.subgraphs:
+        tensors = []
+        for tensor in graph.tensors:
+            grid, data = tensor.quantization, model.buffers[tensor.buffer].data
+            numbers = [tensor.shape, data]
+            if grid:
+                numbers += [grid.scale, grid.zeroPoint]
+            arrays = [None if x is None else x.tolist() for x in numbers]
+            tensors.append((tensor.type, grid and grid.quantizedDimension, arrays))
+        operators = []
+        for op in graph.operators:
+            code = model.operatorCodes[op.opcodeIndex]
+            options = {
+                key: np.array(value).tolist()
+                for key, value in vars(op.builtinOptions or object).items()
+                if not key.startswith("_")
+            }
+            ends = op.inputs.tolist(), op.outputs.tolist()
+            operators.append((code.builtinCode, code.version, *ends, str(options)))
+        ends = graph.inputs.tolist(), graph.outputs.tolist()
+        graphs.append((tensors, operators, ends))
+    return graphs
+
+
+def test_every_part_is_kept(converted):
+    content = converted("int8")
+    before, after = parsed(content), parsed(slim(content))
+    assert described(after) == described(before)
+    assert len(after.buffers) < len(before.buffers)
+    names = {t.name for graph in after.subgraphs for t in graph.tensors}
+    assert names == {b"", b"h", b"codeword", b"packed"}
+    assert not after.metadata and len({t.name for t in before.subgraphs[0].tensors}) > 9
+
+
+def test_weights_are_aligned(converted):
+    """As the schema demands and the generated `Pack` does not see to."""
+    content = slim(converted("int8"))
+    model = schema.Model.GetRootAs(content, 0)
+    starts = [
+        buffer._tab.Vector(buffer._tab.Offset(4))
+        for buffer in map(model.Buffers, range(model.BuffersLength()))
+        if buffer.DataLength()
+    ]
+    assert len(starts) > 9 and all(start % ALIGNMENT == 0 for start in starts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["crnet", "acrnet", "clnet"])
+def test_int8_is_at_most_27_percent_of_float32(converted, name):
+    size = {
+        precision: len(slim(converted(precision, name, (32, 32, 2), 128)))
+        for precision in ("fp32", "int8")
+    }
+    assert size["int8"] <= 0.27 * size["fp32"]
