@@ -1,4 +1,4 @@
-"""PyTorch reference networks for the training-speed benchmark.
+"""PyTorch reference networks for the benchmarks of training (speed and curve).
 
 Written from the papers' layer lists, parameter counts equal to the published ones.
 Every network maps `[batch, 2, 32, 32]` (re/im, angle, delay) in [0, 1] to the same

@@ -14,8 +14,8 @@ from zoo.baselines import sparse
 from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.iteration import Stop
 from zoo.baselines.sensing import measurement_matrix
-from zoo.experiments import cost2100, dualnet, lora
-from zoo.experiments.pool import PendingRow, Pool
+from zoo.experiments import drawings, dualnet, lora
+from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import Runner, settings_of
 from zoo.experiments.target import Entry, Lab, decibel, judge
 
@@ -36,16 +36,6 @@ def lab(data_dir, tmp_path_factory) -> Lab:
     return Lab(Runner(directory, ROOT / lora.FLAGFILES["fast"], extra), "fast", seeds=1)
 
 
-def test_every_target_has_a_title_and_claims_of_its_series():
-    assert {f"lora.table{i}" for i in range(1, 6)} <= set(reproduce.TARGETS)
-    assert {f"lora.figure{i}" for i in range(6, 12)} <= set(reproduce.TARGETS)
-    assert {f"crnet.table{i}" for i in range(1, 5)} <= set(reproduce.TARGETS)
-    assert {f"clnet.table{i}" for i in range(1, 4)} <= set(reproduce.TARGETS)
-    for target in reproduce.TARGETS.values():
-        assert target.title and target.unit and target.make.__call__
-        assert all(len(claim) == 3 for claim in target.claims)
-
-
 def test_runs_are_named_by_what_they_are(lab):
     first = lab.runner.settings("a", codeword_dim=32)
     assert lab.runner.settings("a", codeword_dim=32) == first
@@ -61,7 +51,9 @@ def test_table1_end_to_end(lab, monkeypatch):
     monkeypatch.chdir(ROOT)
     result = reproduce.make("lora.table1", lab)
     entries = result["entries"]
-    assert [e["series"] for e in entries] == ["mlp"] * 4 + ["cnn"] * 4
+    series = [e["series"] for e in entries]
+    assert series == ["mlp"] * 4 + ["cnn"] * 4 + ["klt"] * 4
+    assert entries[8]["ours"] == entries[3]["runs"][0]["nmse_pca_db"]
     assert entries[3]["paper"] == -29.21
     last = entries[3]
     for value, run in zip(last["ours_by_seed"], last["runs"], strict=True):
@@ -114,50 +106,6 @@ def test_parameters_of_table4(lab):
     assert "16,777,220" in reproduce.render(result)
 
 
-class Listed(Pool):
-    """Trains nothing: the rows that a target asks for."""
-
-    def row(self, name, make):
-        return PendingRow(name, dict)
-
-
-@pytest.mark.parametrize("budget", ["fast", "full"])
-def test_entries_of_the_cost2100_papers(budget, tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    flagfile = cost2100.FLAGFILES[budget]
-    lab = Lab(Runner(tmp_path, flagfile, pool=Listed()), budget, seeds=2)
-    papers, runs = {}, set()
-    for name, target in cost2100.TARGETS.items():
-        entries = list(target.make(lab))
-        series = {e.series for e in entries}
-        assert all({better, worse} <= series for _, better, worse in target.claims)
-        assert all(len(e.rows) == 2 for e in entries if name != "clnet.table3")
-        papers |= {(name, e.series, e.x): e.paper for e in entries}
-        runs |= {row.run for e in entries for row in e.rows}
-    assert papers["crnet.table1", "crnet cosine", "indoor 1/4"] == -26.99
-    assert papers["crnet.table1", "crnet const", "indoor 1/64"] == -6.14
-    assert papers["crnet.table3", "0.3", "indoor"] == -26.99
-    assert papers["crnet.table4", "7x7", "indoor"] == -26.31
-    assert papers["clnet.table1", "crnet", "indoor 1/16"] == -10.52
-    assert papers["clnet.table2", "cbam", "1/64"] == -6.086
-    assert papers["clnet.table2", "crnet", "1/64"] == -6.023
-    if budget == "full":
-        assert papers["crnet.table2", "const", 2500] == -22.94
-        assert papers["clnet.table1", "clnet", "outdoor 1/4"] == -12.88
-    settings = {path.stem: path.read_text() for path in tmp_path.glob("*.cfg")}
-    assert settings.keys() == runs
-    constant = [text for name, text in settings.items() if "const" in name]
-    assert constant and all("--schedule=constant\n" in x for x in constant)
-
-
-def test_parameters_of_clnet_table3(lab):
-    result = reproduce.make("clnet.table3", lab)
-    for e in result["entries"]:
-        assert e["ours"] == pytest.approx(e["paper"], abs=500)
-        if e["x"].startswith("1/64"):
-            assert e["ours"] == e["paper"]
-
-
 def test_claims_are_judged_by_mean_and_spread():
     def entries(better, worse):
         return [
@@ -189,9 +137,7 @@ def test_figure_is_drawn(tmp_path, lab):
         "title": "t", "unit": "NMSE [dB]", "x": "ratio",
         "entries": [Entry("a", "1/4", [row({"nmse_db": -3.0})]).finished()],
     }  # fmt: skip
-    from zoo import plots
-
-    plots.save_curves(result, tmp_path / "x.png")
+    drawings.curves(lab, result, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -74,6 +74,8 @@ def save_training_curve(records: list[dict], target, reference_db=None) -> None:
 def save_curves(result: dict, target) -> None:
     """Curves of a reproduced figure, one per series, with the spread over seeds.
 
+    The linear KLT is dashed.
+
     Args:
         result: see `zoo.reproduce.make`.
         target: path or binary file for the PNG.
@@ -82,7 +84,9 @@ def save_curves(result: dict, target) -> None:
     for series in dict.fromkeys(e["series"] for e in result["entries"]):
         own = [e for e in result["entries"] if e["series"] == series]
         x = [str(e["x"]) for e in own]
-        (line,) = axis.plot(x, [e["ours"] for e in own], marker="o", label=series)
+        style = {"color": "grey", "linestyle": "--"} if series == "klt" else {}
+        ours = [e["ours"] for e in own]
+        (line,) = axis.plot(x, ours, marker="o", label=series, **style)
         for place, e in zip(x, own, strict=True):
             seeds = e["ours_by_seed"]
             axis.plot([place] * len(seeds), seeds, "_", color=line.get_color())

@@ -4,10 +4,11 @@
     python -m zoo.reproduce lora.figure6 --seeds=3 --processes=2 --json=FILE
 
 Every training that the target needs is made in --directory unless it is there already,
-so a command that was killed goes on where it was; with --processes several at a time,
-their output in --directory. `full` has the paper's sizes and
-epochs, `fast` is for minutes to hours on two CPU cores. The table shows the published
-value, where the paper prints one, beside ours, and what becomes of the paper's claims.
+for this target or another, so a command that was killed goes on where it was; with
+--processes several at a time, their output in --directory. `full` has the paper's sizes
+and epochs, `fast` is for minutes to hours on two CPU cores. The table shows the
+published value, where the paper prints one, beside ours, and what becomes of the
+paper's claims. Targets that begin with zoo are no paper's.
 """
 
 from __future__ import annotations
@@ -17,20 +18,35 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, plots
-from zoo.experiments import cost2100, dualnet, lora
+from zoo import files
+from zoo.experiments import (
+    bits,
+    cllwcsinet,
+    clnet,
+    cost2100,
+    crnet,
+    dualnet,
+    generalisation,
+    lora,
+)
 from zoo.experiments.pool import Pool
 from zoo.experiments.runner import Runner
 from zoo.experiments.target import Entry, Lab, Target, judge
 
 TARGETS: dict[str, Target] = {
-    **cost2100.TARGETS,
+    **crnet.TARGETS,
+    **clnet.TARGETS,
+    **cllwcsinet.TARGETS,
     **lora.TARGETS,
     **dualnet.TARGETS,
+    **generalisation.TARGETS,
+    **bits.TARGETS,
 }
 FLAGFILES = {
     "crnet": cost2100.FLAGFILES,
     "clnet": cost2100.FLAGFILES,
+    "cllwcsinet": cost2100.FLAGFILES,
+    "zoo": cost2100.FLAGFILES,
     "lora": lora.FLAGFILES,
     "dualnet": dualnet.FLAGFILES,
 }
@@ -69,13 +85,16 @@ def finish(name: str, lab: Lab, pending: list[Entry]) -> dict:
 def render(result: dict) -> str:
     """The result as text: a line per value, then the claims."""
     lines = [f"{result['title']}, {result['unit']} ({result['budget']})"]
-    lines.append(f"{'':<20}{result['x']:>16}{'paper':>14}{'ours':>14}{'seeds':>7}")
+    width = 1 + max(19, *(len(e["series"]) for e in result["entries"]))
+    header = f"{result['x']:>16}{'paper':>14}{'ours':>14}{'seeds':>7}"
+    lines.append(" " * width + header)
     for e in result["entries"]:
         form = ",.0f" if isinstance(e["paper"], int) else ".2f"
         paper = "" if e["paper"] is None else f"{e['paper']:{form}}"
         ours = f"{e['ours']:{form}}"
         count = len(e["ours_by_seed"])
-        lines.append(f"{e['series']:<20}{e['x']:>16}{paper:>14}{ours:>14}{count:>7}")
+        values = f"{e['x']:>16}{paper:>14}{ours:>14}{count:>7}"
+        lines.append(f"{e['series']:<{width}}{values}")
     for verdict in result["claims"]:
         lines.append(
             f"{verdict['claim']}: {verdict['verdict']} {verdict['difference']}"
@@ -96,13 +115,14 @@ def lab_from_flags(name: str, values: flags.FlagValues, pool: Pool) -> Lab:
     return Lab(runner, values.budget, values.seeds)
 
 
-def write(name: str, result: dict, path: Path) -> None:
+def write(name: str, lab: Lab, result: dict, path: Path) -> None:
     """Print a result, write it as JSON, and draw it where the paper does."""
     print(f"\n{render(result)}")
     files.write_json(path, result)
-    if TARGETS[name].figure:
+    draw = TARGETS[name].figure
+    if draw:
         with files.atomic_path(path.with_suffix(".png")) as image:
-            plots.save_curves(result, image)
+            draw(lab, result, image)
     print(f"result: {path}")
 
 
@@ -111,7 +131,7 @@ def main(argv: list[str]) -> None:
     values, names = flags.FLAGS, argv[1:]
     if values.list:
         for name, target in TARGETS.items():
-            print(f"{name:<16} {target.title}")
+            print(f"{name:<20} {target.title}")
         return
     if not names or (values.json and len(names) > 1):
         raise ValueError(
@@ -124,7 +144,7 @@ def main(argv: list[str]) -> None:
     for name, lab in labs.items():
         default = lab.runner.directory / f"{name}_{lab.budget}.json"
         result = finish(name, lab, pending[name])
-        write(name, result, Path(values.json or default))
+        write(name, lab, result, Path(values.json or default))
 
 
 if __name__ == "__main__":

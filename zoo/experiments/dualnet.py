@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import evaluate
+from zoo.experiments.drawings import curves
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.target import Entry, Lab, Target, run_of
 
@@ -35,6 +36,10 @@ def _data_set(lab: Lab, scenario: str) -> str:
 
 def _scenarios(lab: Lab) -> tuple[str, ...]:
     return lab.of(("indoor",), tuple(DATA))
+
+
+def _ratios(lab: Lab) -> tuple[int, ...]:
+    return lab.of((8,), tuple(SIGN_SHARE))
 
 
 def first_stage(lab: Lab, scenario: str, core: str = "circular") -> list[PendingRow]:
@@ -61,18 +66,13 @@ def second_stage(lab: Lab, name: str, scenario: str, core="circular", **own) -> 
     stage = {"train_part": "phase", "model": "dualnet_mp", "model_args": {}, **own}
     stage["model_args"] = json.dumps({"core": core, **stage["model_args"]})
     stage["quantizer_args"] = json.dumps(stage["quantizer_args"])
-    return [
-        lab.runner.row(
-            f"{name}_{core}_{scenario}_s{seed}",
-            dataset=_data_set(lab, scenario),
-            weights=str(run_of(lab, row).path),
-            normaliser="none",
-            seed=seed,
-            after=row,
-            **stage,
-        )
-        for seed, row in enumerate(first_stage(lab, scenario, core))
-    ]
+    return lab.continued(
+        f"{name}_{core}_{scenario}",
+        first_stage(lab, scenario, core),
+        dataset=_data_set(lab, scenario),
+        normaliser="none",
+        **stage,
+    )
 
 
 def with_signs(lab: Lab, scenario, ratio: int, core="circular", bits=8, **own) -> list:
@@ -124,7 +124,7 @@ def of_a_loss(lab: Lab, loss: str, scenario: str, ratio: int) -> list[PendingRow
 def figure3(lab: Lab) -> Iterator[Entry]:
     """NMSE of the losses over the bits of a phase entry."""
     for scenario in _scenarios(lab):
-        for ratio in SIGN_SHARE:
+        for ratio in _ratios(lab):
             for loss in LOSSES:
                 rows = of_a_loss(lab, loss, scenario, ratio)
                 yield Entry(loss, f"{scenario} 1/{ratio}", rows, value=NMSE)
@@ -133,7 +133,7 @@ def figure3(lab: Lab) -> Iterator[Entry]:
 def figure4(lab: Lab) -> Iterator[Entry]:
     """NMSE of cores and quantisers; BLQ has as many bits in entries of one bit."""
     for scenario in _scenarios(lab):
-        for ratio in SIGN_SHARE:
+        for ratio in _ratios(lab):
             x = f"{scenario} 1/{ratio}"
             for core in CORES:
                 rows = with_signs(lab, scenario, ratio, core)
@@ -145,7 +145,7 @@ def figure4(lab: Lab) -> Iterator[Entry]:
 def unsent(lab: Lab) -> Iterator[Entry]:
     """NMSE by what stands for a sign that is not sent."""
     for value, own in (("0", {}), ("1", {"unsent": 1.0})):
-        for ratio in SIGN_SHARE:
+        for ratio in _ratios(lab):
             rows = with_signs(lab, "indoor", ratio, **own)
             yield Entry(value, f"1/{ratio}", rows, value=NMSE)
 
@@ -166,11 +166,11 @@ def _shuffled(lab: Lab, row: PendingRow) -> dict:
 TEXT = "NMSE over subcarriers [dB]"
 TARGETS = {
     "dualnet.figure3": Target(
-        "Losses", TEXT, "scenario, ratio", figure3, True,
+        "Losses", TEXT, "scenario, ratio", figure3, curves,
         tuple((f"SMAPE better than {x}", "smape", x) for x in LOSSES[:-1]),
     ),
     "dualnet.figure4": Target(
-        "Cores and quantisers", TEXT, "scenario, ratio", figure4, True,
+        "Cores and quantisers", TEXT, "scenario, ratio", figure4, curves,
         (
             ("circular better than zero", "circular ssq", "zero ssq"),
             ("convolutions better than FC layers", "zero ssq", "dnn ssq"),

@@ -22,13 +22,27 @@ WARM_UP, STEPS = 3, 10
 @functools.cache
 def per_block_db(run: RunDirectory) -> list[float]:
     """NMSE [dB] on the test split of the estimate after each block of a decoder."""
-    test = data.load_split(run.config(), "test")
+    h, *estimates = per_block(run)
+    return [metrics.nmse_db(h, h_hat) for h_hat in estimates]
+
+
+def per_block(run: RunDirectory, num_test: int = 0) -> list[np.ndarray]:
+    """Test CSI, and its estimate after each block of a decoder.
+
+    Args:
+        run: of an unfolded network.
+        num_test: the first test CSI only; 0: all of the run's.
+
+    Returns:
+        Zero-centred truth and estimates, `[n, N_t, N_a, 2]` float32.
+    """
+    test = data.load_split(run.config(), "test", num_test)
     model = run.load(test.csi.shape[1:])
     blocks = [x.output for x in model.decoder.layers if isinstance(x, Block)]
     between = Model(model.decoder.input, blocks)
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
     estimates = between.predict(codeword, batch_size=BATCH, verbose=0)
-    return [metrics.nmse_db(test.h, x.reshape(test.h.shape)) for x in estimates]
+    return [test.h, *(x.reshape(test.h.shape) for x in estimates)]
 
 
 def l1_norm(run: RunDirectory) -> float:

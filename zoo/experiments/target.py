@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,27 @@ class Lab:
         return [
             self.runner.row(f"{name}_s{seed}", seed=seed, **overrides)
             for seed in range(self.seeds)
+        ]
+
+    def continued(
+        self, name: str, rows: list[PendingRow], **overrides
+    ) -> list[PendingRow]:
+        """Results rows of a run that goes on from the weights of another one's seeds.
+
+        Args:
+            name: of the run.
+            rows: of the other.
+            **overrides: flags of the further training.
+        """
+        return [
+            self.runner.row(
+                f"{name}_s{seed}",
+                after=row,
+                weights=str(run_of(self, row).path),
+                seed=seed,
+                **overrides,
+            )
+            for seed, row in enumerate(rows)
         ]
 
 
@@ -98,6 +120,11 @@ class Entry(NamedTuple):
         }
 
 
+def klt(x: object, rows: list[PendingRow]) -> Entry:
+    """The linear KLT's NMSE at the codeword length of some rows."""
+    return Entry("klt", x, rows, value="nmse_pca_db")
+
+
 class Target(NamedTuple):
     """A table or figure.
 
@@ -106,7 +133,8 @@ class Target(NamedTuple):
         unit: of ours and of the paper's values.
         x: what the other axis is.
         make: the entries of a lab.
-        figure: whether it is drawn as curves.
+        figure: draws the result into an image file (`zoo.experiments.drawings`); None:
+            it is a table.
         claims: (text, series that is better, series that is worse): smaller is better.
     """
 
@@ -114,7 +142,7 @@ class Target(NamedTuple):
     unit: str
     x: str
     make: Callable[[Lab], Iterator[Entry]]
-    figure: bool = False
+    figure: Callable[[Lab, dict, Path], None] | None = None
     claims: tuple[tuple[str, str, str], ...] = ()
 
 

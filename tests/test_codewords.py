@@ -1,0 +1,99 @@
+"""What the experiments measure on a trained run: noise, bits, other channels, int8."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from zoo import evaluate, metrics, train
+from zoo.experiments import codewords, drawings, dynamic_int8
+from zoo.run_directory import RunDirectory
+
+PLAIN = {"quantizer": "none", "bits": 0, "epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def run(tiny_config, tmp_path_factory) -> RunDirectory:
+    """An unquantised tiny ACRNet."""
+    directory = tmp_path_factory.mktemp("runs") / "acrnet"
+    return train.train(tiny_config(directory, model="acrnet", **PLAIN))
+
+
+@pytest.fixture(scope="module")
+def row(run) -> dict:
+    """Its evaluation with 5 dB on the codeword."""
+    return evaluate.evaluate(run, feedback_snr_db=5.0)[0]
+
+
+def test_noise_is_that_of_the_evaluation(run, row):
+    noisy = codewords.noisy_db(run, 5.0)
+    assert noisy == pytest.approx(row["nmse_db"], abs=1e-4)
+    exact = codewords.cross_db(run, "")
+    assert codewords.noisy_db(run, math.inf) == pytest.approx(exact, abs=1e-6)
+    assert codewords.noisy_db(run, -5.0) > codewords.noisy_db(run, 40.0)
+
+
+def test_more_bits_lose_less(run):
+    values = [codewords.quantised_db(run, bits) for bits in (1, 4, 12)]
+    exact = codewords.cross_db(run, "")
+    errors = [abs(value - exact) for value in values]
+    assert errors[0] > errors[1] > errors[2] and errors[2] < 0.01
+
+
+def test_klt_with_and_without_noise(run, row):
+    assert codewords.klt_noisy_db(run, math.inf) == pytest.approx(
+        row["nmse_pca_db"], abs=1e-3
+    )
+    own = run.config().dataset
+    assert codewords.klt_cross_db(run, own) == pytest.approx(
+        row["nmse_pca_db"], abs=1e-3
+    )
+    loud = codewords.klt_noisy_db(run, -5.0)  # noise adds 10^0.5 of what is sent
+    assert 3 < loud < 6
+
+
+def test_other_channels_are_scaled_alike(run, data_dir):
+    other = "cost2100_sim/outdoor_tiny"
+    assert codewords.zero_db(run, other) == 0
+    own, there = (codewords.tested(run, x).test.h for x in ("", other))
+    assert own.shape == there.shape and not np.array_equal(own, there)
+    for h in (own, there):  # less where the largest entry would leave [0, 1]
+        energy = np.square(h).sum(axis=(1, 2, 3))
+        assert energy.max() == pytest.approx(0.81, abs=1e-4)
+        assert np.median(energy) == pytest.approx(0.81, abs=1e-4)
+    assert codewords.cross_db(run, other) != codewords.cross_db(run, "")
+
+
+def test_dynamic_int8_of_a_layer():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20, 300)).astype(np.float32)
+    x[1] *= 100  # a range of its own
+    kernel = rng.standard_normal((300, 8)).astype(np.float32)
+    bias = rng.standard_normal(8).astype(np.float32)
+    exact = x @ kernel + bias
+    error = np.abs(dynamic_int8.linear(x, kernel, bias) - exact)
+    size = np.abs(exact).max(axis=1, keepdims=True)
+    assert 0 < error.max() and (error / size).max() < 0.03
+    whole = np.array([[127.0, -128.0, 3.0]], np.float32)  # on the grid
+    eye = 127 * np.eye(3, dtype=np.float32)
+    assert dynamic_int8.linear(whole, eye, np.zeros(3)) == pytest.approx(127 * whole)
+
+
+def test_dynamic_int8_of_a_network(run):
+    exact = codewords.cross_db(run, "")
+    assert 0 < abs(dynamic_int8.nmse_db(run) - exact) < 0.5
+
+
+def test_points_and_pictures_are_drawn(tmp_path):
+    entries = [{"series": "a", "x": 3, "ours": -1.0}]
+    result = {"title": "t", "unit": "NMSE [dB]", "x": "MACs", "entries": entries}
+    drawings.points(SimpleNamespace(), result, tmp_path / "points.png")
+    h = np.ones((32, 32, 2), np.float32)
+    cells = [[("true", h), ("recovered", h / 2)], [("alone", h)]]
+    drawings.pictures(cells, tmp_path / "pictures.png")
+    for path in tmp_path.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert metrics.nmse_db(h[None], h[None] / 2) == pytest.approx(-6.02, abs=0.01)

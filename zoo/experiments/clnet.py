@@ -1,0 +1,101 @@
+"""Tables of the CLNet paper (IEEE WCL 10(10), 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zoo.experiments.cost2100 import NMSE, counts, published, ratios, rows_of
+from zoo.experiments.crnet import compared
+from zoo.experiments.target import Entry, Lab, Target, klt
+from zoo.models.spec import RATIOS
+
+# The CRNet that the CLNet paper trained itself, for 1,000 epochs.
+CRNET_1000 = {
+    "indoor": (-24.10, -15.04, -10.52, -8.90, -6.23),
+    "outdoor": (-12.57, -7.94, -5.36, -3.16, -2.19),
+}
+# Its CRNet in Table II, for 500 epochs, indoor.
+CRNET_500 = (-21.702, -13.037, -10.212, -8.443, -6.023)
+# CLNet itself in Table II, for 500 epochs.
+CLNET_500 = (-28.984, -15.487, -11.217, -8.885, -6.297)
+PARAMETERS = {
+    ("clnet", "1/4"): (1_049_000, 1_052_000),
+    ("crnet", "1/4"): (1_049_000, 1_053_000),
+    ("clnet", "1/64"): (65_954, 69_210),
+    ("crnet", "1/64"): (65_720, 70_386),
+}
+# "FLOPs" of UE and BS: MACs, of CLNet with the inputs of its global pool.
+FLOPS = {
+    ("clnet", "1/4"): (1_340_000, 2_710_000),
+    ("crnet", "1/4"): (1_200_000, 3_920_000),
+    ("clnet", "1/64"): (360_000, 1_730_000),
+    ("crnet", "1/64"): (220_000, 2_940_000),
+}
+
+
+def table1(lab: Lab) -> Iterator[Entry]:
+    """NMSE of CLNet and the networks it is compared with."""
+    names = lab.of(
+        ("csinet", "crnet", "clnet"),
+        ("csinet", "attention_csinet", "csinet_plus", "crnet", "clnet"),
+    )
+    return compared(lab, {n: (n, "") for n in names}, {"crnet": CRNET_1000})
+
+
+def table2(lab: Lab) -> Iterator[Entry]:
+    """NMSE of CLNet's parts, indoor; the full network's row is of 500 epochs."""
+    for ratio in ratios(lab):
+        short = lab.of({}, {"epochs": 500})
+        place = list(RATIOS).index(ratio)
+        rows = rows_of(lab, "crnet", "", ratio, "indoor", **short)
+        yield Entry("crnet", ratio, rows, CRNET_500[place])
+        yield klt(ratio, rows)
+        for variant in ("1x1", "se", "cbam"):
+            rows = rows_of(lab, "clnet", variant, ratio, "indoor")
+            yield Entry(
+                variant, ratio, rows, published("clnet", variant, ratio, "indoor")
+            )
+        rows = rows_of(lab, "clnet", "", ratio, "indoor", **short)
+        yield Entry("clnet", ratio, rows, CLNET_500[place])
+
+
+def table3(lab: Lab) -> Iterator[Entry]:
+    """Parameters without batch norm, and operations; the same at every budget."""
+    del lab
+    for (model, ratio), printed in PARAMETERS.items():
+        found = counts(model, ratio)
+        for side, value in zip(("ue", "bs"), printed, strict=True):
+            ours = found[f"{side}_params_without_bn"]
+            yield Entry(model, f"{ratio} {side}", [], value, [ours])
+        printed = FLOPS[model, ratio]
+        for side, value in zip(("ue", "bs"), printed, strict=True):
+            ours = found[f"{side}_clnet_paper"]
+            yield Entry(f"{model} flops", f"{ratio} {side}", [], value, [ours])
+        ours = found["total_clnet_paper"]
+        yield Entry(f"{model} flops in all", ratio, [], None, [ours])
+
+
+TARGETS = {
+    "clnet.table1": Target(
+        "CLNet and others over the ratio", NMSE, "scenario, ratio", table1,
+        claims=(("CLNet better than CRNet", "clnet", "crnet"),),
+    ),
+    "clnet.table2": Target(
+        "Parts of CLNet, indoor", NMSE, "ratio", table2,
+        claims=(
+            ("the forged complex input alone is better than CRNet", "1x1", "crnet"),
+            ("SE helps", "se", "1x1"),
+            ("spatial attention helps", "cbam", "1x1"),
+            ("both together are best", "clnet", "cbam"),
+        ),
+    ),
+    "clnet.table3": Target(
+        "Parameters and operations", "parameters, flops", "ratio, side", table3,
+        claims=(
+            (
+                "CLNet takes fewer operations than CRNet",
+                "clnet flops in all", "crnet flops in all",
+            ),
+        ),
+    ),
+}  # fmt: skip

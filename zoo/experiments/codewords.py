@@ -1,0 +1,121 @@
+"""What a trained run makes of other codewords, or channels, than in its evaluation.
+
+Nothing is trained: noise or bits of a codeword, and the channels it is made of, change
+on the test split alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo import data, evaluate, feedback, metrics, pca
+from zoo.codeword_path import make_quantizer
+from zoo.config import ExperimentConfig
+from zoo.models.autoencoder import CsiAutoencoder
+from zoo.run_directory import RunDirectory
+from zoo.train import QUANTIZER_EXAMPLES
+
+KEPT = 8  # runs, or data sets, in memory
+GRID = {"per_entry": True}  # each codeword entry has its own range
+
+
+class Tested(NamedTuple):
+    """A run and a test split.
+
+    Attributes:
+        model: network with its best weights.
+        test: the split.
+        codeword: of the split, `[n, M]`.
+    """
+
+    model: CsiAutoencoder
+    test: data.Split
+    codeword: np.ndarray
+
+    def nmse_db(self, codeword: np.ndarray) -> float:
+        """NMSE [dB] of what the decoder makes of received codewords `[n, M]`."""
+        return metrics.nmse_db(self.test.h, evaluate.decode(self.model, codeword))
+
+
+def on(settings: ExperimentConfig, dataset: str = "") -> ExperimentConfig:
+    """Configuration with another data set; '' keeps its own."""
+    return dataclasses.replace(settings, dataset=dataset or settings.dataset)
+
+
+@functools.lru_cache(KEPT)
+def tested(run: RunDirectory, dataset: str = "") -> Tested:
+    """A run on the test split of its data set or another, scaled as its own is."""
+    test = data.load_split(on(run.config(), dataset), "test")
+    model = run.load(test.csi.shape[1:])
+    codeword = model.encoder.predict(test.csi, batch_size=evaluate.BATCH, verbose=0)
+    return Tested(model, test, codeword)
+
+
+@functools.cache
+def noisy_db(run: RunDirectory, snr_db: float) -> float:
+    """NMSE [dB] with noise of an SNR on the codeword, the only one at the decoder."""
+    found = tested(run)
+    return found.nmse_db(
+        feedback.received(found.codeword, snr_db, run.config().seed, "test")
+    )
+
+
+def cross_db(run: RunDirectory, dataset: str) -> float:
+    """NMSE [dB] on the test split of other channels than those of the training."""
+    found = tested(run, dataset)
+    return found.nmse_db(found.codeword)
+
+
+def zero_db(run: RunDirectory, dataset: str = "") -> float:
+    """NMSE [dB] of the estimate 0, which takes no feedback."""
+    h = data.load_split(on(run.config(), dataset), "test").h
+    return metrics.nmse_db(h, np.zeros_like(h))
+
+
+@functools.lru_cache(KEPT)
+def _fitted(run: RunDirectory):
+    """First training codewords, for a quantiser's grid, and the run's test."""
+    csi = data.training_examples(run.config(), QUANTIZER_EXAMPLES)
+    found = tested(run)
+    given = found.model.encoder.predict(csi, batch_size=evaluate.BATCH, verbose=0)
+    return given, found
+
+
+def quantised_db(run: RunDirectory, bits: int) -> float:
+    """NMSE [dB] with B bits per codeword entry of a run trained without quantiser.
+
+    The grid is the one that `--quantizer=qat` starts with: even steps over each entry's
+    range in 2,000 training CSI.
+    """
+    given, found = _fitted(run)
+    quantizer = make_quantizer("qat", bits, GRID)
+    quantizer.build(given.shape)
+    quantizer.fit(given)
+    return found.nmse_db(evaluate.through_bits(found.codeword, quantizer)[0])
+
+
+@functools.lru_cache(KEPT)
+def _basis(settings: ExperimentConfig) -> np.ndarray:
+    """KLT of the stored training CSI of a configuration."""
+    return pca.fit(data.load_split(settings, "train").h, settings.codeword_dim)
+
+
+def klt_cross_db(run: RunDirectory, dataset: str) -> float:
+    """NMSE [dB] of the linear KLT of a run's training CSI on other channels."""
+    h = data.load_split(on(run.config(), dataset), "test").h
+    return metrics.nmse_db(h, pca.reconstruct(h, _basis(run.config())))
+
+
+def klt_noisy_db(run: RunDirectory, snr_db: float) -> float:
+    """NMSE [dB] of the linear KLT with noise of an SNR on its M real numbers."""
+    settings = run.config()
+    basis, h = _basis(settings), tested(run).test.h
+    x = metrics.to_complex(h).reshape(len(h), -1)
+    sent = (x @ basis.conj()).astype(np.complex64).view(np.float32)
+    arrived = feedback.received(sent, snr_db, settings.seed, "test")
+    x_hat = arrived.view(np.complex64) @ basis.T
+    return metrics.nmse_db(x, x_hat)

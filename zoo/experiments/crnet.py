@@ -1,0 +1,189 @@
+"""Tables and figures of the CRNet paper (IEEE ICC 2020).
+
+At `fast` Table II goes over 1 to 8 epochs instead of 100 to 5,000. Of Figs. 4 and 5 no
+more is known than that they compare CRNet with CsiNet: what they show here is chosen,
+and no published values go with them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo import evaluate, metrics
+from zoo.experiments import codewords
+from zoo.experiments.cost2100 import (
+    NMSE,
+    overrides,
+    published,
+    ratios,
+    rows_of,
+    scenarios,
+)
+from zoo.experiments.drawings import curves, pictures
+from zoo.experiments.target import Entry, Lab, Target, klt, run_of
+from zoo.models.spec import RATIOS
+from zoo.run_directory import RunDirectory
+
+EPOCHS = (100, 500, 1000, 2500, 5000)
+FAST_EPOCHS = (1, 2, 4, 8)
+SCHEDULES = {
+    "cosine": (-21.33, -23.76, -25.17, -26.99, -27.31),
+    "const": (-18.94, -17.55, -21.17, -22.94, -21.89),
+}
+SLOPES = ("0.01", "0.05", "0.1", "0.3", "0.5")
+HEADS = ("blank", "3x3", "dual3x3", "5x5", "7x7")
+SYSTEMS = {
+    "csinet": ("csinet", ""),
+    "crnet const": ("crnet", "const"),
+    "crnet cosine": ("crnet", ""),
+}
+SHOWN_EPOCHS = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200, 500, 1000, 2500)  # Fig. 4
+SHOWN = "crnet cosine", "csinet"  # Fig. 5
+
+
+def compared(lab: Lab, systems: dict[str, tuple[str, str]], paper=None):
+    """Entries of several networks at all ratios and scenarios of a budget.
+
+    Args:
+        lab: where.
+        systems: name of the series to registry name and variant.
+        paper: published values by series, scenario and ratio where a paper prints
+            others than those of the registry.
+    """
+    for scenario in scenarios(lab):
+        for ratio in ratios(lab):
+            for series, (model, variant) in systems.items():
+                rows = rows_of(lab, model, variant, ratio, scenario)
+                value = published(model, variant, ratio, scenario)
+                if paper and series in paper:
+                    value = paper[series][scenario][list(RATIOS).index(ratio)]
+                yield Entry(series, f"{scenario} {ratio}", rows, value)
+            yield klt(f"{scenario} {ratio}", rows)
+
+
+def table1(lab: Lab) -> Iterator[Entry]:
+    """NMSE of CsiNet and of CRNet with both schedules."""
+    return compared(lab, SYSTEMS)
+
+
+def table2(lab: Lab) -> Iterator[Entry]:
+    """NMSE at 1/4, indoor, by schedule and number of epochs."""
+    for schedule, printed in SCHEDULES.items():
+        variant = "const" if schedule == "const" else ""
+        fast = [(epochs, None) for epochs in FAST_EPOCHS]
+        for epochs, value in lab.of(fast, list(zip(EPOCHS, printed, strict=True))):
+            rows = rows_of(lab, "crnet", variant, "1/4", "indoor", epochs=epochs)
+            yield Entry(schedule, epochs, rows, value)
+            if not variant:
+                yield klt(epochs, rows)
+
+
+def _variants(lab: Lab, variants: dict[str, str]) -> Iterator[Entry]:
+    for scenario in scenarios(lab):
+        for series, variant in variants.items():
+            rows = rows_of(lab, "crnet", variant, "1/4", scenario)
+            value = published("crnet", variant, "1/4", scenario)
+            yield Entry(series, scenario, rows, value)
+        yield klt(scenario, rows)
+
+
+def table3(lab: Lab) -> Iterator[Entry]:
+    """NMSE at 1/4 by the negative slope."""
+    slopes = {s: "" if s == "0.3" else f"slope{s}" for s in SLOPES}
+    return _variants(lab, slopes)
+
+
+def table4(lab: Lab) -> Iterator[Entry]:
+    """NMSE at 1/4 by the convolution at the decoder's head."""
+    return _variants(lab, {h: "" if h == "5x5" else h for h in HEADS})
+
+
+def figure4(lab: Lab) -> Iterator[Entry]:
+    """NMSE on the validation split over the epochs of a training, 1/4, indoor.
+
+    The paper's text gives no values; the runs are those of Table I.
+    """
+    for series, (model, variant) in SYSTEMS.items():
+        system = model, variant, "1/4", "indoor"
+        epochs = lab.runner.settings("", **overrides(lab, *system)).epochs
+        rows = rows_of(lab, *system)
+        for epoch in SHOWN_EPOCHS:
+            if epoch <= epochs:
+                after = functools.partial(_validation_db, lab, epoch)
+                yield Entry(series, epoch, rows, value=after)
+
+
+def _validation_db(lab: Lab, epoch: int, row) -> float:
+    records = {r["epoch"]: r for r in run_of(lab, row).read_metrics()}
+    return records[epoch]["val_nmse_db"]
+
+
+def figure5(lab: Lab) -> Iterator[Entry]:
+    """NMSE of the one drop whose recovered |H| the drawing shows, over the ratio.
+
+    The paper's text gives no values; the runs are those of Table I. The drop is the
+    first of the test split.
+    """
+    for ratio in ratios(lab):
+        for series in SHOWN:
+            rows = rows_of(lab, *SYSTEMS[series], ratio, "indoor")
+            yield Entry(series, ratio, rows, value=functools.partial(_first_db, lab))
+
+
+def _first(run: RunDirectory):
+    """First test CSI and what a run makes of it, zero-centred `[1, N_t, N_a, 2]`."""
+    found = codewords.tested(run)
+    return found.test.h[:1], evaluate.decode(found.model, found.codeword[:1])
+
+
+def _first_db(lab: Lab, row) -> float:
+    return metrics.nmse_db(*_first(run_of(lab, row)))
+
+
+def draw_figure5(lab: Lab, result: dict, image: Path) -> None:
+    """The true |H| beside those that a network recovers at each ratio, seed 0."""
+    cells = []
+    for series in SHOWN:
+        own = [e for e in result["entries"] if e["series"] == series]
+        runs = [RunDirectory(lab.runner.directory / e["runs"][0]["run"]) for e in own]
+        recovered = [
+            (f"{series}, {e['x']}", _first(run)[1][0])
+            for e, run in zip(own, runs, strict=True)
+        ]
+        cells.append([("true", _first(runs[0])[0][0]), *recovered])
+    pictures(cells, image)
+
+
+TARGETS = {
+    "crnet.table1": Target(
+        "CsiNet and CRNet over the ratio", NMSE, "scenario, ratio", table1,
+        claims=(
+            ("CRNet better than CsiNet", "crnet const", "csinet"),
+            ("the cosine schedule is the better one", "crnet cosine", "crnet const"),
+        ),
+    ),
+    "crnet.table2": Target(
+        "Schedules over the epochs, 1/4, indoor", NMSE, "epochs", table2,
+        claims=(("the cosine schedule is the better one", "cosine", "const"),),
+    ),
+    "crnet.table3": Target(
+        "Negative slope, 1/4", NMSE, "scenario", table3,
+        claims=tuple(
+            (f"0.3 better than {s}", "0.3", s) for s in SLOPES if s != "0.3"
+        ),
+    ),
+    "crnet.table4": Target(
+        "Convolution at the decoder's head, 1/4", NMSE, "scenario", table4,
+        claims=tuple((f"5x5 better than {h}", "5x5", h) for h in HEADS if h != "5x5"),
+    ),
+    "crnet.figure4": Target(
+        "CsiNet and CRNet in training, 1/4, indoor", "validation NMSE [dB]", "epoch",
+        figure4, curves,
+    ),
+    "crnet.figure5": Target(
+        "One drop through CsiNet and CRNet, indoor", NMSE, "ratio", figure5,
+        draw_figure5,
+    ),
+}  # fmt: skip

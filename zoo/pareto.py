@@ -1,0 +1,186 @@
+"""Accuracy against what it costs: networks of one comparison, the KLT among them."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo import complexity, registry
+from zoo.report_blocks import Table
+from zoo.report_files import rows_of
+from zoo.report_tables import CSI_VALUES, KLT, NMSE_UNIT, data_set, series_of
+
+FLOAT_BITS = 32
+COSTS = {
+    "ue_macs": "UE MACs per CSI",
+    "bs_macs": "BS MACs per CSI",
+    "ue_bytes_fp32": "bytes of the encoder, fp32",
+}
+MIN_NETWORKS = 3  # of a comparison by cost
+BEST_OF = 3  # points of each payload
+
+
+class Point(NamedTuple):
+    """A network, or the KLT, in one comparison.
+
+    Attributes:
+        name: network, and what tells it from others of its kind.
+        model: registry name; empty: the KLT.
+        nmse_db: mean over seeds.
+        spread: smallest and largest NMSE of a seed [dB].
+        costs: by key of `COSTS`; empty where they are unknown.
+        bits: feedback bits per CSI; 32 for each entry of a float codeword.
+        source: results file.
+        data: data set, configuration and codeword length.
+    """
+
+    name: str
+    model: str
+    nmse_db: float
+    spread: tuple[float, float]
+    costs: dict[str, int]
+    bits: float
+    source: str
+    data: tuple[str, int]
+
+
+def front(costs: list[float], values: list[float]) -> list[int]:
+    """Indices of what nothing else beats in both, cheapest first; smaller is better."""
+    order = sorted(range(len(costs)), key=lambda i: (costs[i], values[i]))
+    best, found = float("inf"), []
+    for i in order:
+        if values[i] < best:
+            best = values[i]
+            found.append(i)
+    return found
+
+
+def points(path: Path, content: dict) -> list[Point]:
+    """Points of a results file, and the KLT's at each of its codeword lengths.
+
+    A network whose decoder knows the uplink is no point: its codeword is not all that
+    the BS has.
+    """
+    found, lines = [], {}
+    for name, rows in _groups(content):
+        first, values = rows[0], [row["nmse_db"] for row in rows]
+        spec = registry.MODELS.get(first["model"])
+        if spec and spec.takes_uplink:
+            continue
+        dim = first["codeword_dim"]
+        data = data_set(first).removesuffix(":stream"), dim
+        bits = first["feedback_bits"] or FLOAT_BITS * dim
+        mean, spread = sum(values) / len(values), (min(values), max(values))
+        costs = _costs(first)
+        model = first["model"]
+        found.append(Point(name, model, mean, spread, costs, bits, path.name, data))
+        if first.get("nmse_pca_db") is not None:
+            lines[data] = first["nmse_pca_db"]
+    return found + [_klt(value, path, data) for data, value in lines.items()]
+
+
+def _klt(nmse_db: float, path: Path, data: tuple[str, int]) -> Point:
+    macs = data[1] * CSI_VALUES
+    costs = {"ue_macs": macs, "bs_macs": macs, "ue_bytes_fp32": 4 * macs}
+    bits = FLOAT_BITS * data[1]
+    return Point(KLT, "", nmse_db, (nmse_db, nmse_db), costs, bits, path.name, data)
+
+
+def _groups(content: dict) -> Iterable[tuple[str, list[dict]]]:
+    """Name and results rows, one per seed, of everything that was trained."""
+    groups: dict[tuple, tuple[str, list[dict]]] = {}
+    for entry in content.get("entries", []):
+        runs = [r for r in entry["runs"] if r.get("nmse_db") is not None]
+        if runs and series_of(entry) != KLT:
+            model = runs[0]["model"]
+            own = entry["series"]
+            name = own if own.startswith(model) else f"{model} {own}"
+            groups.setdefault(tuple(r["run"] for r in runs), (name, runs))
+    for row in rows_of(content) if "target" not in content else []:
+        if "nmse_db" in row:
+            kept = ("model", "model_args", "dataset_config", "codeword_dim", "bits")
+            kept += ("feedback_bits", "init", "cpu_step", "epochs", "quantizer")
+            key = json.dumps([row.get(k) for k in kept])
+            groups.setdefault((key,), (row["model"], []))[1].append(row)
+    return groups.values()
+
+
+def _costs(row: dict) -> dict[str, int]:
+    """Counts of a row, or of the network that it names; none of a classic method."""
+    if all(key in row for key in COSTS):
+        return {key: row[key] for key in COSTS}
+    if row["model"] not in registry.MODELS:
+        return {}
+    args = json.dumps(row["model_args"], sort_keys=True)
+    counts = _counted(row["model"], row["codeword_dim"], args)
+    return {key: counts[key] for key in COSTS}
+
+
+@functools.cache
+def _counted(model: str, codeword_dim: int, model_args: str) -> dict[str, int]:
+    built = registry.build(
+        model, codeword_dim=codeword_dim, model_args=json.loads(model_args)
+    )
+    return complexity.summary(built)
+
+
+def comparisons(found: list[Point]) -> dict[tuple, list[Point]]:
+    """Points of one file, data set and codeword length, by these three.
+
+    Where there are fewer than three networks there is nothing to compare.
+    """
+    groups: dict[tuple, list[Point]] = {}
+    for point in found:
+        if point.costs:
+            groups.setdefault((point.source, *point.data), []).append(point)
+    return {
+        key: own
+        for key, own in groups.items()
+        if len({p.model for p in own} - {""}) >= MIN_NETWORKS
+    }
+
+
+def payloads(found: list[Point]) -> dict[str, list[Point]]:
+    """The KLT and the best three others of each payload, by data set.
+
+    A data set with one payload has nothing to compare.
+    """
+    groups: dict[str, dict[tuple, Point]] = {}
+    for point in sorted(found, key=lambda p: p.nmse_db):
+        own = groups.setdefault(point.data[0], {})
+        same = [key for key in own if key[1] == point.bits and key[0] != KLT]
+        if point.name == KLT or len(same) < BEST_OF:
+            own.setdefault((point.name, point.bits), point)
+    return {
+        data: list(own.values())
+        for data, own in groups.items()
+        if len({bits for name, bits in own if name != KLT}) > 1
+    }
+
+
+def table(own: list[Point]) -> Table:
+    """What the plots of a comparison show, and on which fronts a point is."""
+    keys = [*COSTS, "bits"]
+    values = {
+        key: [p.bits if key == "bits" else p.costs.get(key) for p in own]
+        for key in keys
+    }
+    fronts = {key: set() for key in keys}
+    for key in keys:
+        known = [i for i, value in enumerate(values[key]) if value is not None]
+        costs = [values[key][i] for i in known]
+        best = front(costs, [own[i].nmse_db for i in known])
+        fronts[key] = {known[i] for i in best}
+    rows = []
+    for i in sorted(range(len(own)), key=lambda i: own[i].nmse_db):
+        cells = [
+            "" if value is None else f"{value:,.0f}{' ●' * (i in fronts[key])}"
+            for key, value in ((key, values[key][i]) for key in keys)
+        ]
+        rows.append([own[i].name, f"{own[i].nmse_db:.2f}", *cells, own[i].source])
+    columns = ["network", f"ours, {NMSE_UNIT}", *COSTS.values(), "feedback bits"]
+    caption = "● on the front: nothing is both cheaper and better."
+    return Table([*columns, "file"], rows, caption)

@@ -1,0 +1,174 @@
+"""What a report is made of, and how it reads as Markdown."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+VERDICTS = ("confirmed", "not confirmed", "not decidable at this budget")
+
+
+class Table(NamedTuple):
+    """Cells as text.
+
+    Attributes:
+        columns: names; a name that begins with 'paper' or 'ours' is the origin of the
+            numbers below it.
+        rows: as many cells each.
+        caption: what it shows.
+    """
+
+    columns: list[str]
+    rows: list[list[str]]
+    caption: str = ""
+
+
+class Picture(NamedTuple):
+    """A PNG.
+
+    Attributes:
+        png: the file's bytes.
+        caption: what it shows.
+        alt: what one would read off it.
+        plot: dark lines on white, which a dark page may invert.
+    """
+
+    png: bytes
+    caption: str
+    alt: str
+    plot: bool = True
+
+
+class Claim(NamedTuple):
+    """What becomes of a paper's claim.
+
+    Attributes:
+        text: the claim.
+        verdict: one of `VERDICTS`.
+        numbers: the differences that it rests on.
+        anchor: section of the result.
+        target: title of the result.
+    """
+
+    text: str
+    verdict: str
+    numbers: str
+    anchor: str
+    target: str
+
+
+class Claims(NamedTuple):
+    """A list of claims; `linked` where they are away from their results."""
+
+    items: list[Claim]
+    linked: bool = False
+
+
+class Stage(NamedTuple):
+    """One step of a network's flow.
+
+    Attributes:
+        name: what it does.
+        behind: layers without multiplications that follow it.
+        shape: of what leaves it.
+        macs: multiply-accumulates per example.
+    """
+
+    name: str
+    behind: str
+    shape: str
+    macs: int
+
+
+class Flow(NamedTuple):
+    """The stages of one side of a network."""
+
+    side: str
+    stages: list[Stage]
+
+
+class Details(NamedTuple):
+    """Blocks that are folded away behind a line; `anchor` is where links find it."""
+
+    summary: str
+    blocks: list
+    anchor: str = ""
+
+
+class Section(NamedTuple):
+    """A heading with what is below it; `level` 2 is in the table of contents."""
+
+    title: str
+    anchor: str
+    blocks: list
+    level: int = 2
+
+
+def millions(count: int) -> str:
+    """A count of operations as '0.42M'."""
+    return f"{count / 1e6:.2f}M"
+
+
+@functools.singledispatch
+def markdown(block) -> str:
+    """A block as Markdown, ending in a line break.
+
+    Args:
+        block: text, one of this module's tuples, or a list of them.
+    """
+    raise TypeError(f"no Markdown of a {type(block).__name__}")
+
+
+@markdown.register
+def _(block: str) -> str:
+    return f"{block}\n"
+
+
+@markdown.register
+def _(block: list) -> str:
+    return "\n".join(map(markdown, block))
+
+
+@markdown.register
+def _(block: Table) -> str:
+    lines = [_line(block.columns), "|" + "---|" * len(block.columns)]
+    lines += map(_line, block.rows)
+    above = f"{block.caption}\n\n" if block.caption else ""
+    return above + "\n".join(lines) + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+@markdown.register
+def _(block: Picture) -> str:
+    return f"*Plot, in the HTML page:* {block.caption}\n"
+
+
+@markdown.register
+def _(block: Claims) -> str:
+    lines = []
+    for claim in block.items:
+        where = f" ([{claim.target}](#{claim.anchor}))" if block.linked else ""
+        lines.append(f"- **{claim.verdict}**: {claim.text}{where}: {claim.numbers}")
+    return "\n".join(lines) + "\n"
+
+
+@markdown.register
+def _(block: Flow) -> str:
+    return f"{block.side}: {' → '.join(stage.name for stage in block.stages)}\n"
+
+
+@markdown.register
+def _(block: Details) -> str:
+    body = "\n".join(map(markdown, block.blocks))
+    anchor = f' id="{block.anchor}"' if block.anchor else ""
+    summary = f"<summary>{block.summary}</summary>"
+    return f"<details{anchor}>{summary}\n\n{body}\n</details>\n"
+
+
+@markdown.register
+def _(block: Section) -> str:
+    head = f'{"#" * block.level} <a id="{block.anchor}"></a>{block.title}\n'
+    return "\n".join([head, *map(markdown, block.blocks)])

@@ -1,0 +1,96 @@
+"""The results files of a directory, refused where they are none."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo import files
+from zoo.report_blocks import VERDICTS
+
+FOLDERS = (".", "reproduce")  # below the results directory
+KEYS = {
+    "target": str, "title": str, "unit": str, "x": str, "budget": str,
+    "entries": list, "claims": list, "commit": str, "date": str, "device": str,
+}  # fmt: skip
+ENTRY_KEYS = ("series", "x", "ours", "ours_by_seed", "paper", "runs")
+CLAIM_KEYS = ("claim", "verdict", "difference")
+
+
+def load(directory: Path) -> dict[Path, dict]:
+    """Results of a directory and of `reproduce` in it, by file.
+
+    Raises:
+        FileNotFoundError: no such directory.
+        ValueError: it has no results, or a file is none.
+    """
+    if not directory.is_dir():
+        raise FileNotFoundError(f"--results={directory}: no such directory")
+    paths = [p for name in FOLDERS for p in sorted((directory / name).glob("*.json"))]
+    if not paths:
+        raise ValueError(
+            f"--results={directory}: holds no .json, make some with "
+            "python -m zoo.reproduce TARGET --json=FILE"
+        )
+    found = {path: files.read_json(path) for path in paths}
+    for path, content in found.items():
+        _check(path, content)
+    return found
+
+
+def rows_of(content: dict) -> list[dict]:
+    """Rows of a result that is not of zoo.reproduce."""
+    return content["rows"] if "rows" in content else [content["row"]]
+
+
+@contextlib.contextmanager
+def complete(path: Path) -> Iterator[None]:
+    """Name the file in which a key is missing.
+
+    Raises:
+        ValueError: instead of KeyError.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(
+            f"{path}: has no {error}, make it again with the command that wrote it"
+        ) from error
+
+
+def _check(path: Path, content) -> None:
+    """Refuse what is no result."""
+    if not isinstance(content, dict) or not {"target", "rows", "row"} & set(content):
+        raise ValueError(
+            f"{path}: no result, expected an object with 'target' (zoo.reproduce), "
+            "'rows' or 'row'"
+        )
+    if "target" not in content:
+        rows = rows_of(content)
+        if not isinstance(rows, list) or not rows or not _objects(rows):
+            raise ValueError(f"{path}: expected objects in 'rows', or one in 'row'")
+        return
+    for key, kind in KEYS.items():
+        if not isinstance(content.get(key), kind):
+            raise ValueError(
+                f"{path}: {key!r} is {content.get(key)!r}, expected a {kind.__name__} "
+                "as zoo.reproduce writes it"
+            )
+    for name, keys in (("entries", ENTRY_KEYS), ("claims", CLAIM_KEYS)):
+        if not _objects(content[name]):
+            raise ValueError(f"{path}: expected objects in {name!r}")
+        for item in content[name]:
+            missing = [key for key in keys if key not in item]
+            if missing:
+                raise ValueError(f"{path}: {name} without {', '.join(missing)}: {item}")
+    for claim in content["claims"]:
+        if claim["verdict"] not in VERDICTS:
+            raise ValueError(
+                f"{path}: verdict {claim['verdict']!r}, expected one of "
+                f"{', '.join(VERDICTS)}"
+            )
+
+
+def _objects(items: list) -> bool:
+    return all(isinstance(item, dict) for item in items)

@@ -1,0 +1,223 @@
+"""Results JSON to tables: what the report and the README show of each file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from zoo import quickstart
+from zoo.report_blocks import Table, millions
+from zoo.report_files import complete, rows_of
+
+ENVIRONMENT = ("commit", "date", "device", "python", "command", "versions", "origin")
+KLT = "linear KLT"
+NMSE_UNIT = "NMSE [dB]"
+CSI_VALUES = 2048  # of 32 x 32 complex entries
+
+
+def number(value) -> str:
+    """A value as people read it; nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        if abs(value) >= 1000:
+            return f"{value:,.0f}"
+        return f"{value:.2g}" if 0 < abs(value) < 0.01 else f"{value:.2f}"
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value:,}" if whole else str(value)
+
+
+def ratio(row: dict) -> str:
+    """Compression ratio of a results row, as '1/16'."""
+    return f"1/{round(1 / row['ratio'])}"
+
+
+def data_set(row: dict) -> str:
+    """Data set and configuration of a results row, as far as it names them."""
+    parts = (row.get("dataset"), row.get("dataset_config"))
+    return "/".join(filter(None, parts))
+
+
+def reproduced(result: dict) -> Table:
+    """Paper beside ours, one row per value of a result of `zoo.reproduce`.
+
+    Rows at the same place stand together; columns without any cell are left out.
+    """
+    entries, places = result["entries"], [e["x"] for e in result["entries"]]
+    entries = sorted(entries, key=lambda e: places.index(e["x"]))
+    has_line = any(e["series"] == "klt" for e in entries)
+    columns = [result["x"], "series", "paper", "ours", "ours, spread", "seeds"]
+    columns += [f"ours, {KLT}", "data set"]
+    rows = []
+    for e in entries:
+        seeds, line = e["ours_by_seed"], None if has_line else klt_of(result, e)
+        row = [number(e["x"]), series_of(e), number(e["paper"]) or "–"]
+        row += [number(e["ours"]), ""]
+        if len(set(seeds)) > 1:
+            row[-1] = f"{number(min(seeds))} to {number(max(seeds))}"
+        data = dict.fromkeys(data_set(run) for run in e["runs"])
+        row += [str(len(e["runs"]) or ""), number(line), ", ".join(data)]
+        rows.append(row)
+    shown = [i for i in range(len(columns)) if i < 4 or any(row[i] for row in rows)]
+    return Table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
+
+
+def series_of(entry: dict) -> str:
+    """Name of an entry's series."""
+    return KLT if entry["series"] == "klt" else entry["series"]
+
+
+def klt_of(result: dict, entry: dict) -> float | None:
+    """Mean of the KLT line over an entry's runs, where the result is an NMSE."""
+    lines = [run.get("nmse_pca_db") for run in entry["runs"]]
+    if result["unit"] != NMSE_UNIT or not lines or None in lines:
+        return None
+    return sum(lines) / len(lines)
+
+
+def fast_seeds(content: dict) -> Table:
+    """Seeds of CRNet's short trainings against the KLT line of the same run."""
+    columns = ["ratio", "seed", NMSE_UNIT, "KLT [dB]"]
+    rows = [
+        [
+            ratio(r),
+            str(r["seed"]),
+            f"{r['nmse_db']:.2f}",
+            f"{r['nmse_pca_db']:.2f}",
+            f"{r['nmse_pca_db'] - r['nmse_db']:+.2f}",
+            f"{r['train_seconds']:.0f}",
+        ]
+        for r in content["rows"]
+    ]
+    return Table([*columns, "better than KLT [dB]", "training [s]"], rows)
+
+
+def networks(content: dict) -> Table:
+    """Networks of one ratio, best first, the KLT line among them."""
+    columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
+    rows = content["rows"]
+    found = [
+        (r["nmse_db"], r["model"], r["init"], f"{r['lr']:g}", f"{r['rho']:.4f}")
+        + tuple(millions(r[f"{side}_macs"]) for side in ("ue", "bs"))
+        for r in rows
+    ]
+    macs = millions(rows[0]["codeword_dim"] * CSI_VALUES)
+    found.append((rows[0]["nmse_pca_db"], KLT, "", "", "", macs, macs))
+    return Table(
+        columns,
+        [
+            [name, start, rate, f"{nmse_db:.2f}", *others]
+            for nmse_db, name, start, rate, *others in sorted(found)
+        ],
+    )
+
+
+def ablation(content: dict) -> Table:
+    """Start, step and data of CRNet's short trainings."""
+    columns = ["start", "step", "data", "epochs", NMSE_UNIT, "training [s]"]
+    rows = [
+        [
+            r["init"],
+            r["cpu_step"],
+            "stream" if r["dataset_config"].endswith(":stream") else "fixed",
+            str(r["epochs"]),
+            f"{r['nmse_db']:.2f}",
+            f"{r['train_seconds']:.0f}",
+        ]
+        for r in content["rows"]
+    ]
+    return Table(columns, rows)
+
+
+def train_speed(content: dict) -> Table:
+    """Milliseconds per training step, our systems first."""
+    columns = ["network", "Keras, oneDNN off", "Keras", "fused", "PyTorch eager"]
+    columns += ["channels_last", "torch.compile", "torch.compile / fused"]
+    rows = [
+        [r["network"], *(f"{ms:.0f}" for ms in r["step_ms"].values())]
+        + [f"{r['ours_over']['torch.compile']:.2f}"]
+        for r in content["rows"]
+    ]
+    return Table(columns, rows)
+
+
+def whole_chain(content: dict) -> Table:
+    """Summary of a quickstart."""
+    lines = quickstart.table(content["summary"]).splitlines()
+    return Table(["", "ours"], [line.rsplit(maxsplit=1) for line in lines])
+
+
+def pretrained(content: dict) -> Table:
+    """The card of published weights."""
+    columns = ["network", "ratio", "data set", "ours [dB]", "linear KLT [dB]"]
+    r = content
+    row = [r["model"], ratio(r), data_set(r), f"{r['nmse_db']:.2f}"]
+    row += [f"{r['nmse_pca_db']:.2f}", f"{r['num_test']:,}"]
+    row.append(f"{r['train_seconds'] / 3600:.1f}")
+    return Table([*columns, "test drops", "training [h]"], [row])
+
+
+def plain(content: dict) -> Table:
+    """The scalars of rows, those in an object under its name; no provenance."""
+    rows = [_flat(row) for row in content["rows"]]
+    return Table(
+        [key.replace("_", " ") for key in rows[0]],
+        [[number(row.get(key)) for key in rows[0]] for row in rows],
+    )
+
+
+def _flat(row: dict) -> dict:
+    flat = {}
+    for key, value in row.items():
+        if isinstance(value, dict) and key not in ENVIRONMENT:
+            flat |= {f"{key} {name}": part for name, part in value.items()}
+        elif key not in ENVIRONMENT:
+            flat[key] = value
+    return flat
+
+
+def measured(content: dict) -> Table:
+    """Results rows of any network."""
+    columns = ["network", "data set", "ratio", "seed", f"ours, {NMSE_UNIT}"]
+    rows = [
+        [
+            r["model"],
+            data_set(r),
+            ratio(r),
+            str(r["seed"]),
+            f"{r['nmse_db']:.2f}",
+            number(r.get("nmse_pca_db")),
+        ]
+        for r in content["rows"]
+    ]
+    return Table([*columns, f"ours, {KLT} [dB]"], rows)
+
+
+TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
+    "crnet_quickstart": ("From channels to bits and back", whole_chain),
+    "crnet_fast": ("CRNet in ten minutes, three seeds", fast_seeds),
+    "zoo_16": ("Networks at 1/16, short trainings", networks),
+    "crnet_ablation": ("Start, step and data", ablation),
+    "train_speed": ("Milliseconds per training step", train_speed),
+    "step_profile": ("Where a training step spends its time, in ms", plain),
+    "pipeline": ("Input pipeline against training, samples per second", plain),
+    "simulators": ("Channel simulators, drops per second", plain),
+    "card": ("Weights that come with the zoo", pretrained),
+}
+
+
+def table_of(path: Path, content: dict) -> Table:
+    """Table of a results file.
+
+    Raises:
+        ValueError: a key is missing; the message names it.
+    """
+    with complete(path):
+        if "target" in content:
+            return reproduced(content)
+        if path.stem in TABLES:
+            title, make = TABLES[path.stem]
+            return make(content)._replace(caption=title)
+        content = {"rows": rows_of(content)}
+        make = measured if all("nmse_db" in r for r in content["rows"]) else plain
+        return make(content)._replace(caption=path.stem.replace("_", " "))
