@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -19,9 +20,15 @@ torch = pytest.importorskip(
 
 from benchmarks import torch_curve, torch_train  # noqa: E402
 from benchmarks.torch_networks import crnet  # noqa: E402
+from tests.test_torch_networks import ATTRIBUTES  # noqa: E402
+from tests.test_torch_networks import _as_torch as as_torch  # noqa: E402
+from tests.test_torch_networks import _keras_variables as keras_variables  # noqa: E402
+from tests.test_torch_networks import _torch_tensors as torch_tensors  # noqa: E402
+from zoo.config import ExperimentConfig  # noqa: E402
 from zoo.experiments.runner import Runner, settings_of  # noqa: E402
-from zoo.keras_compat import keras  # noqa: E402
+from zoo.keras_compat import keras, set_precision  # noqa: E402
 from zoo.run_directory import build_autoencoder  # noqa: E402
+from zoo.trainer import Trainer  # noqa: E402
 
 SMALL = ("dataset", "num_train", "num_validation", "num_test", "epochs", "batch_size")
 SETTINGS = {
@@ -66,6 +73,38 @@ def test_nmse_is_the_zoos(splits):
     value = torch_train.nmse_db(model, csi)
     assert value == pytest.approx(metrics.nmse_db(h, h_hat), abs=1e-6)
     assert value > 0  # random weights
+
+
+@pytest.fixture
+def double_precision():
+    """Keras builds float64 layers."""
+    set_precision("float64")
+    yield
+    set_precision("float32")
+
+
+@pytest.mark.parity
+def test_updates_are_the_zoos(splits, double_precision):
+    settings = ExperimentConfig(**{k: SETTINGS[k] for k in SETTINGS if k != "scales"})
+    keras.utils.set_random_seed(0)
+    settings = dataclasses.replace(settings, cpu_step="native")
+    trainer = Trainer(settings, tf.distribute.get_strategy(), (32, 32, 2), 3)
+    model = crnet(SETTINGS["codeword_dim"])
+    tensors = torch_tensors(model)
+    for layer, attribute, variable in keras_variables(trainer.model):
+        value = torch.from_numpy(as_torch(layer, attribute, variable).copy())
+        tensors[layer, ATTRIBUTES.get(attribute, attribute)].data = value
+    batches = splits["train"].double().split(SETTINGS["batch_size"])
+    for batch in [*batches, *batches]:
+        trainer.step(tf.constant(batch.permute(0, 2, 3, 1).numpy(), tf.float32))
+    adam, schedule = torch_train.optimiser(SETTINGS, model, len(batches))
+    torch_train.train_epoch(model, [(x,) for x in (*batches, *batches)], adam, schedule)
+    for layer, attribute, variable in keras_variables(trainer.model):
+        ours = as_torch(layer, attribute, variable)
+        theirs = tensors[layer, ATTRIBUTES.get(attribute, attribute)].detach().numpy()
+        # PyTorch's running variance is the unbiased one, n / (n - 1) times Keras'.
+        error = 5e-4 if attribute == "moving_variance" else 2e-5
+        np.testing.assert_allclose(theirs, ours, rtol=error, atol=error, err_msg=layer)
 
 
 def test_training_keeps_the_best_epoch(splits):

@@ -81,8 +81,8 @@ def _markers(axis, own: list[Point], costs, part: list[int]) -> None:
         point, kind = own[i], "front" if i in best else "other"
         colour = COLOURS.get(point.name, COLOURS[kind])
         axis.plot([costs[i]] * 2, point.spread, color=colour, linewidth=3, alpha=0.4)
-        shape = "D" if point.name == KLT else "o"
-        axis.plot(costs[i], point.nmse_db, shape, color=colour, markersize=6)
+        style = {"color": colour, "markersize": 6, "zorder": 3 if i in best else 2}
+        axis.plot(costs[i], point.nmse_db, "D" if point.name == KLT else "o", **style)
 
 
 def _limits(axis, values: list[float]) -> None:

@@ -21,7 +21,7 @@ NOTES = (
 
 def anchor(path: Path) -> str:
     """Name of a result's section."""
-    return re.sub(r"[^a-z0-9]+", "-", path.stem.lower())
+    return re.sub(r"[^a-z0-9_]+", "-", path.stem.lower())
 
 
 def paper_of(target: str) -> str:

@@ -195,6 +195,7 @@ def measured(content: dict) -> Table:
 
 TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "crnet_quickstart": ("From channels to bits and back", whole_chain),
+    "lora_served": ("LORA with LSZQ, 4 bits: channels to bits and back", whole_chain),
     "crnet_fast": ("CRNet in ten minutes, three seeds", fast_seeds),
     "zoo_16": ("Networks at 1/16, short trainings", networks),
     "crnet_ablation": ("Start, step and data", ablation),
