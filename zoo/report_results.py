@@ -44,7 +44,7 @@ def _numbers(result: dict, claim: dict) -> str:
     if not claim["difference"]:
         return "no common point to compare"
     parts = (
-        f"{x}: {value:+.{2 if abs(value) >= 0.01 else 3}f}"
+        f"{x}: {value or 0.0:+.{2 if abs(value) >= 0.01 else 3}f}"  # no -0.000
         for x, value in claim["difference"].items()
     )
     return f"difference in {result['unit']} at {result['x']} {'; '.join(parts)}"
