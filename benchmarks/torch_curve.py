@@ -40,8 +40,8 @@ from zoo.run_directory import RunDirectory, build_autoencoder
 
 FLAGFILE = Path(__file__).parents[1] / "zoo" / "flagfiles" / "crnet.cfg"
 RECIPE = (
-    "--dataset=cost2100_sim/indoor_quick --codeword_dim=128 --epochs=7 "
-    "--batch_size=50 --lr=2e-3 --lr_min=1e-6 --warmup_epochs=0.3 --adam_epsilon=1e-12 "
+    "--dataset=cost2100_sim/indoor_quick --codeword_dim=128 --epochs=6 "
+    "--batch_size=25 --lr=2e-3 --lr_min=1e-6 --warmup_epochs=0.3 --adam_epsilon=1e-12 "
     "--image_every=0"
 )
 # Initial scales: residual branches begin silent, what they are added to at CSI's level.

@@ -17,20 +17,21 @@ from zoo.baselines.sensing import measurement_matrix
 from zoo.experiments import drawings, dualnet, lora
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import Runner, settings_of
-from zoo.experiments.target import Entry, Lab, decibel, judge
+from zoo.experiments.target import Entry, Lab, decibel, judge, klt
 
 
 def row(values: dict) -> PendingRow:
     return PendingRow("run", lambda: values)
 
 
-SMALL = ("num_train", "num_validation", "num_test", "epochs", "batch_size")
+SMALL = ("num_validation", "num_test", "epochs", "batch_size")
 
 
 @pytest.fixture(scope="module")
 def lab(data_dir, tmp_path_factory) -> Lab:
     """Fast flagfile cut down to seconds, on the tiny indoor data set."""
     extra = " ".join(f"--{name}={TINY[name]}" for name in SMALL)
+    extra += " --num_train=300"  # for the KLT line of 512 values
     extra += f" --data_dir={data_dir} --dataset={TINY['dataset']} --cpu_step=native"
     directory = tmp_path_factory.mktemp("reproduce")
     return Lab(Runner(directory, ROOT / lora.FLAGFILES["fast"], extra), "fast", seeds=1)
@@ -130,6 +131,12 @@ def test_entries_hold_mean_spread_and_paper():
     got = Entry("LORA", "1/4", rows, decibel(0.0012)).finished()
     assert got["ours"] == -4 and got["ours_by_seed"] == [-3, -5]
     assert got["paper"] == -29.21 and got["runs"][1]["seed"] == 1
+
+
+def test_a_missing_klt_line_is_named():
+    entry = klt("1/4", [row({"nmse_pca_db": None})])
+    with pytest.raises(ValueError, match="klt at 1/4: run has none"):
+        entry.finished()
 
 
 def test_figure_is_drawn(tmp_path, lab):

@@ -102,7 +102,7 @@ class Entry(NamedTuple):
         """The entry as JSON, when all of its runs are complete.
 
         Raises:
-            ValueError: a run failed.
+            ValueError: a run failed, or has no such value.
         """
         rows = [row.result() for row in self.rows]
         values = self.value
@@ -110,6 +110,11 @@ class Entry(NamedTuple):
             values = [row[values] for row in rows]
         elif callable(values):
             values = [values(row) for row in self.rows]
+        if None in values:
+            raise ValueError(
+                f"{self.series} at {self.x}: {self.rows[0].run} has none; the KLT line "
+                "takes as many training CSI as coefficients, raise --num_train"
+            )
         return {
             "series": self.series,
             "x": self.x,
