@@ -55,6 +55,14 @@ def scenarios(lab: Lab) -> tuple[str, ...]:
     return lab.of(("indoor",), ("indoor", "outdoor"))
 
 
+def ratio_alone(lab: Lab) -> str:
+    """Ratio of tables at a single one, the papers' 1/4.
+
+    In minutes no network gets past the KLT that it starts at there: 1/16 at `fast`.
+    """
+    return lab.of("1/16", "1/4")
+
+
 def ratios(lab: Lab) -> tuple[str, ...]:
     """Ratios of a budget."""
     return lab.of(("1/4", "1/16", "1/64"), tuple(RATIOS))
