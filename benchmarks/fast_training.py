@@ -23,6 +23,8 @@ from absl import flags
 from tfds_builders import cli
 from zoo import files, registry
 from zoo.experiments.runner import evaluated, settings_of
+from zoo.report_blocks import markdown
+from zoo.report_tables import networks
 
 FLAGFILES = Path("zoo/flagfiles")
 RATIOS = (16, 4)
@@ -91,26 +93,6 @@ def zoo() -> list[dict]:
     return found
 
 
-def zoo_table(rows: list[dict]) -> str:
-    """Markdown table of `zoo`, best first, the KLT line among the networks."""
-    line = rows[0]["nmse_pca_db"]
-    found = [
-        (r["nmse_db"], r["model"], r["init"], f"{r['lr']:g}", f"{r['rho']:.4f}")
-        + tuple(f"{r[f'{side}_macs'] / 1e6:.2f}M" for side in ("ue", "bs"))
-        for r in rows
-    ]
-    macs = f"{CODEWORD_DIM * 2048 / 1e6:.2f}M"
-    found.append((line, "linear KLT", "", "", "", macs, macs))
-    lines = [
-        "| network | start | peak rate | NMSE [dB] | rho | UE MACs | BS MACs |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for nmse_db, name, init, lr, *others in sorted(found):
-        cells = [name, init, lr, f"{nmse_db:.2f}", *others]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 def summary(rows: list[dict]) -> list[dict]:
     """Mean and spread over seeds of NMSE and of its distance to the KLT line."""
     result = []
@@ -150,7 +132,7 @@ def main(argv: list[str]) -> None:
         result["summary"] = summary(rows)
         print(*result["summary"], sep="\n")
     if argv[1] == "zoo":
-        print(zoo_table(rows))
+        print(markdown(networks(result)))
     if _JSON.value:
         files.write_json(Path(_JSON.value), result)
 

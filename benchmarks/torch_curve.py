@@ -34,7 +34,7 @@ from zoo.config import ExperimentConfig
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.keras_compat import keras
-from zoo.plots import plt
+from zoo.plots import plt, save
 from zoo.quickstart import step
 from zoo.run_directory import RunDirectory, build_autoencoder
 
@@ -189,8 +189,7 @@ def draw(runs: list[dict], target) -> None:
     axis.set_xlabel("epoch")
     axis.set_ylabel("validation NMSE [dB]")
     axis.legend(title=f"mean of {len(curves)} seeds")
-    figure.savefig(target, format="png", dpi=120)
-    plt.close(figure)
+    save(figure, target)
 
 
 def write(result: dict, path: Path) -> None:

@@ -57,8 +57,7 @@ def save(own: list[Point], costs: list[float], label: str, target) -> None:
     figure.canvas.draw()
     for axis, part in zip(axes[:, 0], parts, strict=True):
         _label(axis, [(own[i], costs[i]) for i in part])
-    figure.savefig(target, format="png", dpi=140)
-    plots.plt.close(figure)
+    plots.save(figure, target)
 
 
 def _lines(axis, costs, values, line) -> None:

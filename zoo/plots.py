@@ -33,7 +33,7 @@ def save_examples(h: np.ndarray, h_hat: np.ndarray, target) -> None:
         axes[1, i].set_xlabel("delay")
     for row in axes:
         row[0].set_ylabel("angle")
-    _save(figure, target)
+    save(figure, target)
 
 
 def save_nmse_histogram(ratios: np.ndarray, target) -> None:
@@ -45,7 +45,7 @@ def save_nmse_histogram(ratios: np.ndarray, target) -> None:
     axis.set_xlabel("per-sample NMSE [dB]")
     axis.set_ylabel("samples")
     axis.legend()
-    _save(figure, target)
+    save(figure, target)
 
 
 def save_training_curve(records: list[dict], target, reference_db=None) -> None:
@@ -68,7 +68,7 @@ def save_training_curve(records: list[dict], target, reference_db=None) -> None:
     right.legend()
     for axis in (left, right):
         axis.set_xlabel("epoch")
-    _save(figure, target)
+    save(figure, target)
 
 
 def save_curves(result: dict, target) -> None:
@@ -94,9 +94,15 @@ def save_curves(result: dict, target) -> None:
     axis.set_xlabel(result["x"])
     axis.set_ylabel(result["unit"])
     axis.legend()
-    _save(figure, target)
+    save(figure, target)
 
 
-def _save(figure, target) -> None:
+def save(figure, target) -> None:
+    """Write a figure as PNG and forget it.
+
+    Args:
+        figure: of Matplotlib.
+        target: path or binary file.
+    """
     figure.savefig(target, format="png", dpi=120)
     plt.close(figure)

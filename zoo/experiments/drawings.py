@@ -38,7 +38,7 @@ def points(lab: Lab, result: dict, image: Path) -> None:
     axis.set_title(result["title"])
     axis.set_xlabel(result["x"])
     axis.set_ylabel(result["unit"])
-    _save(figure, image)
+    plots.save(figure, image)
 
 
 def pictures(cells: Cells, image: Path) -> None:
@@ -59,9 +59,4 @@ def pictures(cells: Cells, image: Path) -> None:
         for (title, h), axis in zip(row, places, strict=False):
             axis.imshow(np.abs(metrics.to_complex(h)), cmap="gray", vmin=0)
             axis.set_title(title, fontsize="small")
-    _save(figure, image)
-
-
-def _save(figure, image: Path) -> None:
-    figure.savefig(image, format="png", dpi=120)
-    plots.plt.close(figure)
+    plots.save(figure, image)
