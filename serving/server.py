@@ -171,4 +171,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     server_flags.define()
+    flags.adopt_module_key_flags(server_flags)  # so that --help lists them
     run(main)

@@ -211,6 +211,7 @@ def define_flags() -> None:
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     precisions.define_flags()
+    flags.adopt_module_key_flags(precisions)  # so that --help lists them
 
 
 if __name__ == "__main__":

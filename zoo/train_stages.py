@@ -70,5 +70,6 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     config.define_flags()
+    flags.adopt_module_key_flags(config)  # so that --help lists them
     flags.DEFINE_multi_string("stage", [], "flags of one stage, in order")
     cli.run(main)
