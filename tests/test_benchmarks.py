@@ -8,7 +8,8 @@ import json
 import pytest
 
 from benchmarks import worker
-from tests.conftest import run_command
+from tests.conftest import TINY, run_command
+from zoo import report_tables
 
 pytest_plugins = ["tests.serving_fixtures"]
 
@@ -62,3 +63,31 @@ def test_systems_side_by_side(tmp_path):
     (row,) = json.loads(target.read_text())["rows"]
     assert row["ours_over"]["fused"] == 1
     assert {"keras", "keras, oneDNN off"} < set(row["step_ms"])
+
+
+@pytest.mark.slow
+@pytest.mark.tflite
+def test_precisions_of_networks(data_dir, tmp_path):
+    changes = " ".join(
+        f"--{name}={value}"
+        for name, value in (TINY | {"data_dir": data_dir}).items()
+        if name != "model"
+    )
+    target = tmp_path / "precisions_16.json"
+    flags = (
+        "--networks=csinet,cllwcsinet", "--precision=fp32,dynamic",
+        f"--flags={changes} --codeword_dim=128",
+        f"--directory={tmp_path}", f"--json={target}",
+    )  # fmt: skip
+    done = run_command("benchmarks.precisions", *flags, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(target.read_text())
+    assert [row["model"] for row in result["rows"]] == ["csinet", "cllwcsinet"]
+    for row in result["rows"]:
+        fp32, dynamic = (row["precisions"][x] for x in ("fp32", "dynamic"))
+        assert fp32["of_fp32"] == 1 and fp32["delta_db"] == 0
+        assert dynamic["of_fp32"] == pytest.approx(dynamic["kib"] / fp32["kib"])
+    shown = report_tables.table_of(target, result)
+    assert len(shown.rows) == 4 and shown.caption == "Encoders at 1/16, 6 bits"
+    again = run_command("benchmarks.precisions", *flags, timeout=600)
+    assert "zoo.train" not in again.stdout and "zoo.export" not in again.stdout

@@ -193,11 +193,36 @@ def measured(content: dict) -> Table:
     return Table([*columns, f"ours, {KLT} [dB]"], rows)
 
 
+def precisions(content: dict) -> Table:
+    """Encoders of several networks in every precision."""
+    columns = ["network", "encoder", NMSE_UNIT, "behind fp32 [dB]", "KiB"]
+    columns += ["size over fp32", "encode, p50 [ms]", "not int8", KLT]
+    rows = []
+    for r in content["rows"]:
+        for name, e in r["precisions"].items():
+            floats = ", ".join(e["not_int8"]["encode"]) or "none"
+            rows.append(
+                [
+                    r["model"],
+                    name,
+                    f"{e['nmse_db']:.2f}",
+                    f"{e['delta_db']:.2f}",
+                    f"{e['kib']:.0f}",
+                    f"{e['of_fp32']:.3f}",
+                    f"{e['latency_ms']:.3f}",
+                    floats if e["num_int8"]["encode"] else "all",
+                    f"{r['nmse_pca_db']:.2f}",
+                ]
+            )
+    return Table(columns, rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "crnet_quickstart": ("From channels to bits and back", whole_chain),
     "lora_served": ("LORA with LSZQ, 4 bits: channels to bits and back", whole_chain),
     "crnet_fast": ("CRNet in ten minutes, three seeds", fast_seeds),
     "zoo_16": ("Networks at 1/16, short trainings", networks),
+    "precisions_16": ("Encoders at 1/16, 6 bits", precisions),
     "crnet_ablation": ("Start, step and data", ablation),
     "train_speed": ("Milliseconds per training step", train_speed),
     "step_profile": ("Where a training step spends its time, in ms", plain),
