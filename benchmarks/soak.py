@@ -37,6 +37,8 @@ from zoo.quickstart import server
 
 NUM_FRAMES = 256
 SHOW_SECONDS = 30
+COUNTS = "requests", "rows", "damaged", "lost", "wrong"
+MEASURED = "p50_ms", "p99_ms", "num_versions", "memory_mb_per_minute"
 START_SECONDS, STOP_SECONDS = 300, 60
 
 _EXPORT = flags.DEFINE_string("export", None, "export directory of a run")
@@ -201,16 +203,17 @@ def main(argv: list[str]) -> None:
     source = latest_decoder(export)
     with tempfile.TemporaryDirectory() as folder:
         report = soak(codec, source, Path(folder))
-    settings = {
-        "minutes": _MINUTES.value,
-        "clients": _CLIENTS.value,
-        "kills": _KILLS.value,
-        "reload_seconds": _RELOAD.value,
-    }
-    result = {**settings, **report, **files.environment(), "origin": "ours"}
-    if _JSON.value:
-        files.write_json(Path(_JSON.value), result)
     counts = report["counts"]
+    if _JSON.value:
+        row = {
+            "minutes": _MINUTES.value,
+            "clients": _CLIENTS.value,
+            "kills": _KILLS.value,
+            **{key: counts.get(key, 0) for key in COUNTS},
+            **{key: report[key] for key in MEASURED},
+        }
+        result = {"row": row, **report, **files.environment(), "origin": "ours"}
+        files.write_json(Path(_JSON.value), result)
     print(
         f"{counts['rows']} rows in {counts['requests']} requests, "
         f"{counts['damaged']} damaged; p50 {report['p50_ms']} ms, p99 "

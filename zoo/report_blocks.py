@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
+KLT = "linear KLT"
+NMSE_UNIT = "NMSE [dB]"
 VERDICTS = ("confirmed", "not confirmed", "not decidable at this budget")
 
 

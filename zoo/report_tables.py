@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo import quickstart
-from zoo.report_blocks import Table, millions
+from zoo.report_blocks import KLT, NMSE_UNIT, Table, millions
+from zoo.report_deployment import encoder_speed, precisions, soak
 from zoo.report_files import complete, rows_of
 
 ENVIRONMENT = ("commit", "date", "device", "python", "command", "versions", "origin")
-KLT = "linear KLT"
-NMSE_UNIT = "NMSE [dB]"
 CSI_VALUES = 2048  # of 32 x 32 complex entries
 
 
@@ -193,30 +192,6 @@ def measured(content: dict) -> Table:
     return Table([*columns, f"ours, {KLT} [dB]"], rows)
 
 
-def precisions(content: dict) -> Table:
-    """Encoders of several networks in every precision."""
-    columns = ["network", "encoder", NMSE_UNIT, "behind fp32 [dB]", "KiB"]
-    columns += ["size over fp32", "encode, p50 [ms]", "not int8", KLT]
-    rows = []
-    for r in content["rows"]:
-        for name, e in r["precisions"].items():
-            floats = ", ".join(e["not_int8"]["encode"]) or "none"
-            rows.append(
-                [
-                    r["model"],
-                    name,
-                    f"{e['nmse_db']:.2f}",
-                    f"{e['delta_db']:.2f}",
-                    f"{e['kib']:.0f}",
-                    f"{e['of_fp32']:.3f}",
-                    f"{e['latency_ms']:.3f}",
-                    floats if e["num_int8"]["encode"] else "all",
-                    f"{r['nmse_pca_db']:.2f}",
-                ]
-            )
-    return Table(columns, rows)
-
-
 TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "crnet_quickstart": ("From channels to bits and back", whole_chain),
     "lora_served": ("LORA with LSZQ, 4 bits: channels to bits and back", whole_chain),
@@ -227,6 +202,12 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "train_speed": ("Milliseconds per training step", train_speed),
     "step_profile": ("Where a training step spends its time, in ms", plain),
     "pipeline": ("Input pipeline against training, samples per second", plain),
+    "encoder": (
+        "A UE's encoder in several engines, one CSI, one thread",
+        encoder_speed,
+    ),
+    "serving": ("The decoder served and run directly", plain),
+    "soak": ("Ten minutes of clients, reloads, damaged frames and kills", soak),
     "simulators": ("Channel simulators, drops per second", plain),
     "card": ("Weights that come with the zoo", pretrained),
 }

@@ -1,0 +1,48 @@
+"""Results of the deployment benchmarks to tables, see `zoo.report_tables`."""
+
+from __future__ import annotations
+
+from zoo.report_blocks import KLT, NMSE_UNIT, Table
+
+
+def precisions(content: dict) -> Table:
+    """Encoders of several networks in every precision."""
+    columns = ["network", "encoder", NMSE_UNIT, "behind fp32 [dB]", "KiB"]
+    columns += ["size over fp32", "encode, p50 [ms]", "not int8", KLT]
+    rows = []
+    for r in content["rows"]:
+        for name, e in r["precisions"].items():
+            floats = ", ".join(e["not_int8"]["encode"]) or "none"
+            rows.append(
+                [
+                    r["model"],
+                    name,
+                    f"{e['nmse_db']:.2f}",
+                    f"{e['delta_db']:.2f}",
+                    f"{e['kib']:.0f}",
+                    f"{e['of_fp32']:.3f}",
+                    f"{e['latency_ms']:.3f}",
+                    floats if e["num_int8"]["encode"] else "all",
+                    f"{r['nmse_pca_db']:.2f}",
+                ]
+            )
+    return Table(columns, rows)
+
+
+def encoder_speed(content: dict) -> Table:
+    """Median time of an encoding in each engine, ours first."""
+    engines = list(content["rows"][0]["engines"])
+    rows = [
+        [r["network"], str(r["codeword_dim"])]
+        + [f"{r['engines'][engine]['p50_ms']:.3f}" for engine in engines]
+        + [f"{r['ours_over_best']:.2f}"]
+        for r in content["rows"]
+    ]
+    shown = [f"{engine} [ms]" for engine in engines]
+    return Table(["network", "M", *shown, "LiteRT / fastest"], rows)
+
+
+def soak(content: dict) -> Table:
+    """What was asked, lost and measured, a line each."""
+    rows = [[key.replace("_", " "), f"{v:,}"] for key, v in content["row"].items()]
+    return Table(["", "ours"], rows)
