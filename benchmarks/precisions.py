@@ -18,7 +18,7 @@ from zoo import files, precision_table
 from zoo.experiments.runner import evaluated, settings_of
 from zoo.quickstart import FLAGFILE, step
 from zoo.report_blocks import markdown
-from zoo.report_tables import precisions
+from zoo.report_deployment import precisions
 
 RUN = (
     "model", "codeword_dim", "dataset", "dataset_config", "seed", "epochs",
