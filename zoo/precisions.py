@@ -18,8 +18,9 @@ class Precision:
 
     Attributes:
         file: its name in the export.
-        tolerance: of a codeword entry, in units of the largest (or 1), compared with
-            the network or, of fake-quantised encoders, with their simulation.
+        tolerance: root mean square of the codeword's error in units of its largest
+            entry (or 1), against the network or, of fake-quantised encoders, their
+            simulation.
         fake_quantised: it has fake quantisers, calibrated on training CSI.
         calibrated: the converter calibrates it on training CSI.
         compressed: its large kernels are pruned or clustered by `zoo.compression`.
@@ -60,7 +61,7 @@ def _int16x8(converter) -> None:
 PRECISIONS = {
     "fp32": Precision("encoder.tflite", 1e-4),
     "dynamic": Precision("encoder_dynamic.tflite", 0.1, set_up=_optimise),
-    "fp16": Precision("encoder_fp16.tflite", 0.1, set_up=_fp16),
+    "fp16": Precision("encoder_fp16.tflite", 0.02, set_up=_fp16),
     "int8": Precision("encoder_int8.tflite", 0.2, True, set_up=_optimise),
     "int8_io": Precision("encoder_int8_io.tflite", 0.2, True, set_up=_int8_io),
     "int16x8": Precision(

@@ -42,8 +42,8 @@ def verify(
         model: the trained network.
         codec: content of codec.json.
         version: of the decoder.
-        tolerances: by encoder file, of the codeword in units of its largest entry (of
-            1 where that is smaller).
+        tolerances: by encoder file, of the codeword's root mean square error in units
+            of its largest entry (of 1 where that is smaller).
         h: CSI to compare the encoders on; `check_vectors` without it.
         simulated: by encoder file, the codewords of `h` that its fake quantisers or
             its compressed network give; it is compared with those instead.
@@ -64,14 +64,12 @@ def verify(
     _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
 
 
-def _close(
-    path: Path, what: str, got, expected, tolerance: float, other="the trained network"
-) -> None:
+def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
     difference = float(np.max(np.abs(got.astype(np.float64) - expected)))
     if not difference <= tolerance:
         raise ValueError(
-            f"{path}: {what} differs from {other} by {difference:.2e}, more "
-            f"than {tolerance:.0e}; the export was discarded"
+            f"{path}: {what} differs from the trained network by {difference:.2e}, "
+            f"more than {tolerance:.0e}; the export was discarded"
         )
 
 
@@ -79,7 +77,12 @@ def _verify_encoder(path: Path, model, h, codeword, tolerance, other: str) -> No
     ue, quantizer = UeEncoder(path), model.quantizer
     sections = ue.codec["sections"]
     own = np.stack([ue.encode(x) for x in h])
-    _close(path, "codeword", own, codeword, tolerance, other)
+    error = float(np.sqrt(np.mean(np.square(own - codeword, dtype=np.float64))))
+    if not error <= tolerance:
+        raise ValueError(
+            f"{path}: codeword is {error:.2e} from {other} (root mean square), more "
+            f"than {tolerance:.0e}; the export was discarded"
+        )
     payloads = [ue.encode_bits(x) for x in h]
     sent = np.stack([bitstream.unpack_sections(x, sections) for x in payloads])
     expected = np.asarray(quantizer.indices(own))
