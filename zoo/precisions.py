@@ -61,7 +61,7 @@ def _int16x8(converter) -> None:
 PRECISIONS = {
     "fp32": Precision("encoder.tflite", 1e-4),
     "dynamic": Precision("encoder_dynamic.tflite", 0.1, set_up=_optimise),
-    "fp16": Precision("encoder_fp16.tflite", 0.02, set_up=_fp16),
+    "fp16": Precision("encoder_fp16.tflite", 0.1, set_up=_fp16),
     "int8": Precision("encoder_int8.tflite", 0.2, True, set_up=_optimise),
     "int8_io": Precision("encoder_int8_io.tflite", 0.2, True, set_up=_int8_io),
     "int16x8": Precision(
