@@ -167,7 +167,12 @@ def export(
         files.write_json(partial / "codec.json", codec)
         chosen = [PRECISIONS[name] for name in options.precisions]
         tolerances = {precision.file: precision.tolerance for precision in chosen}
-        verify_export.verify(partial, model, codec, version, tolerances, h, simulated)
+        errors = verify_export.verify(
+            partial, model, codec, version, tolerances, h, simulated
+        )
+        for name, error in errors.items():
+            size = (partial / name).stat().st_size / 1024
+            print(f"{name}: {size:.0f} KiB, codeword error {error:.1e} (RMS)")
         if h is None:
             h = verify_export.check_vectors(csi_shape, golden.NUM_VECTORS)
         golden.write(partial, tolerances, h[: golden.NUM_VECTORS])
@@ -192,9 +197,6 @@ def main(argv: list[str]) -> None:
             raise ValueError(f"--{name} is missing")
     out, options = Path(values.out), precisions.options()
     codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
-    for name in options.precisions:
-        file = PRECISIONS[name].file
-        print(f"{file}: {(out / file).stat().st_size / 1024:.0f} KiB")
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))
     print(

@@ -32,7 +32,7 @@ def verify(
     tolerances: dict[str, float],
     h: np.ndarray | None = None,
     simulated: dict[str, np.ndarray] | None = None,
-) -> None:
+) -> dict[str, float]:
     """Compare every artefact of an export with the trained network.
 
     The decoder goes through a TF1 session, TensorFlow Serving's own way of loading.
@@ -48,6 +48,9 @@ def verify(
         simulated: by encoder file, the codewords of `h` that its fake quantisers or
             its compressed network give; it is compared with those instead.
 
+    Returns:
+        Error of each encoder file, in the same units.
+
     Raises:
         ValueError: an artefact differs; the message names it and the difference.
     """
@@ -55,13 +58,16 @@ def verify(
     h = random if h is None else h[:NUM_CHECKS]
     expected = np.asarray(model.encoder(h + 0.5, training=False))
     scale = max(1.0, float(np.abs(expected).max()))
+    errors = {}
     for name, tolerance in tolerances.items():
         reference = (simulated or {}).get(name, expected)[: len(h)]
         other = "its simulation" if name in (simulated or {}) else "the trained network"
         path = directory / name
-        _verify_encoder(path, model, h, reference, tolerance * scale, other)
+        error = _verify_encoder(path, model, h, reference, tolerance * scale, other)
+        errors[name] = error / scale
     codeword = np.asarray(model.encoder(random + 0.5, training=False))
     _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
+    return errors
 
 
 def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
@@ -73,7 +79,7 @@ def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
         )
 
 
-def _verify_encoder(path: Path, model, h, codeword, tolerance, other: str) -> None:
+def _verify_encoder(path: Path, model, h, codeword, tolerance, other: str) -> float:
     ue, quantizer = UeEncoder(path), model.quantizer
     sections = ue.codec["sections"]
     own = np.stack([ue.encode(x) for x in h])
@@ -87,6 +93,7 @@ def _verify_encoder(path: Path, model, h, codeword, tolerance, other: str) -> No
     sent = np.stack([bitstream.unpack_sections(x, sections) for x in payloads])
     expected = np.asarray(quantizer.indices(own))
     _close(path, "packed indices", sent, expected, 0)
+    return error
 
 
 def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
