@@ -17,6 +17,8 @@ from serving.deployment_config import (
 NAME = "csi-decoder"
 LABELS = {"app.kubernetes.io/name": NAME}
 PORTS = {"grpc": GRPC_PORT, "rest": REST_PORT}
+# TensorFlow leaves oneDNN off on CPUs without AVX-512, where it is several times faster.
+ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 # Loading two versions of every model, warm-up included, must fit into this time.
 STARTUP_SECONDS = 300
 
@@ -61,6 +63,7 @@ def compose(cluster: Cluster) -> dict:
         "image": cluster.image,
         "entrypoint": ["tensorflow_model_server"],
         "command": server_flags(cluster.tls),
+        "environment": ENVIRONMENT,
         "ports": [f"127.0.0.1:{port}:{port}" for port in PORTS.values()],
         "volumes": volumes,
         "restart": "unless-stopped",
@@ -133,6 +136,7 @@ def _container(cluster: Cluster) -> dict:
         "image": cluster.image,
         "command": ["tensorflow_model_server"],
         "args": server_flags(cluster.tls),
+        "env": [{"name": name, "value": text} for name, text in ENVIRONMENT.items()],
         "ports": [{"name": n, "containerPort": port} for n, port in PORTS.items()],
         "volumeMounts": [
             {"name": name, "mountPath": path, "readOnly": True}

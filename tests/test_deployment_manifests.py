@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -49,6 +50,14 @@ def test_flags_are_those_of_tensorflow_serving(with_tls):
     assert set(names) <= set(TENSORFLOW_SERVING_FLAGS)
     assert len(names) == len(set(names)) == 12 + with_tls
     assert "--enable_profiler=false" in config.server_flags(with_tls)
+
+
+def test_onednn_is_on_everywhere():
+    pod = load(manifests.deployment)["spec"]["template"]["spec"]["containers"][0]
+    assert pod["env"] == [{"name": "TF_ENABLE_ONEDNN_OPTS", "value": "1"}]
+    service = load(manifests.compose)["services"][manifests.NAME]
+    assert service["environment"] == {"TF_ENABLE_ONEDNN_OPTS": "1"}
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"  # importing serving sets it
 
 
 @pytest.mark.parametrize("name", ["deployment", "service", "autoscaler"])
