@@ -17,7 +17,7 @@ from serving.deployment_config import (
 NAME = "csi-decoder"
 LABELS = {"app.kubernetes.io/name": NAME}
 PORTS = {"grpc": GRPC_PORT, "rest": REST_PORT}
-# TensorFlow leaves oneDNN off on CPUs without AVX-512; there it is several times faster.
+# TensorFlow leaves oneDNN off on CPUs without AVX-512; there, too, it is faster.
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 # Loading two versions of every model, warm-up included, must fit into this time.
 STARTUP_SECONDS = 300
