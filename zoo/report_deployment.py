@@ -42,6 +42,19 @@ def encoder_speed(content: dict) -> Table:
     return Table(["network", "M", *shown, "LiteRT / fastest"], rows)
 
 
+def served(content: dict) -> Table:
+    """A decoder run directly and behind the server."""
+    keys = "engine", "rows", "clients", "matrices_per_s", "p50_ms", "p99_ms"
+    columns = ["engine", "rows per request", "clients", "matrices/s", "p50 [ms]"]
+    columns += ["p99 [ms]", "over direct"]
+    rows = []
+    for r in content["rows"]:
+        cells = [str(r.get(key, "")) for key in keys]
+        over = f"{r['over_direct']:.2f}" if "over_direct" in r else ""
+        rows.append([*cells, over])
+    return Table(columns, rows)
+
+
 def soak(content: dict) -> Table:
     """What was asked, lost and measured, a line each."""
     rows = [[key.replace("_", " "), f"{v:,}"] for key, v in content["row"].items()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo import quickstart
 from zoo.report_blocks import KLT, NMSE_UNIT, Table, millions
-from zoo.report_deployment import encoder_speed, precisions, soak
+from zoo.report_deployment import encoder_speed, precisions, served, soak
 from zoo.report_files import complete, rows_of
 
 ENVIRONMENT = ("commit", "date", "device", "python", "command", "versions", "origin")
@@ -206,7 +206,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
         "A UE's encoder in several engines, one CSI, one thread",
         encoder_speed,
     ),
-    "serving": ("The decoder served and run directly", plain),
+    "serving": ("The decoder served and run directly", served),
     "soak": ("Ten minutes of clients, reloads, damaged frames and kills", soak),
     "simulators": ("Channel simulators, drops per second", plain),
     "card": ("Weights that come with the zoo", pretrained),
