@@ -183,6 +183,7 @@ def test_qat_command(tiny_run, tmp_path):
     assert "qat" in done.stdout and "outside XNNPACK" in done.stdout
     rows = json.loads((out / precision_table.FILE).read_text())["rows"]
     assert rows["qat"]["nmse_db"] < rows["int8"]["nmse_db"] + 0.1
-    assert rows["qat"]["not_int8"] == rows["int8"]["not_int8"]
+    floats = {name: set(rows[name]["not_int8"]["encode"]) for name in ("qat", "int8")}
+    assert floats["qat"] <= floats["int8"]
     assert abs(rows["fp16"]["delta_db"]) < 0.05
     assert rows["fp16"]["kib"] < 0.6 * rows["fp32"]["kib"]

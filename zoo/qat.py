@@ -25,7 +25,7 @@ class QatOptions:
         seed: of the order.
     """
 
-    epochs: int = 4
+    epochs: int = 6
     lr: float = 1e-3
     batch_size: int = 100
     seed: int = 0
