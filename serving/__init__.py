@@ -4,4 +4,6 @@ import os
 
 # As in `zoo`: read when TensorFlow is imported, which leaves oneDNN off on CPUs without
 # AVX-512. There, too, it decodes several times faster.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+TENSORFLOW_ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+for _name, _value in TENSORFLOW_ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)

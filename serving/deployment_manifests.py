@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serving import TENSORFLOW_ENVIRONMENT
 from serving.deployment_config import (
     CONFIG_ROOT,
     GRPC_PORT,
@@ -17,8 +18,6 @@ from serving.deployment_config import (
 NAME = "csi-decoder"
 LABELS = {"app.kubernetes.io/name": NAME}
 PORTS = {"grpc": GRPC_PORT, "rest": REST_PORT}
-# TensorFlow leaves oneDNN off on CPUs without AVX-512; there, too, it is faster.
-ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 # Loading two versions of every model, warm-up included, must fit into this time.
 STARTUP_SECONDS = 300
 
@@ -63,7 +62,7 @@ def compose(cluster: Cluster) -> dict:
         "image": cluster.image,
         "entrypoint": ["tensorflow_model_server"],
         "command": server_flags(cluster.tls),
-        "environment": ENVIRONMENT,
+        "environment": TENSORFLOW_ENVIRONMENT,
         "ports": [f"127.0.0.1:{port}:{port}" for port in PORTS.values()],
         "volumes": volumes,
         "restart": "unless-stopped",
@@ -136,7 +135,7 @@ def _container(cluster: Cluster) -> dict:
         "image": cluster.image,
         "command": ["tensorflow_model_server"],
         "args": server_flags(cluster.tls),
-        "env": [{"name": name, "value": text} for name, text in ENVIRONMENT.items()],
+        "env": [{"name": k, "value": v} for k, v in TENSORFLOW_ENVIRONMENT.items()],
         "ports": [{"name": n, "containerPort": port} for n, port in PORTS.items()],
         "volumeMounts": [
             {"name": name, "mountPath": path, "readOnly": True}

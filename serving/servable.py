@@ -50,7 +50,7 @@ def warmup_requests(path: Path) -> Iterator[predict_pb2.PredictRequest]:
 
 
 def _return_free_memory() -> None:
-    """Give what glibc holds free back: under load it grows with every reload."""
+    """Give what glibc holds free back to the system, tens of MB behind a reload."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 

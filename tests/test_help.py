@@ -1,9 +1,8 @@
 """`--help` of commands whose flags are defined in other modules lists them."""
 
-import subprocess
-import sys
-
 import pytest
+
+from tests.conftest import run_command
 
 
 @pytest.mark.slow
@@ -17,7 +16,4 @@ import pytest
     ],
 )
 def test_flags_are_listed(command, flag):
-    done = subprocess.run(
-        [sys.executable, "-m", command, "--help"], capture_output=True, text=True
-    )
-    assert f"\n  {flag}:" in done.stdout
+    assert f"\n  {flag}:" in run_command(command, "--help").stdout

@@ -166,16 +166,15 @@ def export(
         codec["int8_io"] = int8_grids(partial, options.precisions)
         files.write_json(partial / "codec.json", codec)
         chosen = [PRECISIONS[name] for name in options.precisions]
-        tolerances = {precision.file: precision.tolerance for precision in chosen}
         errors = verify_export.verify(
-            partial, model, codec, version, tolerances, h, simulated
+            partial, model, codec, version, chosen, h, simulated
         )
         for name, error in errors.items():
             size = (partial / name).stat().st_size / 1024
             print(f"{name}: {size:.0f} KiB, codeword error {error:.1e} (RMS)")
         if h is None:
             h = verify_export.check_vectors(csi_shape, golden.NUM_VECTORS)
-        golden.write(partial, tolerances, h[: golden.NUM_VECTORS])
+        golden.write(partial, errors, h[: golden.NUM_VECTORS])
         if options.evaluate:
             precision_table.write(partial, model, settings, options)
         lines = [f"{digest}  {name}\n" for name, digest in _hashes(partial).items()]

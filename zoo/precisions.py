@@ -18,9 +18,9 @@ class Precision:
 
     Attributes:
         file: its name in the export.
-        tolerance: root mean square of the codeword's error in units of its largest
-            entry (or 1), against the network or, of fake-quantised encoders, their
-            simulation.
+        tolerance: of the codeword's error in units of its largest entry (or 1), against
+            the network or, of fake-quantised encoders, their simulation: of the worst
+            entry in float32, else of the root mean square.
         fake_quantised: it has fake quantisers, calibrated on training CSI.
         calibrated: the converter calibrates it on training CSI.
         compressed: its large kernels are pruned or clustered by `zoo.compression`.
@@ -33,6 +33,11 @@ class Precision:
     calibrated: bool = False
     compressed: bool = False
     set_up: Callable | None = None
+
+    @property
+    def rounds(self) -> bool:
+        """Whether it is more than the network's float32 arithmetic."""
+        return self.set_up is not None
 
 
 def _optimise(converter) -> None:

@@ -19,7 +19,7 @@ from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import PRECISIONS, EncoderOptions, Precision
 from zoo.quantization import QuantizedEncoder
 from zoo.quantization_graft import append_tail
-from zoo.quantization_mixed import accurate_encoder, nmse_db
+from zoo.quantization_mixed import accurate_encoder, losses
 from zoo.run_directory import RunDirectory, load_weights
 from zoo.tflite_slim import slim
 
@@ -88,16 +88,12 @@ def _fine_tuned(
 
     What calibration alone has to leave float, training often makes good.
     """
-    exact = nmse_db(model, lambda x: model.encoder(x + 0.5, training=False), held_out)
-    starts = [calibrated]
+    starts, lost_db = [calibrated], losses("qat", model, held_out)
     if calibrated.floats:
         starts.insert(0, QuantizedEncoder(model.encoder, h))
     for encoder in starts:
         qat.fine_tune(encoder, model, train.h_seen, held_out.h_seen, options.qat)
-        loss = nmse_db(model, encoder, held_out) - exact
-        floats = ", ".join(sorted(encoder.floats)) or "none"
-        print(f"qat: {loss:.3f} dB lost; float: {floats}", flush=True)
-        if loss <= options.int8_loss_db:
+        if lost_db(encoder) <= options.int8_loss_db:
             break
     return encoder
 

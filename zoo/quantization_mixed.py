@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from zoo import metrics
@@ -32,18 +34,36 @@ def accurate_encoder(
     Returns:
         The encoder within the limit, or the one that has no tensor left to release.
     """
-    floats = frozenset()
-    exact = nmse_db(model, lambda h: model.encoder(h + 0.5, training=False), held_out)
+    floats, lost_db = frozenset(), losses("int8", model, held_out)
     while True:
         encoder = QuantizedEncoder(model.encoder, h, floats)
         costs = encoder.costs(h[:COSTS_ON])
-        loss = nmse_db(model, encoder, held_out) - exact
-        print(f"int8: {loss:.3f} dB lost; float: {', '.join(sorted(floats)) or 'none'}")
-        if not costs or loss <= limit_db:
+        if lost_db(encoder) <= limit_db or not costs:
             return encoder
         worst = sorted(costs, key=costs.get, reverse=True)
         share = np.cumsum([costs[name] for name in worst]) / sum(costs.values())
         floats |= set(worst[: 1 + int(np.searchsorted(share, 0.5))])
+
+
+def losses(
+    name: str, model: CsiAutoencoder, held_out: Split
+) -> Callable[[QuantizedEncoder], float]:
+    """Function that measures and shows what an encoder loses against float32 [dB].
+
+    Args:
+        name: of the precision.
+        model: trained network.
+        held_out: CSI to measure on.
+    """
+    exact = nmse_db(model, lambda h: model.encoder(h + 0.5, training=False), held_out)
+
+    def lost_db(encoder: QuantizedEncoder) -> float:
+        loss = nmse_db(model, encoder, held_out) - exact
+        floats = ", ".join(sorted(encoder.floats)) or "none"
+        print(f"{name}: {loss:.3f} dB lost; float: {floats}", flush=True)
+        return loss
+
+    return lost_db
 
 
 def nmse_db(model: CsiAutoencoder, encoder, split: Split) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.precisions import Precision
 
 NUM_CHECKS = 8
 FLOAT_TOLERANCE = 1e-4
@@ -29,7 +31,7 @@ def verify(
     model: CsiAutoencoder,
     codec: dict,
     version: int,
-    tolerances: dict[str, float],
+    encoders: Sequence[Precision],
     h: np.ndarray | None = None,
     simulated: dict[str, np.ndarray] | None = None,
 ) -> dict[str, float]:
@@ -42,14 +44,14 @@ def verify(
         model: the trained network.
         codec: content of codec.json.
         version: of the decoder.
-        tolerances: by encoder file, of the codeword's root mean square error in units
-            of its largest entry (of 1 where that is smaller).
+        encoders: those that it holds.
         h: CSI to compare the encoders on; `check_vectors` without it.
         simulated: by encoder file, the codewords of `h` that its fake quantisers or
             its compressed network give; it is compared with those instead.
 
     Returns:
-        Error of each encoder file, in the same units.
+        Root mean square of the codeword's error by encoder file, in units of its
+        largest entry (of 1 where that is smaller).
 
     Raises:
         ValueError: an artefact differs; the message names it and the difference.
@@ -59,12 +61,13 @@ def verify(
     expected = np.asarray(model.encoder(h + 0.5, training=False))
     scale = max(1.0, float(np.abs(expected).max()))
     errors = {}
-    for name, tolerance in tolerances.items():
-        reference = (simulated or {}).get(name, expected)[: len(h)]
-        other = "its simulation" if name in (simulated or {}) else "the trained network"
-        path = directory / name
-        error = _verify_encoder(path, model, h, reference, tolerance * scale, other)
-        errors[name] = error / scale
+    for precision in encoders:
+        simulation = (simulated or {}).get(precision.file)
+        reference = expected if simulation is None else simulation[: len(h)]
+        other = "the trained network" if simulation is None else "its simulation"
+        path = directory / precision.file
+        difference = (_verified_codewords(path, model, h) - reference) / scale
+        errors[precision.file] = _checked_error(path, precision, difference, other)
     codeword = np.asarray(model.encoder(random + 0.5, training=False))
     _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
     return errors
@@ -79,21 +82,30 @@ def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
         )
 
 
-def _verify_encoder(path: Path, model, h, codeword, tolerance, other: str) -> float:
+def _checked_error(path: Path, precision: Precision, difference, other: str) -> float:
+    """Root mean square of a codeword's difference, once it is within the tolerance."""
+    error = float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
+    found, kind = error, "root mean square"
+    if not precision.rounds:
+        found, kind = float(np.abs(difference).max()), "worst entry"
+    if not found <= precision.tolerance:
+        raise ValueError(
+            f"{path}: codeword differs from {other} by {found:.2e} ({kind}), more "
+            f"than {precision.tolerance:.0e}; the export was discarded"
+        )
+    return error
+
+
+def _verified_codewords(path: Path, model, h) -> np.ndarray:
+    """Codewords of a file, the bits of which are theirs."""
     ue, quantizer = UeEncoder(path), model.quantizer
     sections = ue.codec["sections"]
     own = np.stack([ue.encode(x) for x in h])
-    error = float(np.sqrt(np.mean(np.square(own - codeword, dtype=np.float64))))
-    if not error <= tolerance:
-        raise ValueError(
-            f"{path}: codeword is {error:.2e} from {other} (root mean square), more "
-            f"than {tolerance:.0e}; the export was discarded"
-        )
     payloads = [ue.encode_bits(x) for x in h]
     sent = np.stack([bitstream.unpack_sections(x, sections) for x in payloads])
     expected = np.asarray(quantizer.indices(own))
     _close(path, "packed indices", sent, expected, 0)
-    return error
+    return own
 
 
 def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:

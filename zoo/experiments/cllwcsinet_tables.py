@@ -124,11 +124,11 @@ def table4(lab: Lab) -> Iterator[Entry]:
     models = lab.of([m for m in CROSS if m != "acrnet"], list(CROSS))
     for model in models:
         rows = rows_of(lab, model, "", ratio_alone(lab), "outdoor", **fair)
-        value = lab.of(None, OUTDOOR[model])
-        yield Entry(f"{model}, own channels", "outdoor", rows, value)
-        for channels, value in CROSS[model].items():
+        own = lab.of(None, OUTDOOR[model])
+        yield Entry(f"{model}, own channels", "outdoor", rows, own)
+        for channels, paper in CROSS[model].items():
             there = functools.partial(crossed, lab, channels, codewords.cross_db)
-            yield Entry(model, channels, rows, lab.of(None, value), there)
+            yield Entry(model, channels, rows, lab.of(None, paper), there)
     yield klt("outdoor", rows)
     for channels in CROSS["crnet"]:
         for series, measure in (
