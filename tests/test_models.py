@@ -152,13 +152,27 @@ print(json.dumps(counts))
 """
 
 
+# One of every kind: dense, convolutions, attention, recurrent, two parts, unfolded.
+KINDS = ("clnet", "cllwcsinet", "transnet", "convlstm_csinet", "dualnet_mp", "lora")
+
+
 @pytest.mark.parity
-def test_same_networks_on_tf_keras(tmp_path):
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(KINDS, id="kinds"),
+        pytest.param(
+            sorted(registry.MODELS.keys() - KINDS), id="rest", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_same_networks_on_tf_keras(names, tmp_path):
     """Counts and outputs agree on both versions; weights travel as .weights.h5."""
     rng, models, csi = np.random.default_rng(0), {}, {}
+    specs = {name: registry.MODELS[name] for name in names}
     sizes = {
         name: ((3, 16, 16, 2) if spec.takes_sequences else (16, 16, 2), SMALL.get(name))
-        for name, spec in registry.MODELS.items()
+        for name, spec in specs.items()
     }
     for name, (shape, args) in sizes.items():
         models[name] = registry.build(name, shape, 64, args)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
+from zoo.experiments import pool as pool_module
 from zoo.experiments.pool import Pool
 
 
@@ -53,3 +55,22 @@ def test_pool_stops_at_a_failure():
     with pytest.raises(ValueError, match="no data"):
         pool.row("b", lambda: made.append(1)).result()
     assert not made
+
+
+def test_time_left_is_at_the_pace_of_what_was_made(monkeypatch, capsys):
+    """The first row was there before, the second takes two minutes, two are left."""
+    clock, all_asked = iter((0, 0.1, 10, 130, 200, 201, 300, 301)), threading.Event()
+    fake = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr(pool_module, "time", fake)
+
+    def make():
+        assert all_asked.wait(60)
+        return {"nmse_db": 0.0}
+
+    pool = Pool()
+    rows = [pool.row(name, make) for name in "abcd"]
+    all_asked.set()
+    for row in rows:
+        row.result()
+    said = [line.rpartition(", ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["0 min left", "4 min left", "2 min left", "0 min left"]

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+FOUND_SECONDS = 2.0  # a run that was complete before is read in less
+
 
 class PendingRow(NamedTuple):
     """A results row that may still be in the making.
@@ -60,7 +62,8 @@ class Pool:
         self._workers = ThreadPoolExecutor(processes, initializer=self._take_cores)
         self._rows: dict[str, PendingRow] = {}
         self._failure: Exception | None = None
-        self._lock, self._done, self._began = threading.Lock(), 0, time.monotonic()
+        self._lock, self._done = threading.Lock(), 0
+        self._seconds: list[float] = []
 
     def _take_cores(self) -> None:
         # On Linux a thread has an affinity of its own, and its child processes get it.
@@ -76,6 +79,7 @@ class Pool:
     def _made(self, name: str, make: Callable[[], dict]) -> dict:
         if self._failure:
             raise self._failure
+        began = time.monotonic()
         try:
             row = make()
         except Exception as error:
@@ -83,11 +87,21 @@ class Pool:
             raise
         with self._lock:
             self._done += 1
-            elapsed = time.monotonic() - self._began
-            left = elapsed / self._done * (len(self._rows) - self._done)
+            left = self._minutes_left(time.monotonic() - began)
             print(
                 f"{name}: {row['nmse_db']:.2f} dB; {self._done} of {len(self._rows)} "
-                f"runs, {left / 60:.0f} min left",
+                f"runs, {left:.0f} min left",
                 flush=True,
             )
         return row
+
+    def _minutes_left(self, seconds: float) -> float:
+        """For the rows not done, at the mean of those made here, the last in `seconds`.
+
+        Rows that were found complete are no measure: they come first, in no time.
+        """
+        if seconds > FOUND_SECONDS:
+            self._seconds.append(seconds)
+        mean = sum(self._seconds) / max(1, len(self._seconds))
+        left = len(self._rows) - self._done
+        return mean * left / self.processes / 60
