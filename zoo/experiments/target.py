@@ -151,12 +151,15 @@ class Target(NamedTuple):
     claims: tuple[tuple[str, str, str], ...] = ()
 
 
+def beats(better: str, *others: str) -> tuple[tuple[str, str, str], ...]:
+    """Claims that a series is better than each of some others."""
+    return tuple((f"{better} better than {other}", better, other) for other in others)
+
+
 def chain(worse_to_better: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
     """Claims that each series is better than the one before it."""
-    return tuple(
-        (f"{better} better than {worse}", better, worse)
-        for worse, better in itertools.pairwise(worse_to_better)
-    )
+    pairs = itertools.pairwise(worse_to_better)
+    return tuple(claim for worse, better in pairs for claim in beats(better, worse))
 
 
 def judge(claim: tuple[str, str, str], entries: list[dict]) -> dict:
