@@ -87,8 +87,9 @@ def overrides(lab: Lab, model, variant, ratio, scenario, **own) -> dict:
     """Flags of a network or variant in its own training.
 
     Args:
-        lab: where; at `fast` only schedule, peak rate and codeword noise are the
-            network's own.
+        lab: where; at `fast` only peak rate and codeword noise are the network's own,
+            and the schedule of a variant that is about it: at a constant rate networks
+            lose their start and do not come back in minutes.
         model: registry name.
         variant: of the network's spec, '' for the default.
         ratio: as '1/4'.
@@ -101,7 +102,7 @@ def overrides(lab: Lab, model, variant, ratio, scenario, **own) -> dict:
         model_args, _, changes = spec.variants[variant]
     flagfile = FLAGFILES["full"].with_name(f"{model}.cfg")
     training = dataclasses.asdict(settings_of(flagfile)) | changes
-    kept = lab.of(("schedule", "lr"), TRAINING)
+    kept = lab.of(("lr", *({"schedule"} & changes.keys())), TRAINING)
     return {
         "model": model,
         "model_args": json.dumps(model_args),
