@@ -57,6 +57,14 @@ def test_pool_stops_at_a_failure():
     assert not made
 
 
+def test_all_rows_are_waited_for():
+    pool, made = Pool(), []
+    for name in "ab":
+        pool.row(name, lambda: made.append(1) or {"nmse_db": 0.0})
+    pool.wait()
+    assert len(made) == 2
+
+
 def test_time_left_is_at_the_pace_of_what_was_made(monkeypatch, capsys):
     """The first row was there before, the second takes two minutes, two are left."""
     clock, all_asked = iter((0, 0.1, 10, 130, 200, 201, 300, 301)), threading.Event()

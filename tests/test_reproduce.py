@@ -17,7 +17,7 @@ from zoo.baselines.sensing import measurement_matrix
 from zoo.experiments import drawings, dualnet, lora
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import Runner, settings_of
-from zoo.experiments.target import Entry, Lab, decibel, judge, klt
+from zoo.experiments.target import Entry, Lab, decibel, klt
 
 
 def row(values: dict) -> PendingRow:
@@ -107,30 +107,17 @@ def test_parameters_of_table4(lab):
     assert "16,777,220" in reproduce.render(result)
 
 
-def test_claims_are_judged_by_mean_and_spread():
-    def entries(better, worse):
-        return [
-            {"series": name, "x": x, "ours_by_seed": seeds}
-            for name, lines in (("a", better), ("b", worse))
-            for x, seeds in lines.items()
-        ]
-
-    def verdict(better, worse):
-        return judge(("a better than b", "a", "b"), entries(better, worse))["verdict"]
-
-    assert verdict({4: [-9.0, -9.1]}, {4: [-8.0, -8.2]}) == "confirmed"
-    assert verdict({4: [-7.0, -7.1]}, {4: [-8.0, -8.2]}) == "not confirmed"
-    undecided = "not decidable at this budget"
-    assert verdict({4: [-8.0, -9.0]}, {4: [-7.9, -8.5]}) == undecided
-    assert verdict({4: [-9.0], 8: [-3.0]}, {4: [-8.0], 8: [-5.0]}) == undecided
-    assert verdict({4: [-9.0]}, {8: [-8.0]}) == undecided
-
-
 def test_entries_hold_mean_spread_and_paper():
     rows = [row({"nmse_db": -3.0, "seed": 0}), row({"nmse_db": -5.0, "seed": 1})]
     got = Entry("LORA", "1/4", rows, decibel(0.0012)).finished()
     assert got["ours"] == -4 and got["ours_by_seed"] == [-3, -5]
     assert got["paper"] == -29.21 and got["runs"][1]["seed"] == 1
+    assert got["value"] == "nmse_db" and got["tested_on"] == ""
+    there = Entry("LORA", "1/4", rows, None, lambda row: -1.0, "b/outdoor").finished()
+    assert there["ours"] == -1 and there["value"] == "measured"
+    assert there["tested_on"] == "b/outdoor"
+    timed = Entry("LORA", "train", [], value=lambda: [2.0]).finished()
+    assert timed["ours"] == 2 and timed["runs"] == []
 
 
 def test_a_missing_klt_line_is_named():

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 KLT = "linear KLT"
 NMSE_UNIT = "NMSE [dB]"
-VERDICTS = ("confirmed", "not confirmed", "not decidable at this budget")
 
 
 class Table(NamedTuple):
@@ -46,7 +45,7 @@ class Claim(NamedTuple):
 
     Attributes:
         text: the claim.
-        verdict: one of `VERDICTS`.
+        verdict: one of `zoo.experiments.claims.VERDICTS`.
         numbers: the differences that it rests on.
         anchor: section of the result.
         target: title of the result.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import files
-from zoo.report_blocks import VERDICTS
+from zoo.experiments.claims import VERDICTS
 
 FOLDERS = (".", "reproduce")  # below the results directory
 KEYS = {

@@ -29,9 +29,10 @@ from zoo.experiments import (
     generalisation,
     lora,
 )
+from zoo.experiments.claims import judge
 from zoo.experiments.pool import Pool
 from zoo.experiments.runner import Runner
-from zoo.experiments.target import Entry, Lab, Target, judge
+from zoo.experiments.target import Entry, Lab, Target
 
 TARGETS: dict[str, Target] = {
     **crnet.TARGETS,

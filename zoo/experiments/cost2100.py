@@ -38,6 +38,7 @@ CHANNELS = {
     ),
 }
 NMSE = "NMSE [dB]"
+NMSE_OR = f"{NMSE}, or as the series says"
 
 
 def data_set(lab: Lab, channels: str) -> str:

@@ -10,7 +10,6 @@ feedback; that little alone; the linear KLT of either channels.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
 from zoo.experiments import codewords
@@ -59,17 +58,17 @@ def generalisation(lab: Lab) -> Iterator[Entry]:
     for target in CHANNELS:
         yield Entry(OWN, target, rows[target])
         yield klt(target, rows[target])
-        there = functools.partial(crossed, lab, target, codewords.zero_db)
-        yield Entry(ZERO, target, rows[target], value=there)
+        there = crossed(lab, target, codewords.zero_db)
+        yield Entry(ZERO, target, rows[target], None, *there)
         little = f"crnet_little_{target}".replace(" ", "_")
         yield Entry(LITTLE, target, lab.rows(little, **_flags(lab, target)))
         for source in CHANNELS:
             if source == target:
                 continue
-            there = functools.partial(crossed, lab, target, codewords.cross_db)
-            yield Entry(f"from {source}", target, rows[source], value=there)
-            there = functools.partial(crossed, lab, target, codewords.klt_cross_db)
-            yield Entry(f"klt of {source}", target, rows[source], value=there)
+            there = crossed(lab, target, codewords.cross_db)
+            yield Entry(f"from {source}", target, rows[source], None, *there)
+            there = crossed(lab, target, codewords.klt_cross_db)
+            yield Entry(f"klt of {source}", target, rows[source], None, *there)
             yield Entry(f"from {source}, tuned", target, tuned(lab, source, target))
 
 

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo.experiments.claims import beats, chain
 from zoo.experiments.drawings import curves
 from zoo.experiments.lora_tables import (
     data_set,
@@ -24,7 +25,7 @@ from zoo.experiments.lora_tables import (
     table5,
 )
 from zoo.experiments.pool import PendingRow
-from zoo.experiments.target import Entry, Lab, Target, beats, chain, decibel, klt
+from zoo.experiments.target import Entry, Lab, Target, decibel, klt
 from zoo.models.spec import RATIOS
 
 ORDER = ("ista", "ista_net", "tilista_joint", "lora")

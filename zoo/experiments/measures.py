@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +18,8 @@ from zoo.run_directory import RunDirectory
 from zoo.trainer import Trainer
 
 BATCH = 500
-WARM_UP, STEPS = 3, 10
+WARM_UP, ROUNDS = 3, 10
+T = TypeVar("T")
 
 
 @functools.cache
@@ -53,42 +56,36 @@ def l1_norm(run: RunDirectory) -> float:
     return float(np.abs(csi_hat - np.float32(0.5)).sum(axis=(1, 2, 3)).mean())
 
 
-def seconds_per_epoch(
-    settings: ExperimentConfig, num_train: int, num_test: int, csi_shape=(32, 32, 2)
-) -> tuple[float, float]:
-    """Seconds of an epoch of training and of a pass over the test split, from samples.
+def step_and_test(
+    settings: ExperimentConfig, csi_shape=(32, 32, 2)
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """A training step and the test of a batch, as functions that end when it is done.
 
     Args:
         settings: network and batch size.
-        num_train: examples of an epoch.
-        num_test: examples of the test split.
         csi_shape: (N_t, N_a, 2).
     """
-    steps = num_train // settings.batch_size
-    trainer = Trainer(settings, tf.distribute.get_strategy(), csi_shape, steps)
+    trainer = Trainer(settings, tf.distribute.get_strategy(), csi_shape, 1000)
     rng = np.random.default_rng(0)
     csi = tf.constant(
         rng.uniform(0.45, 0.55, (settings.batch_size, *csi_shape)), tf.float32
     )
-    training = _seconds(lambda: float(trainer.step(csi)))
-    testing = _seconds(lambda: trainer.receive(trainer.transmit(csi)).numpy())
-    return training * steps, testing * num_test / settings.batch_size
+
+    def test():
+        return trainer.receive(trainer.transmit(csi)).numpy()
+
+    return lambda: float(trainer.step(csi)), test
 
 
-def seconds_per_sample(recover, codeword_dim: int, batch: int = 200) -> float:
-    """Seconds that a function of measurements `[batch, M]` takes per sample."""
-    rng = np.random.default_rng(0)
-    v = tf.constant(rng.standard_normal((batch, codeword_dim)), tf.float32)
-    return _seconds(lambda: recover(v).numpy()) / batch
-
-
-def _seconds(call) -> float:
-    """Median seconds of a call, warmed up."""
-    for _ in range(WARM_UP):
-        call()
-    times = []
-    for _ in range(STEPS):
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return float(np.median(times))
+def seconds_of(calls: dict[T, Callable[[], object]]) -> dict[T, float]:
+    """Median seconds of some calls, taken in turns."""
+    for call in calls.values():
+        for _ in range(WARM_UP):
+            call()
+    times: dict = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - began)
+    return {name: float(np.median(own)) for name, own in times.items()}

@@ -76,6 +76,15 @@ class Pool:
             self._rows[name] = PendingRow(name, future.result)
         return self._rows[name]
 
+    def wait(self) -> None:
+        """Until every row that was asked for is made.
+
+        Raises:
+            Exception: of the row that failed.
+        """
+        for row in list(self._rows.values()):
+            row.result()
+
     def _made(self, name: str, make: Callable[[], dict]) -> dict:
         if self._failure:
             raise self._failure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from zoo.experiments.runner import Runner
 from zoo.run_directory import RunDirectory
 
 PROVENANCE = (
-    "run", "model", "model_args", "dataset_config", "codeword_dim", "seed", "epochs",
-    "num_train", "num_test", "nmse_db", "nmse_pca_db", "nmse_freq_db",
-    "feedback_bits", "weights_sha256", "train_seconds", "train_commit", "train_device",
+    "run", "model", "model_args", "init", "dataset", "dataset_version",
+    "dataset_config", "scaling", "codeword_dim", "seed", "epochs", "best_epoch",
+    "num_train", "num_test", "nmse_db", "nmse_pca_db", "nmse_freq_db", "feedback_bits",
+    "flags_sha256", "weights_sha256", "train_seconds", "train_commit", "train_device",
     "commit", "device",
 )  # fmt: skip
 
@@ -89,14 +89,17 @@ class Entry(NamedTuple):
         rows: results rows, one per seed.
         paper: the published value, in the target's unit; None: a curve, or not given.
         value: key of the rows, a function of a PendingRow whose run is complete, or a
-            list with a number for each.
+            list with a number for each; without rows a list, or a function that has
+            one when all rows of other entries are complete.
+        tested_on: data set, where it is not the one of the training.
     """
 
     series: str
     x: object
     rows: list[PendingRow]
     paper: float | None = None
-    value: str | list[float] | Callable[[PendingRow], float] = "nmse_db"
+    value: str | list[float] | Callable[..., float | list[float]] = "nmse_db"
+    tested_on: str = ""
 
     def finished(self) -> dict:
         """The entry as JSON, when all of its runs are complete.
@@ -109,7 +112,7 @@ class Entry(NamedTuple):
         if isinstance(values, str):
             values = [row[values] for row in rows]
         elif callable(values):
-            values = [values(row) for row in self.rows]
+            values = [values(row) for row in self.rows] if self.rows else values()
         if None in values:
             raise ValueError(
                 f"{self.series} at {self.x}: {self.rows[0].run} has none; the KLT line "
@@ -121,6 +124,8 @@ class Entry(NamedTuple):
             "ours": float(np.mean(values)),
             "ours_by_seed": [float(v) for v in values],
             "paper": self.paper,
+            "value": self.value if isinstance(self.value, str) else "measured",
+            "tested_on": self.tested_on,
             "runs": [{key: row.get(key) for key in PROVENANCE} for row in rows],
         }
 
@@ -149,37 +154,3 @@ class Target(NamedTuple):
     make: Callable[[Lab], Iterator[Entry]]
     figure: Callable[[Lab, dict, Path], None] | None = None
     claims: tuple[tuple[str, str, str], ...] = ()
-
-
-def beats(better: str, *others: str) -> tuple[tuple[str, str, str], ...]:
-    """Claims that a series is better than each of some others."""
-    return tuple((f"{better} better than {other}", better, other) for other in others)
-
-
-def chain(worse_to_better: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
-    """Claims that each series is better than the one before it."""
-    pairs = itertools.pairwise(worse_to_better)
-    return tuple(claim for worse, better in pairs for claim in beats(better, worse))
-
-
-def judge(claim: tuple[str, str, str], entries: list[dict]) -> dict:
-    """Whether entries bear a claim out, at every x that both series have.
-
-    Confirmed: the mean is smaller at every x by more than the two spreads over seeds
-    together. Not confirmed: larger at every x in the same sense. Otherwise, or with a
-    single seed and a difference below 0.1, it is not decidable at this budget.
-    """
-    text, better, worse = claim
-    found = {(e["series"], e["x"]): e["ours_by_seed"] for e in entries}
-    places = [x for series, x in found if series == better and (worse, x) in found]
-    verdicts, differences = set(), {}
-    for x in places:
-        low, high = np.array(found[better, x]), np.array(found[worse, x])
-        difference = float(low.mean() - high.mean())
-        margin = max(0.1, float(np.ptp(low) + np.ptp(high)) / 2)
-        differences[str(x)] = round(difference, 3)
-        verdicts.add(0 if abs(difference) <= margin else int(np.sign(difference)))
-    verdict = {frozenset({-1}): "confirmed", frozenset({1}): "not confirmed"}.get(
-        frozenset(verdicts), "not decidable at this budget"
-    )
-    return {"claim": text, "verdict": verdict, "difference": differences}
