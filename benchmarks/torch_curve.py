@@ -196,7 +196,7 @@ def write(result: dict, path: Path) -> None:
     """Print the comparison, write it as JSON and draw the curves beside it."""
     print(f"\n{'test NMSE [dB]':<16}{'zoo':>9}{'torch':>9}")
     own = {system: [] for system in SYSTEMS}
-    for run in result["runs"]:
+    for run in result["rows"]:
         own[run["system"]].append(run["nmse_db"])
     for seed, values in enumerate(zip(*own.values(), strict=True)):
         print(f"{f'seed {seed}':<16}{values[0]:>9.2f}{values[1]:>9.2f}")
@@ -205,7 +205,7 @@ def write(result: dict, path: Path) -> None:
     print(f"difference {result['difference_db']:.2f} dB, wanted at most {CLOSE_DB}")
     files.write_json(path, result)
     with files.atomic_path(path.with_suffix(".png")) as image:
-        draw(result["runs"], image)
+        draw(result["rows"], image)
     print(f"result: {path}")
 
 
@@ -224,7 +224,7 @@ def main(argv: list[str]) -> None:
         "recipe": {k: v for k, v in recipe.items() if k not in ("seed", "run_dir")},
         "initial_scales": SCALES,
         **compare(runs),
-        "runs": runs,
+        "rows": runs,
         **environment,
         "origin": "ours",
     }

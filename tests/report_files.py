@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from zoo import plots
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ENVIRONMENT = {
     "commit": COMMIT,
@@ -24,10 +26,14 @@ def run(model: str, seed: int, nmse_db: float, **changes) -> dict:
         "run": f"{model}_s{seed}-{changes.get('codeword_dim', 128):08x}",
         "model": model,
         "model_args": {},
+        "init": "paper",
+        "dataset": "tr38901",
         "dataset_config": "lora_rma_nlos_quick",
         "codeword_dim": 128,
         "seed": seed,
         "epochs": 4,
+        "best_epoch": 4,
+        "train_seconds": 1800.0,
         "nmse_db": nmse_db,
         "nmse_pca_db": KLT_DB,
         "feedback_bits": None,
@@ -47,6 +53,8 @@ def entry(series: str, x, values: list[float], paper=None, model="", **changes):
         "ours": sum(values) / len(values),
         "ours_by_seed": values,
         "paper": paper,
+        "value": "nmse_pca_db" if series == "klt" else "nmse_db",
+        "tested_on": "",
         "runs": runs,
     }
 
@@ -56,6 +64,7 @@ def result(target: str, entries: list, claims=(), **changes) -> dict:
     return {
         "target": target,
         "title": f"What {target} shows",
+        "note": "A note.",
         "unit": "NMSE [dB]",
         "x": "ratio",
         "budget": "fast",
@@ -94,6 +103,8 @@ FIGURE = result(
             "claim": "lora better than ista_net",
             "verdict": "not decidable at this budget",
             "difference": {"1/16": -2.2, "1/64": 0.07},
+            "decided": 1,
+            "seeds": 3,
         }
     ],
 )
@@ -108,14 +119,28 @@ TABLE = result(
             "claim": "the MLP is the better regulariser",
             "verdict": "confirmed",
             "difference": {"4": -3.75},
+            "decided": 1,
+            "seeds": 1,
         },
-        {"claim": "no point in common", "verdict": "not confirmed", "difference": {}},
+        {
+            "claim": "no point in common",
+            "verdict": "not confirmed",
+            "difference": {},
+            "decided": 0,
+            "seeds": 0,
+        },
     ],
     x="block",
 )
 COUNTS = result(
     "clnet.table3",
-    [{**entry("clnet", "1/4 ue", [1048968.0], 1_049_000), "runs": []}],
+    [
+        {
+            **entry("clnet", "1/4 ue", [1048968.0], 1_049_000),
+            "runs": [],
+            "value": "measured",
+        }
+    ],
     unit="parameters",
     x="side",
 )
@@ -134,10 +159,20 @@ SPEED = {
     **ENVIRONMENT,
     "command": "simulators.py",
 }
+TORCH = {
+    "rows": [
+        row("crnet", nmse_db, 1, system=system, run=f"{system}_s0")
+        for system, nmse_db in (("zoo", -9.5), ("torch", -9.25))
+    ],
+    "nmse_db_mean": {"zoo": -9.5, "torch": -9.25},
+    "difference_db": -0.25,
+    **ENVIRONMENT,
+    "command": "torch_curve.py",
+}
 
 
 def write(directory) -> None:
-    """Write all of these as a results directory."""
+    """Write all of these as a results directory, two with a drawing."""
     (directory / "reproduce").mkdir(parents=True)
     contents = {
         "reproduce/lora.figure6": FIGURE,
@@ -145,7 +180,10 @@ def write(directory) -> None:
         "reproduce/clnet.table3": COUNTS,
         "zoo_16": NETWORKS,
         "simulators": SPEED,
+        "torch_curve": TORCH,
         "crnet_6bit": {"row": row("crnet", -11.75, 417_792, bits=6, feedback_bits=768)},
     }
     for name, content in contents.items():
         (directory / f"{name}.json").write_text(json.dumps(content))
+    for name in ("reproduce/lora.figure6", "torch_curve"):
+        plots.save_curves(FIGURE, directory / f"{name}.png")

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tests import report_files
-from tests.conftest import TINY, assert_one_line_error, run_command
+from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
 from tests.html_page import Page
 from zoo import plots, report_html, report_results
+from zoo import report_files as report_loader
 from zoo.config import ExperimentConfig
 from zoo.report_blocks import Table, markdown
 from zoo.report_tables import number, reproduced
@@ -97,14 +98,14 @@ def test_page_is_self_contained_and_linked(written, page):
     assert all(link.startswith("https://") for link in outside)
     # outside links are the papers': nothing is loaded from there
     assert not re.search(r"""(src|url\(|@import)\W{0,3}(https?:)?//""", text)
-    assert len(page.images) == 1 + 3 + 2  # a figure, costs, bits
+    assert len(page.images) == 1 + 3 + 2 + 1  # a figure, costs, bits, PyTorch's curve
     for image in (*page.images, (written / "pareto.png").read_bytes()):
         pixels = matplotlib.image.imread(io.BytesIO(image))
         assert pixels.shape[1] > 600 and pixels[..., :3].std() > 0.02
 
 
 def test_paper_and_ours_have_columns_of_their_own(page):
-    data = "lora_rma_nlos_quick"
+    data = "tr38901/lora_rma_nlos_quick"
     assert page.table("block", "series", "paper", "ours") == [
         ["4", "mlp", "-29.21", "-14.25", "1", "-11.50", data],  # seeds, KLT line
         ["4", "cnn", "-11.23", "-10.50", "1", "-11.50", data],
@@ -128,13 +129,15 @@ def test_figures_have_their_values_below_the_plot(page):
 
 def test_claims_are_listed_first_with_verdict_and_numbers(page):
     text = "".join(page.texts)
-    start = text.index("3 claims: ")
+    start = text.index("3 claims of the papers: ")
     summary = text[start : text.index("Tables and figures", start)]
     assert "1 confirmed, 1 not confirmed, 1 not decidable at this budget" in summary
     at = [summary.index(f"{mark} ") for mark in "✓✗?"]
     assert at == sorted(at)
     assert "lora better than ista_net" in summary
+    assert "1 of 2 decide, seeds 3; " in summary
     assert "at ratio 1/16: -2.20; 1/64: +0.07" in summary
+    assert "trainings, " in summary and " hours one after the other" in summary
     assert "at block 4: -3.75" in summary and "no common point" in summary
 
 
@@ -143,17 +146,21 @@ def test_every_number_says_where_it_comes_from(page, results):
     sections = text.split("Where these numbers come from")[1:]
     assert len(sections) == len(list(results.rglob("*.json")))
     for name in ("lora.figure6.json", "zoo_16.json", "simulators.json"):
-        assert re.search(rf"{name}, made by \w+\.py", text)
+        assert re.search(rf"{name}, made by (\w+\.py|python -m zoo.rep)", text)
+    assert "zoo.reproduce lora.figure6 --budget=fast --seeds=3, commit" in text
     values = [t for t in page.tables if t[0][:3] == ["value", "origin", "run"]]
     rows = [row for table in values for row in table[1:]]
     assert all(row[1] == "ours" for row in rows)
-    found = {(row[0], row[4]): row for row in rows}
+    found = {(row[0], row[5]): row for row in rows if len(row) > 9}
     for seed in "012":
         row = found["lora, 1/64", seed]
-        assert row[2:4] == [f"lora_s{seed}-00000020", "lora_rma_nlos_quick"]
-        assert row[5:9] == ["4", "012345678", "", "another processor, 1 cores"]
+        data = "tr38901/lora_rma_nlos_quick"
+        assert row[2:5] == [f"lora_s{seed}-00000020", data, data]
+        assert row[6:10] == ["4", "4", "paper", "1,800"]
+        assert row[10:12] == ["012345678", "another processor, 1 cores"]
     assert found["crnet_16", "0"][-1] == "f" * 12  # its flags
-    assert found["clnet, 1/4 ue", ""][2] == "computed"
+    (count,) = [row for row in rows if row[0] == "clnet, 1/4 ue"]
+    assert count[2] == "computed"
     assert text.count("values in the column paper: ") == 2
     assert "1 values in the column paper: Ji, Li: CLNet" in text
 
@@ -166,21 +173,63 @@ def test_other_results_have_tables(page):
     ]
     (row,) = page.table("network", "data set", "ratio", "seed")
     assert row[-2:] == ["-11.75", "-11.00"]
+    assert page.table("seed", "zoo, NMSE [dB]", "PyTorch, NMSE [dB]") == [
+        ["0", "-9.50", "-9.25", "-0.25", "-11.00"],
+        ["mean", "-9.50", "-9.25", "-0.25", "-11.00"],
+    ]
 
 
 def test_markdown_says_the_same(written):
     text = (written / "report.md").read_text(encoding="utf-8")
-    assert "| 4 | mlp | -29.21 | -14.25 | 1 | -11.50 | lora_rma_nlos_quick |" in text
+    assert (
+        "| 4 | mlp | -29.21 | -14.25 | 1 | -11.50 | tr38901/lora_rma_nlos_quick |"
+        in text
+    )
     assert "- **not confirmed**: no point in common" in text
     assert '<details id="net-crnet"><summary>crnet: ' in text
     assert text.count("<details") == text.count("</details>")
 
 
-def test_drawings_of_reproduce_are_taken_as_they_are(results, tmp_path):
-    path = tmp_path / "lora.figure6.json"
+def test_drawings_of_reproduce_are_taken_as_they_are(tmp_path):
+    path = tmp_path / "reproduce" / "lora.figure6.json"
+    assert len(report_results.result_section(path, report_files.FIGURE).blocks) == 4
+    path.parent.mkdir()
     path.with_suffix(".png").write_bytes(b"drawn")
-    section = report_results.result_section(path, report_files.FIGURE)
+    section = report_results.result_section(path, report_files.FIGURE, tmp_path)
     assert section.blocks[1].png == b"drawn" and not section.blocks[1].plot
+    assert "](reproduce/lora.figure6.png)\n" in markdown(section)
+
+
+def test_what_decides_nothing_is_marked():
+    start = report_files.entry("a", 4, [-8.0], init="klt", best_epoch=0)
+    entries = [start, report_files.entry("b", 4, [0.3], feedback_bits=512)]
+    table = reproduced(report_files.result("x", entries))
+    found = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [row["note"] for row in found] == [
+        "at its start: no epoch was better", "learned nothing",
+    ]  # fmt: skip
+    assert [row["feedback bits"] for row in found] == ["", "512"]
+
+
+def test_claims_of_our_own_stand_apart():
+    results = {
+        report_files.HERE / f"{name}.json": {**report_files.FIGURE, "target": name}
+        for name in ("lora.figure6", "zoo.bits")
+    }
+    text = markdown(report_results.summary_section(results))
+    assert "1 claims of the papers: 0 confirmed" in text
+    assert "1 statements of our own: 0 confirmed" in text
+
+
+def test_committed_report_is_of_the_committed_results():
+    folder = ROOT / "zoo" / "results"
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    for path, content in report_loader.load(folder).items():
+        if "target" in content:
+            section = report_results.result_section(path, content, ROOT / "docs")
+            assert markdown(section) in text, (
+                f"{path.name}: run python -m zoo.report --results=zoo/results"
+            )
 
 
 def test_text_is_escaped_and_papers_are_linked():

@@ -11,7 +11,9 @@ from html import unescape
 import pytest
 
 from tests import report_files
-from zoo import report_blocks, report_html, report_results
+from tests.conftest import ROOT
+from zoo import report_files as loader
+from zoo import report_pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -43,23 +45,13 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def page():
-    """A page with every kind of block, as HTML."""
-    figure = [
-        report_results.result_section(report_files.HERE / f"{r['target']}.json", r)
-        for r in (report_files.FIGURE, report_files.TABLE)
-    ]
-    stage = report_blocks.Stage("Conv 3×3", "BN", "32 × 32 × 2", 1000)
-    card = report_blocks.Details(
-        "name: title", [report_blocks.Flow("UE", [stage] * 9)], "net-name"
-    )
-    results = {report_files.HERE / "lora.figure6.json": report_files.FIGURE}
-    sections = [
-        report_results.summary_section(results),
-        report_blocks.Section("Results", "results", [figure[0].blocks[1:2], *figure]),
-        report_blocks.Section("Networks", "networks", [card]),
-    ]
-    return report_html.document("A title", "A lead", sections, "A footer")
+def page(tmp_path_factory):
+    """The report on a results directory, as HTML."""
+    folder = tmp_path_factory.mktemp("browser")
+    report_files.write(folder / "results")
+    results = loader.load(folder / "results")
+    page, *_ = report_pages.write(results, folder / "report", ["crnet"])
+    return page.read_text(encoding="utf-8")
 
 
 def seen(browser, page: str, tmp_path, *flags) -> tuple[dict, str]:
@@ -82,10 +74,17 @@ def seen(browser, page: str, tmp_path, *flags) -> tuple[dict, str]:
 def test_nothing_fails_and_everything_fits(browser, page, tmp_path, width):
     found, log = seen(browser, page, tmp_path, f"--window-size={width},900")
     assert "CONSOLE" not in log
-    assert len(found["images"]) == 2 and min(found["images"]) > 600
+    assert len(found["images"]) == 7 and min(found["images"]) > 600
     assert min(found["shown"]) > 300
     assert found["broken"] == 0 and found["requests"] == []
     assert found["overflow"] <= 0  # wide tables scroll in themselves
+
+
+def test_committed_report(browser, tmp_path):
+    text = (ROOT / "docs" / "report.html").read_text(encoding="utf-8")
+    found, log = seen(browser, text, tmp_path)
+    assert "CONSOLE" not in log and found["requests"] == [] and found["broken"] == 0
+    assert len(found["images"]) > 10 and min(found["images"]) > 300
 
 
 def test_console_errors_would_be_seen(browser, page, tmp_path):

@@ -26,7 +26,7 @@ BROKEN = {
     "entries of text": ({**report_files.TABLE, "entries": ["a"]}, "objects in 'ent"),
     "no paper": (
         {**report_files.TABLE, "entries": [{"series": "a"}]},
-        "entries without x, ours, ours_by_seed, paper, runs",
+        "entries without x, ours, ours_by_seed, paper, value, tested_on, runs",
     ),
     "no verdict": (
         {**report_files.TABLE, "claims": [{"claim": "a", "difference": {}}]},
@@ -35,7 +35,7 @@ BROKEN = {
     "other verdict": (
         {
             **report_files.TABLE,
-            "claims": [{"claim": "a", "verdict": "yes", "difference": {}}],
+            "claims": [{**report_files.TABLE["claims"][0], "verdict": "yes"}],
         },
         "verdict 'yes', expected one of confirmed",
     ),

@@ -94,7 +94,8 @@ def test_comparison_by_cost_has_the_klt_and_three_networks():
     }  # fmt: skip
     table = pareto.table(found)
     assert [row[0] for row in table.rows] == ["crnet", "csinet", KLT, "transnet"]
-    assert table.rows[0][2] == "417,792 ●" and table.rows[3][2] == "1,835,008"
+    assert table.rows[0][2:4] == ["1", "417,792 ●"]
+    assert table.rows[3][3] == "1,835,008"
     fewer = {"rows": report_files.NETWORKS["rows"][:2]}
     assert not pareto.comparisons(points(fewer))
 
@@ -113,6 +114,8 @@ def test_names_tell_series_of_one_network_apart():
     assert names == ["lora mlp", "lora cnn", KLT]
     twice = report_files.result("x", [*report_files.TABLE["entries"][:1]] * 2)
     assert len(points(twice)) == 2  # one run, however many values it gave
+    measured = [{**e, "value": "measured"} for e in report_files.TABLE["entries"]]
+    assert not points(report_files.result("x", measured))
 
 
 def test_classic_methods_have_no_cost_and_side_information_no_point():

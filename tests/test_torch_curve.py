@@ -187,7 +187,7 @@ def test_comparison_is_of_the_means_over_seeds(tmp_path, capsys):
     assert result["curve_difference_db"] == [0.0, 0.0]
     runs[1]["nmse_db"] = -6.4
     assert not torch_curve.compare(runs)["close"]
-    torch_curve.write({**result, "runs": runs}, tmp_path / "curve.json")
+    torch_curve.write({**result, "rows": runs}, tmp_path / "curve.json")
     assert "difference 0.40 dB" in capsys.readouterr().out
     assert (tmp_path / "curve.png").read_bytes()[1:4] == b"PNG"
 
@@ -206,9 +206,9 @@ def test_both_sides_train_on_the_same_arrays(data_dir, tmp_path):
     done = run_command("benchmarks.torch_curve", *arguments, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(target.read_text())
-    ours, theirs = result["runs"]
+    ours, theirs = result["rows"]
     assert [ours["system"], theirs["system"]] == ["zoo", "torch"]
-    curves = [run["val_nmse_db"] for run in result["runs"]]
+    curves = [run["val_nmse_db"] for run in result["rows"]]
     assert [len(curve) for curve in curves] == [TINY["epochs"] + 1] * 2
     assert result["recipe"]["num_train"] == TINY["num_train"]
     assert result["versions"]["torch"] == torch.__version__
@@ -218,7 +218,7 @@ def test_both_sides_train_on_the_same_arrays(data_dir, tmp_path):
     assert [len(x) for x in np.load(arrays).values()] == [160, 50, 50]
     again = run_command("benchmarks.torch_curve", *arguments, timeout=300)
     assert again.returncode == 0 and "$ python -m" not in again.stdout
-    assert json.loads(target.read_text())["runs"] == result["runs"]
+    assert json.loads(target.read_text())["rows"] == result["rows"]
 
 
 def test_recipe_is_one_that_both_sides_know():

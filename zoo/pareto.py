@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoo import complexity, registry
 from zoo.report_blocks import Table
 from zoo.report_files import rows_of
-from zoo.report_tables import CSI_VALUES, KLT, NMSE_UNIT, data_set, series_of
+from zoo.report_tables import CSI_VALUES, KLT, NMSE_UNIT, data_set
 
 FLOAT_BITS = 32
 COSTS = {
@@ -32,6 +32,7 @@ class Point(NamedTuple):
         nmse_db: mean over seeds.
         spread: smallest and largest NMSE of a seed [dB].
         costs: by key of `COSTS`; empty where they are unknown.
+        seeds: how many runs the mean is of.
         bits: feedback bits per CSI; 32 for each entry of a float codeword.
         source: results file.
         data: data set, configuration and codeword length.
@@ -42,6 +43,7 @@ class Point(NamedTuple):
     nmse_db: float
     spread: tuple[float, float]
     costs: dict[str, int]
+    seeds: int
     bits: float
     source: str
     data: tuple[str, int]
@@ -76,7 +78,8 @@ def points(path: Path, content: dict) -> list[Point]:
         mean, spread = sum(values) / len(values), (min(values), max(values))
         costs = _costs(first)
         model = first["model"]
-        found.append(Point(name, model, mean, spread, costs, bits, path.name, data))
+        seeds, source = len(values), path.name
+        found.append(Point(name, model, mean, spread, costs, seeds, bits, source, data))
         if first.get("nmse_pca_db") is not None:
             lines[data] = first["nmse_pca_db"]
     return found + [_klt(value, path, data) for data, value in lines.items()]
@@ -86,7 +89,8 @@ def _klt(nmse_db: float, path: Path, data: tuple[str, int]) -> Point:
     macs = data[1] * CSI_VALUES
     costs = {"ue_macs": macs, "bs_macs": macs, "ue_bytes_fp32": 4 * macs}
     bits = FLOAT_BITS * data[1]
-    return Point(KLT, "", nmse_db, (nmse_db, nmse_db), costs, bits, path.name, data)
+    spread = nmse_db, nmse_db
+    return Point(KLT, "", nmse_db, spread, costs, 1, bits, path.name, data)
 
 
 def _groups(content: dict) -> Iterable[tuple[str, list[dict]]]:
@@ -94,7 +98,7 @@ def _groups(content: dict) -> Iterable[tuple[str, list[dict]]]:
     groups: dict[tuple, tuple[str, list[dict]]] = {}
     for entry in content.get("entries", []):
         runs = [r for r in entry["runs"] if r.get("nmse_db") is not None]
-        if runs and series_of(entry) != KLT:
+        if runs and entry["value"] == "nmse_db":
             model = runs[0]["model"]
             own = entry["series"]
             name = own if own.startswith(model) else f"{model} {own}"
@@ -180,7 +184,11 @@ def table(own: list[Point]) -> Table:
             "" if value is None else f"{value:,.0f}{' ●' * (i in fronts[key])}"
             for key, value in ((key, values[key][i]) for key in keys)
         ]
-        rows.append([own[i].name, f"{own[i].nmse_db:.2f}", *cells, own[i].source])
-    columns = ["network", f"ours, {NMSE_UNIT}", *COSTS.values(), "feedback bits"]
-    caption = "● on the front: nothing is both cheaper and better."
-    return Table([*columns, "file"], rows, caption)
+        values_of = [own[i].name, f"{own[i].nmse_db:.2f}", str(own[i].seeds)]
+        rows.append([*values_of, *cells, own[i].source])
+    columns = ["network", f"ours, {NMSE_UNIT}", "seeds", *COSTS.values()]
+    caption = (
+        "● on the front: nothing is both cheaper and better. Runs, seeds and commits "
+        "stand with the results of the file."
+    )
+    return Table([*columns, "feedback bits", "file"], rows, caption)

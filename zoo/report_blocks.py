@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import NamedTuple
 
 KLT = "linear KLT"
@@ -32,12 +33,14 @@ class Picture(NamedTuple):
         caption: what it shows.
         alt: what one would read off it.
         plot: dark lines on white, which a dark page may invert.
+        link: to the file itself from where Markdown is; empty: it is none.
     """
 
     png: bytes
     caption: str
     alt: str
     plot: bool = True
+    link: str = ""
 
 
 class Claim(NamedTuple):
@@ -144,7 +147,10 @@ def _line(cells: list[str]) -> str:
 
 @markdown.register
 def _(block: Picture) -> str:
-    return f"*Plot, in the HTML page:* {block.caption}\n"
+    if not block.link:
+        return f"*Plot, in the HTML page:* {block.caption}\n"
+    alt = re.sub(r"[\[\]]", "", block.alt)  # they would end the text
+    return f"![{alt}]({block.link})\n\n*{block.caption}*\n"
 
 
 @markdown.register

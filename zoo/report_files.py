@@ -11,11 +11,20 @@ from zoo.experiments.claims import VERDICTS
 
 FOLDERS = (".", "reproduce")  # below the results directory
 KEYS = {
-    "target": str, "title": str, "unit": str, "x": str, "budget": str,
+    "target": str, "title": str, "note": str, "unit": str, "x": str, "budget": str,
     "entries": list, "claims": list, "commit": str, "date": str, "device": str,
 }  # fmt: skip
-ENTRY_KEYS = ("series", "x", "ours", "ours_by_seed", "paper", "runs")
-CLAIM_KEYS = ("claim", "verdict", "difference")
+ENTRY_KEYS = (
+    "series",
+    "x",
+    "ours",
+    "ours_by_seed",
+    "paper",
+    "value",
+    "tested_on",
+    "runs",
+)
+CLAIM_KEYS = ("claim", "verdict", "difference", "decided", "seeds")
 
 
 def load(directory: Path) -> dict[Path, dict]:

@@ -13,6 +13,7 @@ from zoo.report_files import complete, rows_of
 from zoo.report_results import (
     NOTES,
     anchor,
+    picture,
     provenance,
     result_section,
     short,
@@ -48,16 +49,17 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
         ValueError: no such network, or a file lacks a key.
     """
     specs = [registry.get(name) for name in networks or registry.MODELS]
+    base = output.parent
     reproduced = {p: r for p, r in results.items() if "target" in r}
     others = {p: r for p, r in results.items() if "target" not in r}
-    measured = [result_section(path, r) for path, r in reproduced.items()]
+    measured = [result_section(path, r, base) for path, r in reproduced.items()]
     costs = pareto_section(results)
     cards = model_cards.cards(specs)
     sections = [
         summary_section(reproduced),
         Section("Tables and figures", "results", [NOTES, *measured]),
         costs,
-        other_section(others),
+        other_section(others, base),
         Section("Networks", "networks", [CARDS_NOTE, *cards]),
     ]
     here = files.environment()
@@ -89,7 +91,8 @@ def pareto_section(contents: dict[Path, dict]) -> Section:
     blocks: list = [
         "The steps are the front: nothing is both cheaper and better. The dashed line "
         "is the linear KLT. Counts are per CSI matrix; a float codeword counts 32 bits "
-        "per entry. Only what was trained in the same way is compared by cost."
+        "per entry. A comparison has what one results file holds of a data set and a "
+        "codeword length; start, schedule and noise of each training stand there."
     ]  # fmt: skip
     for (source, data, dim), own in pareto.comparisons(found).items():
         shown = [
@@ -120,8 +123,13 @@ def _cost_plot(own: list[Point], costs: list[float], label: str) -> Picture:
     return Picture(buffer.getvalue(), caption, alt)
 
 
-def other_section(contents: dict[Path, dict]) -> Section:
-    """Results of other commands, a table each."""
+def other_section(contents: dict[Path, dict], base: Path = Path()) -> Section:
+    """Results of other commands, a table each, and the plot beside the file.
+
+    Args:
+        contents: results by file.
+        base: folder of the report.
+    """
     sections = []
     for path, content in contents.items():
         table = table_of(path, content)
@@ -131,6 +139,8 @@ def other_section(contents: dict[Path, dict]) -> Section:
         ]
         title = TABLES[path.stem][0] if path.stem in TABLES else table.caption
         ours = table._replace(caption="All numbers are ours.")
-        blocks = [ours, provenance(path, content, runs)]
+        image, caption = path.with_suffix(".png"), f"{title}, ours."
+        plots = [picture(image, caption, caption, base)] if image.is_file() else []
+        blocks = [*plots, ours, provenance(path, content, runs)]
         sections.append(Section(title, anchor(path), blocks, level=3))
     return Section("Other measurements", "measurements", sections)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import io
+import os
 import re
 from collections import Counter
 from pathlib import Path
 
-from zoo import plots, registry
-from zoo.report_blocks import VERDICTS, Claim, Claims, Details, Picture, Section, Table
+from zoo import registry
+from zoo.experiments.claims import RULE, VERDICTS
+from zoo.report_blocks import Claim, Claims, Details, Picture, Section, Table
 from zoo.report_tables import data_set, number, series_of, table_of
 
 NOTES = (
     "Budget fast: trainings cut down to minutes or hours on two CPU cores, on our own "
-    "simulated channels. Budget full: the paper's sizes and epochs. The linear KLT "
-    "sends as many real numbers as the codeword has, after a PCA of the training set; "
-    "it is no baseline where phases come free. –: the paper prints a curve, or nothing."
+    "simulated channels; networks of the COST2100 papers start at the linear KLT codec "
+    "there, and where no epoch was better than that start, its value is shown and "
+    "marked. Budget full: the paper's sizes, epochs and starts. The linear KLT sends "
+    "as many real numbers as the codeword has, after a PCA of the training set; it is "
+    "no baseline where phases come free. –: the paper prints a curve, or nothing."
 )
+# Targets of ours, beside those of the papers.
+OUR_OWN = ("zoo.", "dualnet.unsent", "dualnet.uplink")
 
 
 def anchor(path: Path) -> str:
@@ -41,37 +46,73 @@ def claims_of(path: Path, result: dict) -> list[Claim]:
 
 
 def _numbers(result: dict, claim: dict) -> str:
-    if not claim["difference"]:
+    places = claim["difference"]
+    if not places:
         return "no common point to compare"
     parts = (
         f"{x}: {value or 0.0:+.{2 if abs(value) >= 0.01 else 3}f}"  # no -0.000
-        for x, value in claim["difference"].items()
+        for x, value in places.items()
     )
-    return f"difference in {result['unit']} at {result['x']} {'; '.join(parts)}"
+    return (
+        f"{claim['decided']} of {len(places)} decide, seeds {claim['seeds']}; "
+        f"difference in {result['unit']} at {result['x']} {'; '.join(parts)}"
+    )
 
 
 def summary_section(results: dict[Path, dict]) -> Section:
-    """All claims of all papers, counted and listed by verdict."""
-    found = [claim for path, r in results.items() for claim in claims_of(path, r)]
-    counts = Counter(claim.verdict for claim in found)
-    text = ", ".join(f"{counts[v]} {v}" for v in VERDICTS)
-    rule = (
-        "A claim is confirmed where our means differ its way at every common point, by "
-        "more than 0.1 and than half of both spreads over seeds together."
-    )
-    items = sorted(found, key=lambda c: VERDICTS.index(c.verdict))
-    blocks = [f"{len(found)} claims: {text}. {rule}", Claims(items, linked=True)]
+    """All claims, counted and listed by verdict; those of papers before our own."""
+    papers, own = [], []
+    for path, result in results.items():
+        mine = result["target"].startswith(OUR_OWN)
+        (own if mine else papers).extend(claims_of(path, result))
+    blocks: list = [f"{_count(papers, 'claims of the papers')}. {RULE}"]
+    blocks += [_by_verdict(papers)]
+    if own:
+        blocks += [f"{_count(own, 'statements of our own')}.", _by_verdict(own)]
+    blocks.append(trainings(results))
     return Section("Claims of the papers", "claims", blocks)
 
 
-def result_section(path: Path, result: dict) -> Section:
-    """A table or figure: plot, values, claims, provenance."""
+def _count(found: list[Claim], what: str) -> str:
+    counts = Counter(claim.verdict for claim in found)
+    return f"{len(found)} {what}: {', '.join(f'{counts[v]} {v}' for v in VERDICTS)}"
+
+
+def _by_verdict(found: list[Claim]) -> Claims:
+    return Claims(sorted(found, key=lambda c: VERDICTS.index(c.verdict)), linked=True)
+
+
+def trainings(results: dict[Path, dict]) -> str:
+    """How many trainings the results are of, and how long they took."""
+    runs = {
+        run["run"]: run["train_seconds"]
+        for result in results.values()
+        for entry in result["entries"]
+        for run in entry["runs"]
+        if run.get("train_seconds") is not None
+    }
+    hours = sum(runs.values()) / 3600
+    return (
+        f"Behind all of this are {len(runs)} trainings, {hours:.1f} hours one after "
+        "the other; each table's provenance has its own with device and seconds."
+    )
+
+
+def result_section(path: Path, result: dict, base: Path = Path()) -> Section:
+    """A table or figure: plot, values, claims, provenance.
+
+    Args:
+        path: of the JSON; a PNG beside it is its drawing.
+        result: its content.
+        base: folder of the report.
+    """
     paper = paper_of(result["target"])
     source = f"Paper: {paper}. " if paper else ""
-    blocks: list = [f"{source}Budget of ours: {result['budget']}."]
+    blocks: list = [f"{source}Budget of ours: {result['budget']}. {result['note']}"]
     image = path.with_suffix(".png")
-    if image.is_file() or ".figure" in result["target"]:
-        blocks.append(_picture(image, result))
+    if image.is_file():
+        caption = f"{result['title']}, ours."
+        blocks.append(picture(image, caption, _alt(result), base))
     table = table_of(path, result)
     blocks.append(table._replace(caption=f"{result['title']}, {result['unit']}."))
     claims = claims_of(path, result)
@@ -81,24 +122,24 @@ def result_section(path: Path, result: dict) -> Section:
     return Section(title, anchor(path), blocks, level=3)
 
 
-def _picture(image: Path, result: dict) -> Picture:
-    """What zoo.reproduce has drawn beside the JSON, or else its curves."""
+def _alt(result: dict) -> str:
+    """What one would read off a drawing."""
     ends = [
         f"{series_of(e)} {number(e['ours'])} at {e['x']}" for e in result["entries"]
     ]
-    alt = f"{result['title']}, {result['unit']} over {result['x']}: {', '.join(ends)}"
-    caption = f"{result['title']}, ours; dashes: single seeds."
-    if image.is_file():
-        return Picture(image.read_bytes(), caption, alt, plot=False)
-    buffer = io.BytesIO()
-    plots.save_curves(result, buffer)
-    return Picture(buffer.getvalue(), caption, alt)
+    return f"{result['title']}, {result['unit']} over {result['x']}: {', '.join(ends)}"
+
+
+def picture(image: Path, caption: str, alt: str, base: Path) -> Picture:
+    """A drawing beside a results file, linked from the folder `base`."""
+    link = os.path.relpath(image, base)
+    return Picture(image.read_bytes(), caption, alt, plot=False, link=link)
 
 
 def _runs(result: dict) -> list[tuple[str, dict]]:
     """Name and run of every value of a result."""
     return [
-        (f"{series_of(e)}, {e['x']}", run)
+        (f"{series_of(e)}, {e['x']}", {**run, "tested_on": e["tested_on"]})
         for e in result["entries"]
         for run in e["runs"] or [{}]
     ]
@@ -106,32 +147,51 @@ def _runs(result: dict) -> list[tuple[str, dict]]:
 
 def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Details:
     """Where each number of a file is from: a row per value and run."""
-    columns = ["value", "origin", "run", "data set", "seed", "epochs", "trained at"]
-    columns += ["evaluated at", "device", "flags or weights (SHA-256)"]
+    columns = ["value", "origin", "run", "trained on", "tested on", "seed", "epochs"]
+    columns += ["best", "start", "training [s]", "trained at", "evaluated at", "device"]
+    columns += ["flags (SHA-256)", "weights (SHA-256)"]
     rows = []
     for name, run in runs:
-        hashes = run.get("flags_sha256") or run.get("weights_sha256") or ""
         commits = [run.get(f"{k}commit") or "" for k in ("train_", "")]
         if not any(commits):
             commits[1] = content.get("commit", "")
         device = run.get("train_device") or run.get("device") or content.get("device")
+        trained = data_set(run)
         rows.append(
-            [name, "ours", str(run.get("run", run.get("name", "computed")))]
-            + [data_set(run), number(run.get("seed")), number(run.get("epochs"))]
-            + [*(short(c) for c in commits), device or "", hashes[:12]]
+            [name, "ours", str(run.get("run", run.get("name", "computed"))), trained]
+            + [run.get("tested_on") or trained.removesuffix(":stream")]
+            + [number(run.get(k)) for k in ("seed", "epochs", "best_epoch", "init")]
+            + [number(run.get("train_seconds")), *(short(c) for c in commits)]
+            + [device or ""]
+            + [(run.get(f"{k}_sha256") or "")[:12] for k in ("flags", "weights")]
         )
+    shown = [i for i in range(len(columns)) if i < 4 or any(row[i] for row in rows)]
     printed = len([e for e in content.get("entries", []) if e["paper"] is not None])
     note = (
         f"Origin of {printed} values in the column paper: {paper}. " if printed else ""
     )
     source = content.get("row", content)
     made = (
-        f"{note or 'Origin: '}ours, {path.name}, made by "
-        f"{source.get('command', 'the commands of its rows')}, commit "
+        f"{note or 'Origin: '}ours, {path.name}, made by {_command(content)}, commit "
         f"{short(source.get('commit', ''))}, {source.get('date', '')}, "
         f"{source.get('device', '')}."
     )
-    return Details("Where these numbers come from", [made, Table(columns, rows)])
+    table = Table(
+        [columns[i] for i in shown], [[row[i] for i in shown] for row in rows]
+    )
+    return Details("Where these numbers come from", [made, table])
+
+
+def _command(content: dict) -> str:
+    """The command that makes a file, for a target without the others of its call."""
+    if "target" not in content:
+        source = content.get("row", content)
+        return source.get("command", "the commands of its rows")
+    seeds = max((len(e["runs"]) for e in content["entries"]), default=1) or 1
+    return (
+        f"python -m zoo.reproduce {content['target']} --budget={content['budget']} "
+        f"--seeds={seeds}"
+    )
 
 
 def short(commit: str) -> str:

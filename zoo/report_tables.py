@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo import quickstart
+from zoo.experiments.claims import SILENT_DB, has_learned
 from zoo.report_blocks import KLT, NMSE_UNIT, Table, millions
 from zoo.report_deployment import encoder_speed, precisions, served, soak
 from zoo.report_files import complete, rows_of
+from zoo.report_training import ablation, torch_curve, train_speed
 
 ENVIRONMENT = ("commit", "date", "device", "python", "command", "versions", "origin")
 CSI_VALUES = 2048  # of 32 x 32 complex entries
@@ -46,17 +48,18 @@ def reproduced(result: dict) -> Table:
     entries = sorted(entries, key=lambda e: places.index(e["x"]))
     has_line = any(e["series"] == "klt" for e in entries)
     columns = [result["x"], "series", "paper", "ours", "ours, spread", "seeds"]
-    columns += [f"ours, {KLT}", "data set"]
+    columns += [f"ours, {KLT}", "feedback bits", "trained on", "tested on", "note"]
     rows = []
     for e in entries:
-        seeds, line = e["ours_by_seed"], None if has_line else klt_of(result, e)
+        seeds, line = e["ours_by_seed"], None if has_line else klt_of(e)
         row = [number(e["x"]), series_of(e), number(e["paper"]) or "–"]
         row += [number(e["ours"]), ""]
         if len(set(seeds)) > 1:
             row[-1] = f"{number(min(seeds))} to {number(max(seeds))}"
-        data = dict.fromkeys(data_set(run) for run in e["runs"])
-        row += [str(len(e["runs"]) or ""), number(line), ", ".join(data)]
-        rows.append(row)
+        row += [str(len(e["runs"]) or ""), number(line)]
+        row += [_each(number(run.get("feedback_bits")) for run in e["runs"])]
+        row += [_each(data_set(run) for run in e["runs"]), e["tested_on"]]
+        rows.append([*row, _remark(e)])
     shown = [i for i in range(len(columns)) if i < 4 or any(row[i] for row in rows)]
     return Table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
 
@@ -66,10 +69,24 @@ def series_of(entry: dict) -> str:
     return KLT if entry["series"] == "klt" else entry["series"]
 
 
-def klt_of(result: dict, entry: dict) -> float | None:
-    """Mean of the KLT line over an entry's runs, where the result is an NMSE."""
+def _remark(entry: dict) -> str:
+    """What keeps an entry from deciding a claim; nothing for most."""
+    if has_learned(entry):
+        return ""
+    if entry["ours"] >= SILENT_DB:
+        return "learned nothing"
+    return "at its start: no epoch was better"
+
+
+def _each(texts) -> str:
+    """Different ones of some texts."""
+    return ", ".join(filter(None, dict.fromkeys(texts)))
+
+
+def klt_of(entry: dict) -> float | None:
+    """Mean of the KLT line over an entry's runs, where it is those runs' NMSE."""
     lines = [run.get("nmse_pca_db") for run in entry["runs"]]
-    if result["unit"] != NMSE_UNIT or not lines or None in lines:
+    if entry["value"] != "nmse_db" or not lines or None in lines:
         return None
     return sum(lines) / len(lines)
 
@@ -109,35 +126,6 @@ def networks(content: dict) -> Table:
             for nmse_db, name, start, rate, *others in sorted(found)
         ],
     )
-
-
-def ablation(content: dict) -> Table:
-    """Start, step and data of CRNet's short trainings."""
-    columns = ["start", "step", "data", "epochs", NMSE_UNIT, "training [s]"]
-    rows = [
-        [
-            r["init"],
-            r["cpu_step"],
-            "stream" if r["dataset_config"].endswith(":stream") else "fixed",
-            str(r["epochs"]),
-            f"{r['nmse_db']:.2f}",
-            f"{r['train_seconds']:.0f}",
-        ]
-        for r in content["rows"]
-    ]
-    return Table(columns, rows)
-
-
-def train_speed(content: dict) -> Table:
-    """Milliseconds per training step, our systems first."""
-    columns = ["network", "Keras, oneDNN off", "Keras", "fused", "PyTorch eager"]
-    columns += ["channels_last", "torch.compile", "torch.compile / fused"]
-    rows = [
-        [r["network"], *(f"{ms:.0f}" for ms in r["step_ms"].values())]
-        + [f"{r['ours_over']['torch.compile']:.2f}"]
-        for r in content["rows"]
-    ]
-    return Table(columns, rows)
 
 
 def whole_chain(content: dict) -> Table:
@@ -200,6 +188,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "precisions_16": ("Encoders at 1/16, 6 bits", precisions),
     "crnet_ablation": ("Start, step and data", ablation),
     "train_speed": ("Milliseconds per training step", train_speed),
+    "torch_curve": ("CRNet trained by the zoo and by PyTorch", torch_curve),
     "step_profile": ("Where a training step spends its time, in ms", plain),
     "pipeline": ("Input pipeline against training, samples per second", plain),
     "encoder": (

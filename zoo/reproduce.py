@@ -73,6 +73,7 @@ def finish(name: str, lab: Lab, pending: list[Entry]) -> dict:
     return {
         "target": name,
         "title": target.title,
+        "note": target.note,
         "unit": target.unit,
         "x": target.x,
         "budget": lab.budget,

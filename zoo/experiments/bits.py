@@ -30,7 +30,11 @@ def continued(lab: Lab, name: str, **own) -> list[PendingRow]:
 
 
 def sweep(lab: Lab) -> Iterator[Entry]:
-    """NMSE over the bits per codeword entry."""
+    """NMSE over the bits per codeword entry.
+
+    A trained network is continued as it is, then quantised (after training), or
+    continued with the quantiser (in the loop), in as many steps.
+    """
     plain = continued(lab, "crnet_16_more")
     for bits in BITS:
         rows = continued(

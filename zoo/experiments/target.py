@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,3 +156,9 @@ class Target(NamedTuple):
     make: Callable[[Lab], Iterator[Entry]]
     figure: Callable[[Lab, dict, Path], None] | None = None
     claims: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What a reader should know of it: the text of `make`, without arguments."""
+        text = inspect.getdoc(getattr(self.make, "func", self.make)) or ""
+        return " ".join(re.split("\n\n(?:Args|Returns|Raises):", text)[0].split())

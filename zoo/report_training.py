@@ -1,0 +1,55 @@
+"""Tables of the measurements on training: starts, steps, speed and PyTorch's curve."""
+
+from __future__ import annotations
+
+from zoo.report_blocks import NMSE_UNIT, Table
+
+
+def ablation(content: dict) -> Table:
+    """Start, step and data of CRNet's short trainings."""
+    columns = ["start", "step", "data", "epochs", NMSE_UNIT, "training [s]"]
+    rows = [
+        [
+            r["init"],
+            r["cpu_step"],
+            "stream" if r["dataset_config"].endswith(":stream") else "fixed",
+            str(r["epochs"]),
+            f"{r['nmse_db']:.2f}",
+            f"{r['train_seconds']:.0f}",
+        ]
+        for r in content["rows"]
+    ]
+    return Table(columns, rows)
+
+
+def train_speed(content: dict) -> Table:
+    """Milliseconds per training step, our systems first."""
+    columns = ["network", "Keras, oneDNN off", "Keras", "fused", "PyTorch eager"]
+    columns += ["channels_last", "torch.compile", "torch.compile / fused"]
+    rows = [
+        [r["network"], *(f"{ms:.0f}" for ms in r["step_ms"].values())]
+        + [f"{r['ours_over']['torch.compile']:.2f}"]
+        for r in content["rows"]
+    ]
+    return Table(columns, rows)
+
+
+def torch_curve(content: dict) -> Table:
+    """Test NMSE of the same training by two implementations, and their means."""
+    by_seed: dict[int, dict[str, dict]] = {}
+    for row in content["rows"]:
+        by_seed.setdefault(row["seed"], {})[row["system"]] = row
+    columns = ["seed", f"zoo, {NMSE_UNIT}", f"PyTorch, {NMSE_UNIT}", "zoo - PyTorch"]
+    rows = []
+    for seed, pair in by_seed.items():
+        values = pair["zoo"]["nmse_db"], pair["torch"]["nmse_db"]
+        line = f"{pair['zoo']['nmse_pca_db']:.2f}"
+        rows.append([str(seed), *_pair(*values, values[0] - values[1]), line])
+    means = content["nmse_db_mean"]
+    last = _pair(means["zoo"], means["torch"], content["difference_db"])
+    rows.append(["mean", *last, rows[-1][-1]])
+    return Table([*columns, "KLT [dB]"], rows)
+
+
+def _pair(zoo: float, torch: float, difference: float) -> list[str]:
+    return [f"{zoo:.2f}", f"{torch:.2f}", f"{difference:+.2f}"]
