@@ -1,6 +1,7 @@
 """The results tables of the README, made again from the JSON files that they name.
 
-A table stands between `<!-- results: FILE -->` and `<!-- end of results -->`.
+A table stands between `<!-- results: FILE -->` and `<!-- end of results -->`; for a
+folder of results of zoo.reproduce it is that of their claims.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zoo import files, quickstart
+from zoo import files, quickstart, report_files
 from zoo.report_blocks import markdown
 from zoo.report_files import complete
+from zoo.report_results import trainings, verdicts
 from zoo.report_tables import table_of
 
 BEGIN = re.compile(r"<!-- results: (\S+) -->\n")
@@ -18,11 +20,14 @@ END = "<!-- end of results -->"
 
 
 def block(path: Path) -> str:
-    """What the README shows of a results file, in Markdown.
+    """What the README shows of a results file or a folder of them, in Markdown.
 
     Raises:
         FileNotFoundError, ValueError: no such file, or it is no result.
     """
+    if path.is_dir():
+        results = report_files.load(path)
+        return f"{markdown(verdicts(results))}\n{trainings(results)}\n"
     content = files.read_json(path)
     if path.stem == "crnet_quickstart":
         with complete(path):

@@ -82,19 +82,35 @@ def _by_verdict(found: list[Claim]) -> Claims:
     return Claims(sorted(found, key=lambda c: VERDICTS.index(c.verdict)), linked=True)
 
 
+def verdicts(results: dict[Path, dict]) -> Table:
+    """Targets with the number of claims of each verdict, and the sums."""
+    columns = ["target", "what it shows", "budget", "seeds", *VERDICTS]
+    rows, total = [], Counter()
+    for result in results.values():
+        counts = Counter(claim["verdict"] for claim in result["claims"])
+        seeds = max((len(e["runs"]) for e in result["entries"]), default=0)
+        row = [result["target"], result["title"], result["budget"], str(seeds or "")]
+        rows.append([*row, *(str(counts[v] or "") for v in VERDICTS)])
+        total += counts
+    rows.append(["in all", "", "", "", *(str(total[v]) for v in VERDICTS)])
+    return Table(columns, rows)
+
+
 def trainings(results: dict[Path, dict]) -> str:
     """How many trainings the results are of, and how long they took."""
     runs = {
-        run["run"]: run["train_seconds"]
+        run["run"]: (run["seed"], run["train_seconds"])
         for result in results.values()
         for entry in result["entries"]
         for run in entry["runs"]
         if run.get("train_seconds") is not None
     }
-    hours = sum(runs.values()) / 3600
+    hours = sum(seconds for _, seconds in runs.values()) / 3600
+    first = sum(seconds for seed, seconds in runs.values() if not seed) / 3600
     return (
         f"Behind all of this are {len(runs)} trainings, {hours:.1f} hours one after "
-        "the other; each table's provenance has its own with device and seconds."
+        f"the other, {first:.1f} of them for seed 0. Every provenance has devices and "
+        "seconds."
     )
 
 
