@@ -11,12 +11,15 @@
     deploy/kubernetes/                deployment, service, hpa
 
 Run again with a new version: it appears under its number in one step, with its warm-up
-inside, and versions that are already there stay as they are.
+inside, and is served beside those that models.config lists already. --serve=NAME:2,3
+says which versions to serve instead, first the `stable` one, then the `canary`.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -24,9 +27,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import yaml
 from absl import flags
 from google.protobuf.message import Message
+from tensorflow_serving.config.model_server_config_pb2 import (
+    ModelConfig,
+    ModelServerConfig,
+)
 
 from serving import deployment_config as config
 from serving import deployment_manifests as manifests
+from serving import serving_protos
 from serving.deployment_exports import (
     ROUTES_FILE,
     Export,
@@ -44,6 +52,9 @@ def _define_flags() -> None:
     flags.DEFINE_multi_string("export", [], "Directory of zoo.export; repeat it.")
     flags.DEFINE_multi_string("model_name", [], "Served name, one for each --export.")
     flags.DEFINE_string("out", "", "Directory to write or extend.")
+    flags.DEFINE_multi_string(
+        "serve", [], "NAME:VERSION,VERSION: stable, then canary; repeat it."
+    )
     flags.DEFINE_string("image", default.image, "Container image.")
     flags.DEFINE_string("ssl_key", "", "PEM key: TLS on the gRPC port.")
     flags.DEFINE_string("ssl_cert", "", "PEM certificate of that key.")
@@ -72,24 +83,38 @@ def write_tree(
     out: Path,
     cluster: manifests.Cluster,
     ssl: Message | None = None,
+    serve: Mapping[str, list[int]] | None = None,
 ) -> None:
-    """Write or extend the tree under `out`; see the head of this file."""
+    """Write or extend the tree under `out`; see the head of this file.
+
+    Args:
+        exports: of the models to serve; another one goes out of service.
+        out: root of the tree.
+        cluster: what the manifests leave to choose.
+        ssl: content of secrets/ssl.config.
+        serve: name -> versions to serve: stable, canary, others.
+
+    Raises:
+        ValueError: an export that cannot be served, or a version that is not there.
+    """
     table = routes(exports)
     check_names(out, table)
-    served = {}
-    for export in exports:
-        for version in export.versions():
-            added = add_version(export, version, out / "models")
-            print(f"models/{export.name}/{version}: {'added' if added else 'kept'}")
-        there = (out / "models" / export.name).iterdir()
-        served[export.name] = [int(p.name) for p in there if p.name.isdecimal()]
+    models_config = out / "config" / "models.config"
+    before = ModelServerConfig()
+    if models_config.exists():
+        before = serving_protos.read_text(models_config, ModelServerConfig)
+    wanted = {e.name: _add(e, out / "models", before) for e in exports}
+    wanted.update(serve or {})
+    served = config.model_server_config(wanted, before)
+    for entry in served.model_config_list.config:
+        _check(entry, wanted[entry.name], out / "models")
     if ssl:
         _write_secret(out / "secrets" / "ssl.config", config.text(ssl))
     for name, message in {
         "batching_parameters.txt": config.batching_parameters(cluster.cpu),
         "monitoring.config": config.monitoring_config(),
         "session.config": config.session_config(cluster.cpu),
-        "models.config": config.model_server_config(served),
+        "models.config": served,
     }.items():
         files.write_text(out / "config" / name, config.text(message))
     for name, manifest, comment in (
@@ -106,6 +131,46 @@ def write_tree(
     files.write_json(out / ROUTES_FILE, table)
 
 
+def _add(export: Export, models: Path, before: ModelServerConfig) -> list[int]:
+    """Add an export's versions; return them behind those that were served before."""
+    added = []
+    for version in export.versions():
+        if add_version(export, version, models):
+            added.append(version)
+        done = "added" if version in added else "kept"
+        print(f"models/{export.name}/{version}: {done}")
+    for entry in before.model_config_list.config:
+        if entry.name == export.name:
+            listed = entry.model_version_policy.specific.versions
+            return list(dict.fromkeys([*listed, *added]))
+    return _numbers(models / export.name)[-2:]
+
+
+def _numbers(model: Path) -> list[int]:
+    return sorted(int(p.name) for p in model.iterdir() if p.name.isdecimal())
+
+
+def _check(entry: ModelConfig, wanted: list[int], models: Path) -> None:
+    """Check that the versions are there, and say what will be served."""
+    versions, labels = (
+        entry.model_version_policy.specific.versions,
+        entry.version_labels,
+    )
+    missing = sorted(set(versions) - set(_numbers(models / entry.name)))
+    if missing:
+        raise ValueError(
+            f"{models / entry.name} has no version {missing[0]}: put it there, or "
+            f"choose others with --serve={entry.name}:VERSION,VERSION"
+        )
+    print(f"{entry.name}: serves {list(versions)}, labels {labels}")
+    for label, version in zip(config.VERSION_LABELS, wanted, strict=False):
+        if labels[label] != version:
+            print(
+                f"{entry.name}: {label} stays at {labels[label]}; run this again once "
+                f"every server has loaded version {version}"
+            )
+
+
 def _write_secret(path: Path, text: str) -> None:
     with files.atomic_path(path) as temporary:
         temporary.touch(0o600)
@@ -119,6 +184,18 @@ def _ssl_from_flags(values: flags.FlagValues) -> Message | None:
         raise ValueError("TLS takes both --ssl_key and --ssl_cert")
     authority = Path(values.ssl_ca) if values.ssl_ca else None
     return config.ssl_config(Path(values.ssl_key), Path(values.ssl_cert), authority)
+
+
+def _serve_from_flags(values: list[str], names: list[str]) -> dict[str, list[int]]:
+    serve = {}
+    for value in values:
+        name, _, numbers = value.partition(":")
+        if not re.fullmatch(r"[0-9]+(,[0-9]+)*", numbers):
+            raise ValueError(f"--serve={value}: expected NAME:VERSION,VERSION")
+        if name not in names:
+            raise ValueError(f"--serve={value}: expected one of the names {names}")
+        serve[name] = [int(number) for number in numbers.split(",")]
+    return serve
 
 
 def main(argv: list[str]) -> None:
@@ -140,7 +217,8 @@ def main(argv: list[str]) -> None:
         tls=ssl is not None,
         **{name: values[name].value for name in chosen},
     )
-    write_tree(exports, Path(values.out), cluster, ssl)
+    serve = _serve_from_flags(values.serve, [export.name for export in exports])
+    write_tree(exports, Path(values.out), cluster, ssl, serve)
     print(f"next: docker compose -f {values.out}/docker-compose.yaml up")
 
 

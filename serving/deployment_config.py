@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -15,28 +15,41 @@ from serving.warmup import BATCH_SIZES
 
 MODELS_ROOT, CONFIG_ROOT, SECRETS_ROOT = "/models", "/config", "/secrets"
 GRPC_PORT, REST_PORT = 8500, 8501
+VERSION_LABELS = ("stable", "canary")
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
-def model_server_config(models: Mapping[str, Iterable[int]]) -> Message:
-    """models.config: each model with its two latest versions.
+def model_server_config(
+    models: Mapping[str, Sequence[int]], before: Message | None = None
+) -> Message:
+    """models.config: the versions of each model, the first two labelled.
 
-    Two versions are labelled `stable` (the older) and `canary`: a request that names
-    neither gets the latest one, the canary.
+    The first one is `stable`, the second `canary`; a request that names neither gets
+    the highest number. A server refuses a file that moves a label to a version it has
+    not loaded yet. So a label moves only to a version that `before` lists; otherwise it
+    stays, and the version it is on is served too.
 
     Args:
-        models: name -> versions on disk.
+        models: name -> versions to serve.
+        before: the models.config that the servers have now.
     """
     config = model_server_config_pb2.ModelServerConfig()
+    old = {}
+    if before:
+        old = {entry.name: entry for entry in before.model_config_list.config}
     for name, versions in models.items():
         entry = config.model_config_list.config.add(
             name=name, base_path=f"{MODELS_ROOT}/{name}", model_platform="tensorflow"
         )
-        served = sorted(versions)[-2:]
+        labels = dict(zip(VERSION_LABELS, versions, strict=False))
+        if name in old:
+            loaded = old[name].model_version_policy.specific.versions
+            for label in set(labels) & set(old[name].version_labels):
+                if labels[label] not in loaded:
+                    labels[label] = old[name].version_labels[label]
+        entry.version_labels.update(labels)
+        served = dict.fromkeys([*labels.values(), *versions])
         entry.model_version_policy.specific.versions.extend(served)
-        if len(served) == 2:
-            stable, canary = served
-            entry.version_labels.update(stable=stable, canary=canary)
     return config
 
 
