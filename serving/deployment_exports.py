@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.ue_encoder import read_codec
-from serving.warmup import replay, write_warmup
+from serving.warmup import BATCH_SIZES, replay, write_warmup
 from zoo import files
 
 ROUTES_FILE = "routes.json"
@@ -58,7 +58,7 @@ def read_exports(directories: list[str], names: list[str]) -> list[Export]:
         if repeated:
             raise ValueError(
                 f"{key} {repeated.pop()} twice: a served name is one encoder/decoder "
-                "pair, its versions are in one export"
+                "pair; give its newest export, versions already in --out stay there"
             )
     return exports
 
@@ -115,7 +115,7 @@ def add_version(export: Export, version: int, models: Path) -> bool:
 
 
 def routes(exports: list[Export]) -> dict:
-    """Content of routes.json: model id of a frame -> who decodes it.
+    """Content of routes.json: model id of a frame -> who decodes it, rows a request.
 
     Raises:
         ValueError: the exports are of CSI of different shapes.
@@ -130,7 +130,11 @@ def routes(exports: list[Export]) -> dict:
         }
         for export in exports
     }
-    return {"csi_shape": list(shapes.pop()), "models": models}
+    return {
+        "csi_shape": list(shapes.pop()),
+        "max_rows": max(BATCH_SIZES),
+        "models": models,
+    }
 
 
 def check_names(out: Path, new: dict) -> None:

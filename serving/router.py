@@ -10,6 +10,8 @@ import numpy as np
 from serving import bitstream
 from serving.decoder_client import Decoder
 
+MAX_ROWS = 32  # of a request, where routes.json does not say
+
 
 def read_routes(path: str | Path) -> dict:
     """Read the routes.json of `python -m serving.deployment`.
@@ -22,6 +24,8 @@ def read_routes(path: str | Path) -> dict:
         routes = json.loads(Path(path).read_text())
         names = [route["name"] for route in routes["models"].values()]
         routes["csi_shape"] = tuple(routes["csi_shape"])
+        if routes.get("max_rows", MAX_ROWS) < 1:
+            raise ValueError(f"max_rows {routes['max_rows']}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is not the routes.json of python -m serving.deployment"
@@ -56,6 +60,7 @@ class Router:
     def __init__(self, endpoint: str, routes: dict, timeout: float, label: str = ""):
         self.unknown = 0
         self._shape = tuple(routes["csi_shape"])
+        self._max_rows = routes.get("max_rows", MAX_ROWS)
         self._takes_uplink, self._decoders = {}, {}
         try:
             for model_id, route in routes["models"].items():
@@ -80,7 +85,11 @@ class Router:
     def decode(
         self, frames: list[bytes], uplink: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode frames of any of the models, one request per model.
+        """Decode frames of any of the models, each model's in requests of `max_rows`.
+
+        The first request that fails ends the call, and with it go the answers of the
+        models that were asked before: send all frames again, or those of each model
+        (`model_id`) by themselves.
 
         Args:
             frames: one for each CSI.
@@ -99,13 +108,15 @@ class Router:
         groups: dict[bytes, list[int]] = {}
         for position, frame in enumerate(frames):
             groups.setdefault(model_id(frame), []).append(position)
-        for key, rows in groups.items():
+        for key, group in groups.items():
             if key not in self._decoders:
-                self.unknown += len(rows)
+                self.unknown += len(group)
                 continue
-            side = self._side(key, uplink, rows)
-            group = [frames[row] for row in rows]
-            h[rows], valid[rows] = self._decoders[key].decode(group, side)
+            for start in range(0, len(group), self._max_rows):
+                rows = group[start : start + self._max_rows]
+                side = self._side(key, uplink, rows)
+                sent = [frames[row] for row in rows]
+                h[rows], valid[rows] = self._decoders[key].decode(sent, side)
         return h, valid
 
     def _side(self, key: bytes, uplink, rows: list[int]) -> np.ndarray | None:

@@ -71,7 +71,7 @@ def test_models_config(tree):
     assert list(model.model_version_policy.specific.versions) == [1, 2]
     assert dict(model.version_labels) == {"stable": 1, "canary": 2}
     (single,) = config.model_server_config({"x": [7]}).model_config_list.config
-    assert not single.version_labels
+    assert dict(single.version_labels) == {"stable": 7}
 
 
 def test_other_text_files(tree):
@@ -129,6 +129,7 @@ def test_again_keeps_versions_and_refuses_another_under_the_same_number(
     assert capsys.readouterr().out.splitlines() == [
         f"models/{NAME}/1: kept",
         f"models/{NAME}/2: kept",
+        f"{NAME}: serves [1, 2], labels {{'stable': 1, 'canary': 2}}",
     ]
     assert path.stat().st_mtime_ns == before
     path.write_bytes(path.read_bytes() + b"\0")
@@ -176,6 +177,7 @@ def test_exports_are_checked(export, tmp_path):
 def test_routes_and_names(tree, export, tmp_path):
     assert json.loads((tree / ROUTES_FILE).read_text()) == {
         "csi_shape": [32, 32, 2],
+        "max_rows": max(BATCH_SIZES),
         "models": {"0badcafe": {"name": NAME, "uplink": False}},
     }
     other = copy_with_codec(export, tmp_path / "other", model_id="deadbeef")

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from serving import bitstream
 from serving.router import Router, read_routes
@@ -55,6 +56,33 @@ def test_answers_come_back_in_the_order_of_the_frames(decoders):
     assert sent == {"small": [frames[0], frames[4]], "large": [frames[1], frames[3]]}
 
 
+def test_no_request_is_larger_than_a_batch(decoders):
+    ids = [MODEL_ID, OTHER] * 35 + [MODEL_ID]
+    indices = random_indices(71)
+    uplink = np.random.default_rng(0).random((71, 32, 32), np.float32)
+    models = {**ROUTES["models"], OTHER.hex(): {"name": "large", "uplink": True}}
+    routes = {**ROUTES, "models": models}
+    for max_rows, sizes in (({}, [32, 4, 32, 3]), ({"max_rows": 20}, [20, 16, 20, 15])):
+        decoders.requests.clear()
+        with Router(decoders.endpoint, {**routes, **max_rows}, 30) as router:
+            h, valid = router.decode(frames_of(ids, indices), uplink)
+        assert valid.all()
+        np.testing.assert_allclose(h, decode(indices), atol=1e-6)
+        sent = [request.inputs["feedback_bytes"] for request in decoders.requests]
+        assert [len(frames.string_val) for frames in sent] == sizes
+    sides = [request.inputs["uplink"] for request in decoders.requests[2:]]
+    sides = np.concatenate([tf.make_ndarray(side) for side in sides])
+    np.testing.assert_array_equal(sides, uplink[1::2])
+
+
+def test_a_model_that_fails_ends_the_call(decoders):
+    with Router(decoders.endpoint, ROUTES, 30) as router:
+        del decoders.models["large"]
+        with pytest.raises(ValueError, match="NOT_FOUND"):
+            router.decode(frames_of([MODEL_ID, OTHER], random_indices(2)))
+    assert [r.model_spec.name for r in decoders.requests] == ["small"]
+
+
 def test_label_is_sent(decoders):
     with Router(decoders.endpoint, ROUTES, 30, label="stable") as router:
         router.decode(frames_of([OTHER], random_indices(1)))
@@ -84,6 +112,7 @@ def test_a_model_that_is_not_served_is_an_error(decoders):
         ("{", "not the routes.json"),
         ("[]", "not the routes.json"),
         ('{"models": {"00": "x"}}', "not the routes.json"),
+        ('{"models": {}, "csi_shape": [2], "max_rows": 0}', "not the routes.json"),
         ('{"models": {}, "csi_shape": [32, 32, 2]}', "routes to no model"),
     ],
 )
