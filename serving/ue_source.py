@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from serving.client import load_samples
+
+MAX_FILES = 1000  # in a directory, looked at once a period
 
 
 class Sample(NamedTuple):
@@ -53,7 +56,8 @@ class DirectorySource:
     """The newest .npy that has appeared since the last look, one CSI `[32, 32, 2]`.
 
     Older ones that were never sent are counted in `superseded`: only the newest CSI is
-    worth reporting. Write a file under another ending and rename it.
+    worth reporting. Write a file under another ending and rename it. Files are left
+    where they are: whoever writes them deletes them, or gives one name again and again.
     """
 
     ended = False
@@ -63,18 +67,33 @@ class DirectorySource:
         self.superseded = 0
 
     def _new(self) -> list[tuple[int, str]]:
-        found = ((p.stat().st_mtime_ns, p.name) for p in self._directory.iterdir())
-        return sorted(
-            key for key in found if key[1].endswith(".npy") and key > self._last
-        )
+        found = []
+        with os.scandir(self._directory) as entries:
+            for entry in entries:
+                if not entry.name.endswith(".npy"):
+                    continue
+                try:
+                    found.append((entry.stat().st_mtime_ns, entry.name))
+                except FileNotFoundError:  # deleted since it was listed
+                    continue
+                if len(found) > MAX_FILES:
+                    raise ValueError(
+                        f"{self._directory} holds more than {MAX_FILES:,} .npy, too "
+                        "many to look at each period: delete those that are old"
+                    )
+        return sorted(key for key in found if key > self._last)
 
     def read(self) -> Sample | None:
         """Return the newest sample, None where there is no new one.
 
         Raises:
-            ValueError: the file cannot be read as an array.
+            ValueError: the file cannot be read as an array, or the directory has gone
+                or is too full.
         """
-        new = self._new()
+        try:
+            new = self._new()
+        except OSError as error:
+            raise ValueError(f"{self._directory} cannot be read: {error}") from error
         if not new:
             return None
         self.superseded += len(new) - 1

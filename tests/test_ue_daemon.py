@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -16,7 +15,7 @@ from serving import ue_daemon
 from serving.decoder_client import Decoder as Client
 from serving.ue_daemon import OUTCOMES, Link, Schedule, UeDaemon
 from serving.ue_encoder import UeEncoder
-from serving.ue_source import DirectorySource, FileSource, open_source
+from serving.ue_source import FileSource
 from tests.decoder_process import NumpyDecoders, serve
 from tests.processes import wait_until
 from tests.serving_harness import MODEL, TIMEOUT, command
@@ -144,24 +143,6 @@ def test_file_source_ends_or_repeats(export, clock):
     source = FileSource(export / "h.npz", repeat=True)
     read = [source.read().h for _ in range(41)]
     np.testing.assert_array_equal(read[40], H[0])
-
-
-def test_directory_source_gives_the_newest(tmp_path):
-    source = open_source(tmp_path)
-    assert isinstance(source, DirectorySource) and source.read() is None
-    for number in range(3):
-        path = tmp_path / f"{number}.npy"
-        np.save(path, H[number])
-        os.utime(path, ns=(number + 1, number + 1))
-    np.testing.assert_array_equal(source.read().h, H[2])
-    assert source.superseded == 2 and source.read() is None
-    (tmp_path / "3.npy").write_bytes(b"half")
-    with pytest.raises(ValueError, match="3.npy is no .npy of one CSI"):
-        source.read()
-    assert source.read() is None
-    for option in ("uplink", "repeat"):
-        with pytest.raises(ValueError, match=f"a directory has .*{option}"):
-            open_source(tmp_path, **{option: True})
 
 
 def test_bad_csi_is_counted(clock, export, tmp_path):
