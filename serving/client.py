@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from absl import flags
 
-from serving import bitstream
+from serving import bitstream, client_tls
 from serving.decoder_client import Decoder
 from serving.ue_encoder import UeEncoder
 from tfds_builders.cli import run
@@ -40,6 +40,7 @@ def _define_flags() -> None:
     flags.DEFINE_integer("batch", 1, "Frames per request.", lower_bound=1)
     flags.DEFINE_integer("flip_bit", None, "Flip this bit of every frame (a test).")
     flags.DEFINE_float("timeout", 30, "Seconds to wait for one answer.")
+    client_tls.define_flags()
     flags.mark_flags_as_required(["encoder", "samples"])
 
 
@@ -198,7 +199,8 @@ def main(argv: list[str]) -> None:
     uplink = None
     if encoder.codec.get("uplink"):
         uplink = load_samples(Path(values.samples), values.limit, "uplink")[..., 0]
-    with Decoder(values.endpoint, values.model_name, values.timeout) as decoder:
+    where = (values.endpoint, values.model_name, values.timeout)
+    with Decoder(*where, credentials=client_tls.credentials(values)) as decoder:
         report = measure(encoder, decoder, h, values.batch, values.flip_bit, uplink)
     _print(report)
     if values.json:
@@ -212,4 +214,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     _define_flags()
+    flags.adopt_module_key_flags(client_tls)  # so that --help lists them
     run(main)

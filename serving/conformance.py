@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
+from serving import client_tls
 from serving.conformance_rest import rest_rows
 from serving.conformance_rows import Row, predict_rows
 from serving.conformance_services import service_rows
@@ -51,6 +52,7 @@ def _define_flags() -> None:
     )
     flags.DEFINE_float("timeout", 60, "Seconds to wait for one answer.")
     flags.DEFINE_string("json", "", "Write the report here too.")
+    client_tls.define_flags()
 
 
 def _matches(answer: Answer, code: str, text: str) -> bool:
@@ -115,7 +117,8 @@ def main(argv: list[str]) -> None:
     model_id = None
     if values.codec:
         model_id = bytes.fromhex(files.read_json(Path(values.codec))["model_id"])
-    target = Target(values.endpoint, values.rest, values.model_name, values.timeout)
+    where = (values.endpoint, values.rest, values.model_name, values.timeout)
+    target = Target(*where, client_tls.credentials(values))
     results = conformance(target, bool(values.rest), model_id, values.max_batch_size)
     target.close()
     _print(results)
@@ -133,4 +136,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     _define_flags()
+    flags.adopt_module_key_flags(client_tls)  # so that --help lists them
     run(main)

@@ -54,15 +54,23 @@ class Target:
         rest: host:port of REST.
         model: name to ask for.
         timeout: seconds to wait for one answer.
+        credentials: of TLS on gRPC; None: plain.
 
     Raises:
         ConnectionError: nothing answers at `endpoint`.
         ValueError: no such model there, or it has not the signatures of a decoder.
     """
 
-    def __init__(self, endpoint: str, rest: str, model: str, timeout: float = 60):
+    def __init__(
+        self,
+        endpoint: str,
+        rest: str,
+        model: str,
+        timeout: float = 60,
+        credentials: grpc.ChannelCredentials | None = None,
+    ):
         self.model, self._rest, self._timeout = model, rest, timeout
-        self.channel = open_channel(endpoint)
+        self.channel = open_channel(endpoint, credentials)
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
         self.signatures = self._learn(endpoint)
@@ -81,7 +89,7 @@ class Target:
             ):
                 raise ConnectionError(
                     f"no answer from {endpoint} ({error.code().name}): is the server "
-                    "running? --endpoint is its gRPC port"
+                    "running? --endpoint is its gRPC port, --tls_ca for TLS"
                 ) from error
             raise ValueError(f"{endpoint}: {error.details()}: --model_name?") from error
         signatures = get_model_metadata_pb2.SignatureDefMap()

@@ -16,12 +16,20 @@ from tensorflow_serving.apis import (
 MAX_MESSAGE_BYTES = 64 << 20
 
 
-def open_channel(endpoint: str) -> grpc.Channel:
-    """Open a plain channel that carries messages of up to 64 MiB both ways."""
+def open_channel(
+    endpoint: str, credentials: grpc.ChannelCredentials | None = None
+) -> grpc.Channel:
+    """Open a channel that carries messages of up to 64 MiB both ways.
+
+    Args:
+        endpoint: host:port; with TLS the host as the server's certificate names it.
+        credentials: of TLS; None: a plain channel.
+    """
     limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
-    return grpc.insecure_channel(
-        endpoint, [(limit, MAX_MESSAGE_BYTES) for limit in limits]
-    )
+    options = [(limit, MAX_MESSAGE_BYTES) for limit in limits]
+    if credentials is None:
+        return grpc.insecure_channel(endpoint, options)
+    return grpc.secure_channel(endpoint, credentials, options)
 
 
 def decode_request(
@@ -51,18 +59,29 @@ class Decoder:
         model_name: model to ask for.
         timeout: seconds to wait for one answer.
         label: version label to ask for, such as `stable`; empty: the latest version.
+        credentials: of TLS; None: a plain connection.
 
     Raises:
         ConnectionError: nothing answers at `endpoint`.
         ValueError: the server does not have the model.
     """
 
-    def __init__(self, endpoint: str, model_name: str, timeout: float, label: str = ""):
+    def __init__(
+        self,
+        endpoint: str,
+        model_name: str,
+        timeout: float,
+        label: str = "",
+        credentials: grpc.ChannelCredentials | None = None,
+    ):
         self._endpoint, self._timeout = endpoint, timeout
+        self._hint = "where it has TLS: --tls_ca"
+        if credentials:
+            self._hint = "does its certificate name this host, signed by --tls_ca?"
         self._spec = {"name": model_name}
         if label:
             self._spec["version_label"] = label
-        self._channel = open_channel(endpoint)
+        self._channel = open_channel(endpoint, credentials)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         models = model_service_pb2_grpc.ModelServiceStub(self._channel)
         request = get_model_status_pb2.GetModelStatusRequest()
@@ -111,6 +130,7 @@ class Decoder:
             ):
                 raise ConnectionError(
                     f"no answer from {self._endpoint} ({code.name}): is the server "
-                    "running? python -m serving.server --model_base_path=..."
+                    "running? python -m serving.server --model_base_path=...; "
+                    f"{self._hint}"
                 ) from error
             raise ValueError(f"{self._endpoint}: {code.name}: {details}") from error

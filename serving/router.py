@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import grpc
 import numpy as np
 
 from serving import bitstream
@@ -51,13 +52,21 @@ class Router:
         routes: content of routes.json, by `read_routes`.
         timeout: seconds to wait for one answer.
         label: version label to ask for, such as `stable`; empty: the latest version.
+        credentials: of TLS; None: plain connections.
 
     Raises:
         ConnectionError: nothing answers at `endpoint`.
         ValueError: the server does not have one of the models.
     """
 
-    def __init__(self, endpoint: str, routes: dict, timeout: float, label: str = ""):
+    def __init__(
+        self,
+        endpoint: str,
+        routes: dict,
+        timeout: float,
+        label: str = "",
+        credentials: grpc.ChannelCredentials | None = None,
+    ):
         self.unknown = 0
         self._shape = tuple(routes["csi_shape"])
         self._max_rows = routes.get("max_rows", MAX_ROWS)
@@ -65,7 +74,8 @@ class Router:
         try:
             for model_id, route in routes["models"].items():
                 key, name = bytes.fromhex(model_id), route["name"]
-                self._decoders[key] = Decoder(endpoint, name, timeout, label)
+                decoder = Decoder(endpoint, name, timeout, label, credentials)
+                self._decoders[key] = decoder
                 self._takes_uplink[key] = route["uplink"]
         except (ConnectionError, ValueError):
             self.close()

@@ -25,6 +25,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from absl import flags
 
+from serving import client_tls
 from serving.decoder_client import Decoder
 from serving.router import Router, read_routes
 from serving.ue_daemon import Link, Schedule, UeDaemon
@@ -51,11 +52,13 @@ def _define_flags() -> None:
     flags.DEFINE_float("period_ms", 20, "Reporting period.", lower_bound=0.1)
     flags.DEFINE_integer("reports", 0, "Stop after so many periods; 0: go on.")
     flags.DEFINE_float("timeout", 5, "Seconds to wait for one answer.")
+    client_tls.define_flags()
     flags.mark_flags_as_required(["encoder", "source"])
 
 
 def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
     where = {"timeout": values.timeout, "label": values.label}
+    where["credentials"] = client_tls.credentials(values)
     if values.routes:
         routes = read_routes(values.routes)
         return lambda: Router(values.endpoint, routes, **where)
@@ -105,4 +108,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     _define_flags()
+    flags.adopt_module_key_flags(client_tls)  # so that --help lists them
     run(main)
