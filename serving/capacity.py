@@ -18,7 +18,7 @@ from absl import flags
 from tfds_builders.cli import refuse_arguments, run
 from zoo import files
 
-UTILISATION = 0.6
+UTILISATION = 0.6  # of a replica, planned for here and kept by the autoscaler
 BEGIN, END = "<!-- capacity: {} -->", "<!-- end of capacity -->"
 _BLOCK = re.compile(r"<!-- capacity: .*? -->\n.*?<!-- end of capacity -->", re.DOTALL)
 _KEYS = ("engine", "rows", "clients", "matrices_per_s", "p99_ms")
@@ -71,17 +71,24 @@ def table(rows: list[dict], device: str, rate: float, utilisation: float) -> str
     """Markdown table of replicas for `rate` matrices/s, one line per measured row."""
     lines = [
         f"{rate:,.0f} matrices/s wanted, replicas used to {utilisation:.0%}, one "
-        f"replica as measured on {device}.",
+        f"replica as measured on {device}, shared with the clients that asked.",
         "",
         "| server | rows per request | clients | matrices/s | p99 [ms] | replicas |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    for row in rows:
-        number = replicas(rate, row["matrices_per_s"], utilisation)
+    numbers = [replicas(rate, row["matrices_per_s"], utilisation) for row in rows]
+    for row, number in zip(rows, numbers, strict=True):
         lines.append(
             f"| {row['engine']} | {row['rows']} | {row['clients']} | "
             f"{row['matrices_per_s']:,.0f} | {row['p99_ms']:.1f} | {number} |"
         )
+    fewest, row = min(zip(numbers, rows, strict=True), key=lambda pair: pair[0])
+    lines += [
+        "",
+        f"For `python -m serving.deployment --max_replicas={fewest} "
+        f"--utilisation={utilisation:g}`: the fewest, with",
+        f"{row['rows']} rows per request; for another load the number of its row.",
+    ]
     return "\n".join(lines)
 
 

@@ -63,6 +63,9 @@ def _define_flags() -> None:
     flags.DEFINE_string("memory", default.memory, "Memory of a replica.")
     flags.DEFINE_integer("replicas", default.replicas, "Least.", lower_bound=1)
     flags.DEFINE_integer("max_replicas", default.max_replicas, "Most.", lower_bound=1)
+    flags.DEFINE_float(
+        "utilisation", default.utilisation, "Of its cores, before more.", 0.01, 1
+    )
     flags.DEFINE_string("queue_metric", "", "Adapter's name of the queueing time.")
 
 
@@ -211,10 +214,11 @@ def main(argv: list[str]) -> None:
         )
     exports = read_exports(values.export, values.model_name)
     ssl = _ssl_from_flags(values)
-    chosen = ("image", "cpu", "memory", "replicas", "max_replicas", "queue_metric")
+    chosen = ("image", "cpu", "memory", "replicas", "max_replicas", "utilisation")
     cluster = manifests.Cluster(
         model=exports[0].name,
         tls=ssl is not None,
+        queue_metric=values.queue_metric,
         **{name: values[name].value for name in chosen},
     )
     serve = _serve_from_flags(values.serve, [export.name for export in exports])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serving import TENSORFLOW_ENVIRONMENT
+from serving.capacity import UTILISATION
 from serving.deployment_config import (
     CONFIG_ROOT,
     GRPC_PORT,
@@ -34,6 +35,7 @@ class Cluster:
         memory: of one replica; a reload holds two versions of a model at a time.
         replicas: to start with, and least.
         max_replicas: most.
+        utilisation: share of its cores at which the autoscaler keeps a replica.
         queue_metric: name under which the cluster's Prometheus adapter offers the
             queueing time of the batches in milliseconds; empty: scale on CPU alone.
     """
@@ -45,6 +47,7 @@ class Cluster:
     memory: str = "2Gi"
     replicas: int = 2
     max_replicas: int = 8
+    utilisation: float = UTILISATION
     queue_metric: str = ""
 
     @property
@@ -172,15 +175,9 @@ def service(cluster: Cluster) -> dict:
 
 def autoscaler(cluster: Cluster) -> dict:
     """kubernetes/hpa.yaml: on CPU and, where named, on the queueing time."""
-    metrics = [
-        {
-            "type": "Resource",
-            "resource": {
-                "name": "cpu",
-                "target": {"type": "Utilization", "averageUtilization": 70},
-            },
-        }
-    ]
+    percent = round(100 * cluster.utilisation)
+    cpu = {"type": "Utilization", "averageUtilization": percent}
+    metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": cpu}}]
     if cluster.queue_metric:
         target = {"type": "AverageValue", "averageValue": "5"}
         metric = {"metric": {"name": cluster.queue_metric}, "target": target}

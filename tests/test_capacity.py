@@ -47,6 +47,7 @@ def test_command_writes_the_marked_block(tmp_path):
     assert process.returncode == 0, err
     # 10,000 / (2,000 * 0.6) = 8.3
     assert "| server | 32 | 4 | 2,000 | 40.0 | 9 |" in out
+    assert "`python -m serving.deployment --max_replicas=9 --utilisation=0.6`" in out
     text = document.read_text()
     assert text.startswith("# A\n") and text.endswith("\n\nB\n") and "old" not in text
     assert out.strip() in text and "LiteRT" not in text

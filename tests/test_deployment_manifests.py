@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import yaml
 
+from serving import capacity
 from serving import deployment_config as config
 from serving import deployment_manifests as manifests
 from serving.deployment import yaml_text
@@ -87,6 +88,15 @@ def test_manifests_refer_to_each_other():
     scaled = load(manifests.autoscaler, queue_metric="csi_queue_ms")["spec"]
     assert scaled["scaleTargetRef"]["name"] == manifests.NAME
     assert scaled["metrics"][1]["pods"]["metric"]["name"] == "csi_queue_ms"
+
+
+def test_autoscaler_keeps_the_utilisation_that_capacity_plans_for():
+    for cluster, percent in (
+        ({}, 100 * capacity.UTILISATION),
+        ({"utilisation": 0.35}, 35),
+    ):
+        (cpu,) = load(manifests.autoscaler, **cluster)["spec"]["metrics"]
+        assert cpu["resource"]["target"]["averageUtilization"] == percent
 
 
 @pytest.mark.serving
