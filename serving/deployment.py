@@ -155,17 +155,22 @@ def _numbers(model: Path) -> list[int]:
 
 def _check(entry: ModelConfig, wanted: list[int], models: Path) -> None:
     """Check that the versions are there, and say what will be served."""
-    versions, labels = (
-        entry.model_version_policy.specific.versions,
-        entry.version_labels,
-    )
-    missing = sorted(set(versions) - set(_numbers(models / entry.name)))
+    versions = list(entry.model_version_policy.specific.versions)
+    labels, there = dict(entry.version_labels), _numbers(models / entry.name)
+    named = ", ".join(f"{n} {labels[n]}" for n in config.VERSION_LABELS if n in labels)
+    missing = sorted(set(versions) - set(there))
     if missing:
         raise ValueError(
             f"{models / entry.name} has no version {missing[0]}: put it there, or "
             f"choose others with --serve={entry.name}:VERSION,VERSION"
         )
-    print(f"{entry.name}: serves {list(versions)}, labels {labels}")
+    print(f"{entry.name}: serves {versions}, {named}")
+    if there[-1] > max(versions):
+        numbers = ",".join(map(str, [*versions, there[-1]]))
+        print(
+            f"{entry.name}: version {there[-1]} is there and not served; to serve it: "
+            f"--serve={entry.name}:{numbers}"
+        )
     for label, version in zip(config.VERSION_LABELS, wanted, strict=False):
         if labels[label] != version:
             print(

@@ -111,14 +111,18 @@ def test_labels_wait_for_a_version_that_is_not_loaded(exports, deployed, capsys)
     assert deployed.answers() == {"": 3, "stable": 2, "canary": 3}
 
 
-def test_rollback_of_a_canary_lasts(exports, deployed):
+def test_rollback_of_a_canary_lasts(exports, deployed, capsys):
     for version in (1, 2):
         deployed.write(exports[version])
         deployed.poll()
     deployed.write(exports[2], 1)
     deployed.poll()
     assert deployed.answers() == {"": 1, "stable": 1}
+    capsys.readouterr()
     deployed.write(exports[2])  # still there, still not served
+    assert f"2 is there and not served; to serve it: --serve={NAME}:1,2" in (
+        capsys.readouterr().out
+    )
     deployed.poll()
     assert deployed.answers() == {"": 1, "stable": 1}
     deployed.write(exports[3])
