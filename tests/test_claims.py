@@ -12,7 +12,8 @@ AT_START = {"init": "klt", "best_epoch": 0}
 def entry(series, x, seeds, run=None, value="nmse_db"):
     return {
         "series": series, "x": x, "ours": sum(seeds) / len(seeds), "value": value,
-        "ours_by_seed": seeds, "runs": [run or TRAINED] * len(seeds),
+        "ours_by_seed": seeds,
+        "runs": [{"model": series, "model_args": {}, **(run or TRAINED)}] * len(seeds),
     }  # fmt: skip
 
 
@@ -50,6 +51,8 @@ def test_what_learned_nothing_decides_nothing():
     assert verdict(better, worse) == "confirmed"
     assert verdict(better, worse, run=AT_START) == UNDECIDED
     assert verdict(better, worse, run={"init": "paper", "best_epoch": 0}) == "confirmed"
+    same = {"model": "a", **AT_START}  # one network, trained in two ways
+    assert verdict(better, worse, run=same) == "confirmed"
     assert verdict(better, {4: [0.05]}) == UNDECIDED
     assert verdict(better, {4: [0.05]}, value="measured") == "confirmed"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo import quickstart
-from zoo.experiments.claims import SILENT_DB, has_learned
+from zoo.experiments.claims import remark
 from zoo.report_blocks import KLT, NMSE_UNIT, Table, millions
 from zoo.report_deployment import encoder_speed, precisions, served, soak
 from zoo.report_files import complete, rows_of
@@ -59,7 +59,7 @@ def reproduced(result: dict) -> Table:
         row += [str(len(e["runs"]) or ""), number(line)]
         row += [_each(number(run.get("feedback_bits")) for run in e["runs"])]
         row += [_each(data_set(run) for run in e["runs"]), e["tested_on"]]
-        rows.append([*row, _remark(e)])
+        rows.append([*row, remark(e)])
     shown = [i for i in range(len(columns)) if i < 4 or any(row[i] for row in rows)]
     return Table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
 
@@ -67,15 +67,6 @@ def reproduced(result: dict) -> Table:
 def series_of(entry: dict) -> str:
     """Name of an entry's series."""
     return KLT if entry["series"] == "klt" else entry["series"]
-
-
-def _remark(entry: dict) -> str:
-    """What keeps an entry from deciding a claim; nothing for most."""
-    if has_learned(entry):
-        return ""
-    if entry["ours"] >= SILENT_DB:
-        return "learned nothing"
-    return "at its start: no epoch was better"
 
 
 def _each(texts) -> str:

@@ -7,14 +7,16 @@ import itertools
 import numpy as np
 
 MARGIN, MARGIN_OF_ONE = 0.1, 0.2  # below: no difference; with a single seed
-SILENT_DB = -0.1  # NMSE of what has learned nothing, near that of the estimate 0
+SILENT_DB = -0.1  # near the NMSE of the estimate 0
+SILENT, AT_START = "learned nothing", "at its start: no epoch was better"
 VERDICTS = ("confirmed", "not confirmed", "not decidable at this budget")
 RULE = (
     "A place decides where our means differ by more than half of both spreads over "
     f"seeds together, and by {MARGIN} ({MARGIN_OF_ONE} with a single seed). One does "
-    "not where a network stayed at its fitted start, or learned nothing. Confirmed: at "
-    "least half of the places decide, all of them for the claim. Not confirmed: at "
-    "least half decide, some against it. Otherwise it is not decidable at this budget."
+    "not where a network learned nothing, or stayed at its fitted start unless both "
+    "had the same. Confirmed: at least half of the places decide, all of them for the "
+    "claim. Not confirmed: at least half decide, some against it. Otherwise it is not "
+    "decidable at this budget."
 )
 
 Claim = tuple[str, str, str]
@@ -67,7 +69,8 @@ def judge(claim: Claim, entries: list[dict]) -> dict:
 
 def _sign(low: dict, high: dict) -> int:
     """-1 where an entry is below another, 1 where it is above, 0 if that is open."""
-    if not (has_learned(low) and has_learned(high)):
+    remarks = {remark(low), remark(high)}
+    if SILENT in remarks or AT_START in remarks and _network(low) != _network(high):
         return 0
     spreads = np.ptp(low["ours_by_seed"]) + np.ptp(high["ours_by_seed"])
     trained = low["runs"] or high["runs"]
@@ -81,12 +84,18 @@ def _seeds(entry: dict) -> int:
     return len(entry["ours_by_seed"])
 
 
-def has_learned(entry: dict) -> bool:
-    """Whether an entry is of trainings that came to something.
+def _network(entry: dict) -> list[tuple]:
+    return [(run["model"], run["model_args"]) for run in entry["runs"]]
+
+
+def remark(entry: dict) -> str:
+    """What keeps an entry from deciding a claim; nothing for most.
 
     The best epoch of a network with a fitted start may be the one before the first.
     """
     if entry["value"] != "nmse_db":
-        return True
+        return ""
+    if entry["ours"] >= SILENT_DB:
+        return SILENT
     fitted = [run for run in entry["runs"] if run["init"] == "klt"]
-    return entry["ours"] < SILENT_DB and all(run["best_epoch"] for run in fitted)
+    return "" if all(run["best_epoch"] for run in fitted) else AT_START
