@@ -6,23 +6,27 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from serving import bitstream, golden
 from serving.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
-from zoo import data, export, files, precision_table
+from zoo import data, export, files, precision_table, verify_export
 from zoo.precisions import PRECISIONS, EncoderOptions
+from zoo.tflite_slim import pack
+
+EXPORTED = ("fp32", "fp16", "dynamic", "int8", "int8_io", "int16x8")
 
 
 @pytest.fixture(scope="module")
 def exported(tiny_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("precisions") / "crnet"
-    names = ("fp32", "dynamic", "int8", "int8_io", "int16x8")
     options = EncoderOptions(
-        names, calibration_samples=20, int8_loss_db=10.0, evaluate=True
+        EXPORTED, calibration_samples=20, int8_loss_db=10.0, evaluate=True
     )
     export.export(tiny_run, out, options=options)
     return out
@@ -43,7 +47,7 @@ def test_files_of_every_precision(exported):
     codec = files.read_json(exported / "codec.json")
     paths = {name: exported / p.file for name, p in PRECISIONS.items()}
     size = {n: path.stat().st_size for n, path in paths.items() if path.exists()}
-    assert len(size) == 5 and {paths[n].name for n in size} < set(codec["files"])
+    assert len(size) == 6 and {paths[n].name for n in size} < set(codec["files"])
     assert max(size["int8"], size["int8_io"], size["int16x8"]) < 0.4 * size["fp32"]
     for name in size:
         signatures = precision_table.operations(
@@ -104,16 +108,70 @@ def test_table(exported):
     assert rows["fp32"]["outside_xnnpack"] == []
     lines = dict(zip(rows, precision_table.text(table).splitlines()[2:], strict=True))
     assert all(line.startswith(name) for name, line in lines.items())
-    for name in ("fp32", "dynamic", "int16x8"):
+    for name in ("fp32", "fp16", "dynamic", "int16x8"):
         assert rows[name]["num_int8"]["encode"] == 0 and "  all | " in lines[name]
     assert "  DEQUANTIZE, QUANTIZE | none" in lines["int8"]
     assert "  none | none" in lines["int8_io"]
 
 
+def spoilt(content: bytes, change) -> bytes:
+    """An encoder file with its largest kernel, of the last layer, changed."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    largest = max(tensors, key=lambda tensor: np.prod(tensor.shape))
+    buffer = model.buffers[largest.buffer]
+    rows = np.array(buffer.data).reshape(largest.shape[0], -1)
+    buffer.data = change(rows).reshape(-1)
+    return pack(model)
+
+
+@pytest.mark.tflite
+@pytest.mark.parametrize("name", EXPORTED)
+def test_spoilt_encoder_is_refused(exported, tiny_run, tmp_path, name):
+    """A kernel of zeros, or of the right rows in another order."""
+    directory, precision = tmp_path / "spoilt", PRECISIONS[name]
+    shutil.copytree(exported, directory)
+    codec, model = files.read_json(directory / "codec.json"), tiny_run.load()
+    with np.load(exported / golden.GOLDEN_FILE) as golden_file:
+        stored = dict(golden_file)
+    given = stored["h"], {precision.file: stored[f"{precision.file}/codeword"]}
+
+    def verify(content: bytes):
+        (directory / precision.file).write_bytes(content)
+        codec["files"][precision.file] = files.sha256(directory / precision.file)
+        files.write_json(directory / "codec.json", codec)
+        verify_export.verify(directory, model, codec, 1, [precision], *given)
+
+    content = (exported / precision.file).read_bytes()
+    verify(spoilt(content, lambda rows: rows))
+    for change in (np.zeros_like, lambda rows: np.roll(rows, 1, axis=0)):
+        with pytest.raises(ValueError, match=f"{precision.file}: codeword differs"):
+            verify(spoilt(content, change))
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_wrong_codewords_are_refused(name):
+    """Of zeros, their mean or another CSI's, however small and alike they are."""
+    rng = np.random.default_rng(0)
+    codewords = 0.2 * rng.standard_normal(32) + 0.05 * rng.standard_normal((16, 32))
+
+    def error(got, reference=codewords):
+        args = PRECISIONS[name], got, reference, "the network"
+        return verify_export.checked_error(Path("encoder.tflite"), *args)
+
+    assert error(codewords + 1e-6) == pytest.approx(2e-5, rel=0.1)
+    mean = np.broadcast_to(codewords.mean(axis=0), codewords.shape)
+    for wrong in (np.zeros_like(mean), mean, np.roll(codewords, 1, axis=0)):
+        with pytest.raises(ValueError, match="codeword differs from the network"):
+            error(wrong)
+    with pytest.raises(ValueError, match="gives 16 CSI the same codeword"):
+        error(mean, mean)
+
+
 @pytest.mark.golden
 def test_golden_vectors(exported, tmp_path):
     results = golden.compare(exported)
-    assert len(results) == 5 and all(r["passed"] for r in results.values())
+    assert len(results) == 6 and all(r["passed"] for r in results.values())
     assert golden.main([f"--export={exported}"]) == 0
     other = tmp_path / "other"
     shutil.copytree(exported, other)
@@ -149,8 +207,8 @@ def test_refused_options():
         EncoderOptions(("fp32", "int4"))
     with pytest.raises(ValueError, match="--precision is empty"):
         EncoderOptions(())
-    with pytest.raises(ValueError, match="--calibration_samples=0"):
-        EncoderOptions(calibration_samples=0)
+    with pytest.raises(ValueError, match="--calibration_samples=1"):
+        EncoderOptions(calibration_samples=1)
 
 
 @pytest.mark.slow

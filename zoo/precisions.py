@@ -18,9 +18,11 @@ class Precision:
 
     Attributes:
         file: its name in the export.
-        tolerance: of the codeword's error in units of its largest entry (or 1), against
-            the network or, of fake-quantised encoders, their simulation: of the worst
-            entry in float32, else of the root mean square.
+        tolerance: of the codeword's error against the network or, of fake-quantised
+            encoders, their simulation. In float32 of the worst entry in units of the
+            largest (or 1), else of the root mean square as a share of the codewords'
+            own about their mean: a constant codeword is at 1 or more, that of another
+            CSI at about 1.4.
         fake_quantised: it has fake quantisers, calibrated on training CSI.
         calibrated: the converter calibrates it on training CSI.
         compressed: its large kernels are pruned or clustered by `zoo.compression`.
@@ -63,19 +65,19 @@ def _int16x8(converter) -> None:
     ]
 
 
-# Refuses a file that the converter spoilt, not one whose rounding costs decibels: those
-# the table shows. int16x8 of CLLWCsiNet is at 0.31.
-ROUNDED = 0.5
+# Refuse a file that the converter spoilt, not one whose rounding costs decibels: those
+# the table shows. CRNet, ACRNet, CLNet and CLLWCsiNet, trained at 1/16, are at 0.04 or
+# less in fp16, 0.24 in dynamic, 0.53 in int16x8 and, all but ACRNet, 0.18 in int8.
 PRECISIONS = {
     "fp32": Precision("encoder.tflite", 1e-4),
-    "dynamic": Precision("encoder_dynamic.tflite", ROUNDED, set_up=_optimise),
-    "fp16": Precision("encoder_fp16.tflite", ROUNDED, set_up=_fp16),
-    "int8": Precision("encoder_int8.tflite", 0.2, True, set_up=_optimise),
-    "int8_io": Precision("encoder_int8_io.tflite", 0.2, True, set_up=_int8_io),
+    "dynamic": Precision("encoder_dynamic.tflite", 0.6, set_up=_optimise),
+    "fp16": Precision("encoder_fp16.tflite", 0.2, set_up=_fp16),
+    "int8": Precision("encoder_int8.tflite", 0.6, True, set_up=_optimise),
+    "int8_io": Precision("encoder_int8_io.tflite", 0.6, True, set_up=_int8_io),
     "int16x8": Precision(
-        "encoder_int16x8.tflite", ROUNDED, calibrated=True, set_up=_int16x8
+        "encoder_int16x8.tflite", 0.8, calibrated=True, set_up=_int16x8
     ),
-    "qat": Precision("encoder_qat.tflite", 0.2, True, set_up=_optimise),
+    "qat": Precision("encoder_qat.tflite", 0.6, True, set_up=_optimise),
     "pruned": Precision("encoder_pruned.tflite", 1e-4, compressed=True),
     "clustered": Precision("encoder_clustered.tflite", 1e-4, compressed=True),
 }
@@ -104,7 +106,7 @@ class EncoderOptions:
 
     Attributes:
         precisions: keys of `PRECISIONS`.
-        calibration_samples: training CSI that int8 ranges are chosen on.
+        calibration_samples: training CSI that int8 ranges are chosen on, 2 or more.
         int8_loss_db: NMSE that int8 may cost before tensors stay float.
         qat: of the precision 'qat'.
         qat_samples: training CSI of 'qat', 'pruned' and 'clustered'; 0: all.
@@ -128,7 +130,7 @@ class EncoderOptions:
         check_precisions(self.precisions)
         check_strength(self.sparsity, self.clusters)
         for name in ("calibration_samples", "qat_samples", "test_samples"):
-            if getattr(self, name) < (name == "calibration_samples"):
+            if getattr(self, name) < 2 * (name == "calibration_samples"):
                 raise ValueError(f"--{name}={getattr(self, name)}: expected more")
 
     @property

@@ -13,7 +13,7 @@ from serving.ue_encoder import UeEncoder
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import Precision
 
-NUM_CHECKS = 8
+NUM_CHECKS = 16
 FLOAT_TOLERANCE = 1e-4
 
 
@@ -50,24 +50,24 @@ def verify(
             its compressed network give; it is compared with those instead.
 
     Returns:
-        Root mean square of the codeword's error by encoder file, in units of its
-        largest entry (of 1 where that is smaller).
+        Root mean square of the codeword's error by encoder file, as a share of that of
+        the codewords about their mean.
 
     Raises:
-        ValueError: an artefact differs; the message names it and the difference.
+        ValueError: an artefact differs; the message names it and the difference. Or
+            all codewords are the same, so that nothing could differ.
     """
     random = check_vectors(codec["csi_shape"])
     h = random if h is None else h[:NUM_CHECKS]
     expected = np.asarray(model.encoder(h + 0.5, training=False))
-    scale = max(1.0, float(np.abs(expected).max()))
     errors = {}
     for precision in encoders:
         simulation = (simulated or {}).get(precision.file)
         reference = expected if simulation is None else simulation[: len(h)]
         other = "the trained network" if simulation is None else "its simulation"
         path = directory / precision.file
-        difference = (_verified_codewords(path, model, h) - reference) / scale
-        errors[precision.file] = _checked_error(path, precision, difference, other)
+        got = _verified_codewords(path, model, h)
+        errors[precision.file] = checked_error(path, precision, got, reference, other)
     codeword = np.asarray(model.encoder(random + 0.5, training=False))
     _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
     return errors
@@ -82,18 +82,46 @@ def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
         )
 
 
-def _checked_error(path: Path, precision: Precision, difference, other: str) -> float:
-    """Root mean square of a codeword's difference, once it is within the tolerance."""
-    error = float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
-    found, kind = error, "root mean square"
+def checked_error(
+    path: Path, precision: Precision, got: np.ndarray, reference: np.ndarray, other: str
+) -> float:
+    """Root mean square error of codewords, once it is within the tolerance.
+
+    Args:
+        path: the encoder file.
+        precision: its precision.
+        got: its codewords `[n, M]`.
+        reference: those that it should give.
+        other: what gave them.
+
+    Returns:
+        The error as a share of the root mean square of `reference` about its mean.
+
+    Raises:
+        ValueError: above the tolerance, or `reference` does not vary.
+    """
+    difference = got.astype(np.float64) - reference
+    spread = _rms(reference - reference.mean(axis=0, dtype=np.float64))
+    if not spread > 0:
+        raise ValueError(
+            f"{path}: {other} gives {len(reference)} CSI the same codeword; expected a "
+            "trained network, the export was discarded"
+        )
+    error = _rms(difference) / spread
+    found, kind = error, "root mean square over that of the codewords"
     if not precision.rounds:
-        found, kind = float(np.abs(difference).max()), "worst entry"
+        scale = max(1.0, float(np.abs(reference).max()))
+        found, kind = float(np.abs(difference).max()) / scale, "worst entry"
     if not found <= precision.tolerance:
         raise ValueError(
             f"{path}: codeword differs from {other} by {found:.2e} ({kind}), more "
             f"than {precision.tolerance:.0e}; the export was discarded"
         )
     return error
+
+
+def _rms(x: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(x))))
 
 
 def _verified_codewords(path: Path, model, h) -> np.ndarray:
