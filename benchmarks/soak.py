@@ -5,18 +5,14 @@ python -m benchmarks.soak --export=DIR [--minutes=10] [--json=FILE]
 Clients in several processes ask `serving.server` for rows of a known answer and compare
 every row; one row in a hundred is damaged. Every few seconds a new version of the model
 appears and the oldest goes; now and then a client process is killed and replaced. It
-ends with an error if a reply was lost or wrong; the report has the server's memory.
+ends with an error if a reply was lost or wrong, if a client process ended that was not
+killed, or if the server's memory grows by more than --max_mb_per_minute.
 """
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import json
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +26,7 @@ from benchmarks.backends import (
     make_indices,
     session_calls,
 )
+from benchmarks.soak_processes import Clients, failures
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
@@ -39,7 +36,6 @@ NUM_FRAMES = 256
 SHOW_SECONDS = 30
 COUNTS = "requests", "rows", "damaged", "lost", "wrong"
 MEASURED = "p50_ms", "p99_ms", "num_versions", "memory_mb_per_minute"
-START_SECONDS, STOP_SECONDS = 300, 60
 
 _EXPORT = flags.DEFINE_string("export", None, "export directory of a run")
 _MINUTES = flags.DEFINE_float("minutes", 10, "length", 0.05)
@@ -47,6 +43,9 @@ _CLIENTS = flags.DEFINE_integer("clients", 64, "concurrent clients", 1)
 _PROCESSES = flags.DEFINE_integer("processes", 4, "processes of clients", 1)
 _RELOAD = flags.DEFINE_float("reload_seconds", 5, "time between versions", 0.5)
 _KILLS = flags.DEFINE_integer("kills", 3, "client processes killed on the way", 0)
+_GROWTH = flags.DEFINE_float(
+    "max_mb_per_minute", 5, "limit on the memory's slope over the second half"
+)
 _JSON = flags.DEFINE_string("json", "", "also write the report here")
 
 
@@ -80,73 +79,6 @@ class Versions:
         shutil.rmtree(self._base / str(self.latest - 2), ignore_errors=True)
 
 
-class Clients:
-    """Processes of `benchmarks.soak_client`, each with its share of the clients."""
-
-    def __init__(self, endpoint: str, folder: Path):
-        self._endpoint, self._folder = endpoint, folder
-        self.reports: list[Path] = []
-        self.processes = [self._start() for _ in range(_PROCESSES.value)]
-
-    def _start(self) -> subprocess.Popen:
-        report = self._folder / f"client_{len(self.reports)}.json"
-        self.reports.append(report)
-        command = [
-            *(sys.executable, "-m", "benchmarks.soak_client"),
-            f"--endpoint={self._endpoint}",
-            f"--known={self._folder / 'known.npz'}",
-            f"--clients={_CLIENTS.value // _PROCESSES.value}",
-            f"--seed={len(self.reports)}",
-            f"--report={report}",
-        ]
-        return subprocess.Popen(command)
-
-    def wait(self) -> None:
-        """Wait until all processes ask: each writes its report every second.
-
-        Raises:
-            ValueError: one has ended or does not begin.
-        """
-        until = time.monotonic() + START_SECONDS
-        while not all(map(Path.is_file, self.reports)):
-            ended = [p.pid for p in self.processes if p.poll() is not None]
-            if ended or time.monotonic() > until:
-                raise ValueError(
-                    f"clients did not begin within {START_SECONDS} s (ended: {ended})"
-                )
-            time.sleep(0.1)
-
-    def kill_one(self) -> None:
-        """Kill the oldest process in the middle of its requests and replace it."""
-        victim = self.processes.pop(0)
-        victim.kill()
-        victim.wait()
-        self.processes.append(self._start())
-
-    def stop(self) -> dict:
-        """End all and add their counts up."""
-        for process in self.processes:
-            process.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            process.wait(STOP_SECONDS)
-        total: collections.Counter = collections.Counter()
-        examples, latencies = [], []
-        for report in filter(Path.is_file, self.reports):
-            found = json.loads(report.read_text())
-            total.update(found["counts"])
-            examples += found["examples"]
-            latencies += found["latency_ms"]
-        if not latencies:
-            raise ValueError(f"no request was answered: {examples[:3]}")
-        p50, p99 = np.percentile(latencies, [50, 99])
-        return {
-            "counts": dict(total),
-            "examples": examples[:10],
-            "p50_ms": round(float(p50), 2),
-            "p99_ms": round(float(p99), 2),
-        }
-
-
 def known_answers(path: Path, codec: dict, target: Path) -> None:
     """Write frames and the CSI that a session in this process decodes them to."""
     frames = np.array(make_frames(codec, make_indices(codec, NUM_FRAMES)), object)
@@ -164,13 +96,15 @@ def soak(codec: dict, source: Path, folder: Path) -> dict:
     memory = []
     with contextlib.ExitStack() as stack:
         running = stack.enter_context(server(folder / "models", "--enable_batching"))
-        clients = Clients(running.endpoint, folder)
+        clients = Clients(running.endpoint, folder, _PROCESSES.value, _CLIENTS.value)
+        stack.callback(clients.kill)
         clients.wait()
         began = shown = time.monotonic()
         while (elapsed := time.monotonic() - began) < seconds:
             time.sleep(_RELOAD.value)
             versions.add()
             memory.append((elapsed, resident_mb(running.pid)))
+            clients.check()
             if kills and elapsed > kills[0]:
                 kills.pop(0)
                 clients.kill_one()
@@ -209,6 +143,7 @@ def main(argv: list[str]) -> None:
             "minutes": _MINUTES.value,
             "clients": _CLIENTS.value,
             "kills": _KILLS.value,
+            "max_mb_per_minute": _GROWTH.value,
             **{key: counts.get(key, 0) for key in COUNTS},
             **{key: report[key] for key in MEASURED},
         }
@@ -220,9 +155,9 @@ def main(argv: list[str]) -> None:
         f"{report['p99_ms']} ms; {report['num_versions']} versions; memory "
         f"{report['memory_mb_per_minute']:+.1f} MB/min in the second half"
     )
-    failed = {k: counts[k] for k in ("lost", "wrong") if counts.get(k)}
+    failed = failures(report, _GROWTH.value)
     if failed:
-        raise ValueError(f"{failed}: {report['examples']}")
+        raise ValueError("; ".join(failed))
 
 
 if __name__ == "__main__":

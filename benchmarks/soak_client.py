@@ -61,7 +61,21 @@ class Tally:
 
 
 def check(response, rows: np.ndarray, bad: np.ndarray, h: np.ndarray) -> str:
-    """What is wrong with a reply, empty if nothing is."""
+    """What is wrong with a reply, empty if nothing is.
+
+    Args:
+        response: a PredictResponse, whatever is in it.
+        rows: indices `[n]` of the known answers that were asked for.
+        bad: which of the rows `[n]` were damaged.
+        h: the known answers `[N, N_t, N_a, 2]`.
+    """
+    try:
+        return _difference(response, rows, bad, h)
+    except Exception as error:  # no reply may end the client that has to count it
+        return f"cannot be read ({type(error).__name__}: {error})"
+
+
+def _difference(response, rows, bad, h) -> str:
     found = tf.make_ndarray(response.outputs["h"])
     valid = tf.make_ndarray(response.outputs["valid"])
     if found.shape != (len(rows), *h.shape[1:]):
