@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from benchmarks import worker
-from tests.conftest import TINY, run_command
+from benchmarks import arm64, worker
+from tests.conftest import TINY, assert_one_line_error, run_command
 from zoo import report_tables
 
 pytest_plugins = ["tests.serving_fixtures"]
@@ -29,6 +29,31 @@ def test_worker_reports_what_fails(capsys):
 
     assert worker.run(prepare) == 1
     assert json.loads(capsys.readouterr().out) == {"error": "RuntimeError: no compiler"}
+
+
+def test_arm64_without_packages_is_skipped(tmp_path):
+    (tmp_path / "golden.npz").touch()
+    given = (f"--export={tmp_path}", f"--folder={tmp_path / 'arm64'}")
+    done = run_command("benchmarks.arm64", *given, env={"PATH": str(tmp_path)})
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "skipped: no apt-get: this needs a Debian 12 machine" in done.stdout
+    done = run_command("benchmarks.arm64", f"--export={tmp_path / 'no'}")
+    assert_one_line_error(done, "golden.npz", "--export=DIR?")
+
+
+def test_arm64_takes_the_installed_emulator(tmp_path, monkeypatch):
+    """And the status is that of the golden vectors there."""
+    emulator, asked = tmp_path / "qemu-aarch64", tmp_path / "asked"
+    emulator.write_text(f'#!/bin/sh\necho "$@" > {asked}\nexit 3\n')
+    emulator.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert arm64.replay(tmp_path / "arm64", tmp_path / "export") == 3
+    words = asked.read_text().split()
+    assert words[:2] == ["-cpu", arm64.PROCESSOR] and "serving.golden" in words
+    emulator.unlink()
+    (tmp_path / "arm64").mkdir()
+    with pytest.raises(arm64.UnavailableError, match="no apt-get"):
+        arm64.replay(tmp_path / "arm64", tmp_path / "export")
 
 
 @pytest.mark.slow
