@@ -25,9 +25,7 @@ EXPORTED = ("fp32", "fp16", "dynamic", "int8", "int8_io", "int16x8")
 @pytest.fixture(scope="module")
 def exported(tiny_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("precisions") / "crnet"
-    options = EncoderOptions(
-        EXPORTED, calibration_samples=20, int8_loss_db=10.0, evaluate=True
-    )
+    options = EncoderOptions(EXPORTED, 20, int8_loss_db=10.0, evaluate=True)
     export.export(tiny_run, out, options=options)
     return out
 
@@ -89,8 +87,9 @@ def test_int8_io_scales_at_the_ue(exported, h):
 
 
 @pytest.mark.tflite
-def test_compiled_model_sends_the_same_bits(exported, h):
-    path = exported / "encoder.tflite"
+@pytest.mark.parametrize("name", ["fp32", "int8", "int8_io"])
+def test_compiled_model_sends_the_same_bits(exported, h, name):
+    path = exported / PRECISIONS[name].file
     ours, compiled = UeEncoder(path), UeEncoder(path, runtime="compiled")
     for x in h[:3]:
         np.testing.assert_allclose(compiled.encode(x), ours.encode(x), atol=1e-5)
@@ -105,22 +104,26 @@ def test_table(exported):
     rows = table["rows"]
     assert table["num_test"] == 50 and rows["fp32"]["delta_db"] == 0
     assert all(0 < row["kib_gzip"] < row["kib"] for row in rows.values())
+    assert "DEQUANTIZE" not in rows["fp16"]["not_int8"]["encode"]
     assert rows["fp32"]["outside_xnnpack"] == []
     lines = dict(zip(rows, precision_table.text(table).splitlines()[2:], strict=True))
     assert all(line.startswith(name) for name, line in lines.items())
     for name in ("fp32", "fp16", "dynamic", "int16x8"):
-        assert rows[name]["num_int8"]["encode"] == 0 and "  all | " in lines[name]
-    assert "  DEQUANTIZE, QUANTIZE | none" in lines["int8"]
-    assert "  none | none" in lines["int8_io"]
+        assert rows[name]["num_int8"]["encode"] == 0
+        count = rows[name]["num_operations"]["encode"]
+        assert count > 5 and f" 0/{count}  all | " in lines[name]
+    both = rows["int8_io"]["num_operations"]["encode"]
+    assert f" {both}/{both}  none | none" in lines["int8_io"]
+    assert f" {both}/{both + 2}  DEQUANTIZE, QUANTIZE | none" in lines["int8"]
 
 
 def spoilt(content: bytes, change) -> bytes:
     """An encoder file with its largest kernel, of the last layer, changed."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
+    buffer = max(model.buffers, key=lambda x: 0 if x.data is None else x.data.size)
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
-    largest = max(tensors, key=lambda tensor: np.prod(tensor.shape))
-    buffer = model.buffers[largest.buffer]
-    rows = np.array(buffer.data).reshape(largest.shape[0], -1)
+    kernel = next(x for x in tensors if model.buffers[x.buffer] is buffer)
+    rows = np.array(buffer.data).reshape(kernel.shape[0], -1)
     buffer.data = change(rows).reshape(-1)
     return pack(model)
 
@@ -132,8 +135,7 @@ def test_spoilt_encoder_is_refused(exported, tiny_run, tmp_path, name):
     directory, precision = tmp_path / "spoilt", PRECISIONS[name]
     shutil.copytree(exported, directory)
     codec, model = files.read_json(directory / "codec.json"), tiny_run.load()
-    with np.load(exported / golden.GOLDEN_FILE) as golden_file:
-        stored = dict(golden_file)
+    stored = golden.read(exported)
     given = stored["h"], {precision.file: stored[f"{precision.file}/codeword"]}
 
     def verify(content: bytes):

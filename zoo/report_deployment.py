@@ -8,7 +8,8 @@ from zoo.report_blocks import KLT, NMSE_UNIT, Table
 def precisions(content: dict) -> Table:
     """Encoders of several networks in every precision."""
     columns = ["network", "encoder", NMSE_UNIT, "behind fp32 [dB]", "KiB"]
-    columns += ["size over fp32", "encode, p50 [ms]", "not int8", KLT]
+    columns += ["size over fp32", "KiB, gzip", "encode, p50 [ms]"]
+    columns += ["int8 operations", "not int8", KLT]
     rows = []
     for r in content["rows"]:
         for name, e in r["precisions"].items():
@@ -21,12 +22,21 @@ def precisions(content: dict) -> Table:
                     f"{e['delta_db']:.2f}",
                     f"{e['kib']:.0f}",
                     f"{e['of_fp32']:.3f}",
+                    f"{e['kib_gzip']:.0f}",
                     f"{e['latency_ms']:.3f}",
+                    int8_operations(e),
                     floats if e["num_int8"]["encode"] else "all",
                     f"{r['nmse_pca_db']:.2f}",
                 ]
             )
     return Table(columns, rows)
+
+
+def int8_operations(entry: dict) -> str:
+    """Operations of `encode` in int8 and all, as '5/21'; empty where not counted."""
+    if "num_operations" not in entry:
+        return ""
+    return f"{entry['num_int8']['encode']}/{entry['num_operations']['encode']}"
 
 
 def encoder_speed(content: dict) -> Table:
