@@ -11,7 +11,11 @@ from zoo.keras_compat import keras, layers
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.qat import QatOptions, fine_tune
 from zoo.quantization import QuantizedEncoder
+from zoo.quantization_fold import Folder
+from zoo.quantization_kernels import LARGE
 from zoo.quantization_mixed import accurate_encoder, nmse_db
+from zoo.quantization_nodes import LINEAR
+from zoo.quantization_scales import equalise
 
 SHAPE, M = (16, 16, 2), 16
 FOLDED = ("acrnet", "clnet")
@@ -50,6 +54,24 @@ def test_folded_and_equalised_encoder_is_the_network(name, monkeypatch):
     np.testing.assert_allclose(got, expected, atol=2e-5 * scale)
 
 
+def test_equalised_only_where_a_tensor_is_int8():
+    encoder = disturbed("csinet").encoder
+
+    def kernels(is_int8):
+        nodes = Folder(encoder, 0.5).nodes
+        linear = [node for node in nodes if node.kind in LINEAR]
+        sizes = {x.name: 1.0 + np.arange(x.weights["kernel"].shape[-1]) for x in linear}
+        before = [node.weights["kernel"].copy() for node in linear]
+        equalise(nodes, sizes, is_int8)
+        return before, [node.weights["kernel"] for node in linear]
+
+    before, after = kernels(lambda name: name == "h")
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
+    before, after = kernels(lambda name: True)
+    assert not np.array_equal(before[0], after[0])
+    assert not np.array_equal(before[-1], after[-1])
+
+
 def test_folded_grouped_convolution(monkeypatch):
     monkeypatch.setattr(QuantizedEncoder, "_calibrate", lambda self, h: None)
     csi = keras.Input(SHAPE)
@@ -76,7 +98,10 @@ def test_tensors_without_quantiser():
     costs = plain.costs(h)
     assert costs and "h" not in costs and plain.nodes[-1].name not in costs
     mixed = QuantizedEncoder(model.encoder, h, set(costs))
-    assert set(mixed.scales) < set(plain.scales) and not mixed.costs(h)
+    assert set(mixed.ranges) < set(plain.ranges) and not mixed.costs(h)
+    linear = [node for node in plain.nodes if node.kind in LINEAR]
+    large = {x.name for x in linear if x.weights["kernel"].size >= LARGE}
+    assert set(mixed.scales) == large < set(plain.scales)
     exact = np.asarray(model.encoder(h + 0.5))
     errors = [np.mean(np.square(encoder(h) - exact)) for encoder in (mixed, plain)]
     assert 0 < errors[0] < errors[1]

@@ -11,9 +11,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
+from zoo.precision_table import not_int8, outside_xnnpack
 from zoo.precisions import PRECISIONS
 from zoo.quantization import QuantizedEncoder
 from zoo.quantization_files import convert
+from zoo.quantization_kernels import LARGE, store_int8
 from zoo.run_directory import build_autoencoder
 from zoo.tflite_slim import ALIGNMENT, slim
 
@@ -34,7 +36,9 @@ def converted(tmp_path_factory):
     scratch = tmp_path_factory.mktemp("convert")
 
     @functools.cache
-    def make(precision: str, name="crnet", shape=(16, 16, 2), m=16) -> bytes:
+    def make(
+        precision: str, name="crnet", shape=(16, 16, 2), m=16, mixed=False
+    ) -> bytes:
         settings = ExperimentConfig(
             model=name, codeword_dim=m, quantizer="uniform", bits=6
         )
@@ -43,6 +47,8 @@ def converted(tmp_path_factory):
         chosen, encoder = PRECISIONS[precision], None
         if chosen.fake_quantised:
             encoder = QuantizedEncoder(model.encoder, h)
+        if mixed:
+            encoder = QuantizedEncoder(model.encoder, h, set(encoder.costs(h)))
         return convert(EncoderGraph(model, codec, encoder), scratch, chosen, h)
 
     return make
@@ -128,10 +134,30 @@ def test_weights_are_aligned(converted):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["crnet", "acrnet", "clnet"])
-def test_int8_is_at_most_27_percent_of_float32(converted, name):
-    size = {
-        precision: len(slim(converted(precision, name, (32, 32, 2), 128)))
-        for precision in ("fp32", "int8")
-    }
-    assert size["int8"] <= 0.27 * size["fp32"]
+def test_large_kernels_of_float_operations_are_int8(converted):
+    content = slim(converted("int8", "cllwcsinet", m=64, mixed=True))
+    model, float_operations = parsed(content), not_int8(content)["encode"]
+    assert "CONV_2D" in float_operations and outside_xnnpack(content) == []
+    for graph in model.subgraphs:
+        made = {i for op in graph.operators for i in op.outputs}
+        for i, tensor in enumerate(graph.tensors):
+            if tensor.type == schema.TensorType.FLOAT32 and i not in made:
+                assert np.prod(tensor.shape) < LARGE or tensor.name == b"h"
+    assert len(content) < 0.5 * len(slim(converted("fp32", "cllwcsinet", m=64)))
+
+
+def test_kernels_that_are_not_large_stay_as_they_are(converted):
+    content = converted("int8")
+    assert store_int8(content) == content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("crnet", 0.27), ("acrnet", 0.27), ("clnet", 0.27), ("cllwcsinet", 0.37)],
+)
+def test_size_of_int8_over_float32(converted, name, share, mixed):
+    network = name, (32, 32, 2), 128
+    int8 = len(slim(converted("int8", *network, mixed=mixed)))
+    assert int8 <= share * len(slim(converted("fp32", *network)))

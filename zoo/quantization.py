@@ -14,6 +14,7 @@ import tensorflow as tf
 from zoo.batches import in_batches
 from zoo.keras_compat import Model
 from zoo.quantization_fold import Folder
+from zoo.quantization_kernels import LARGE
 from zoo.quantization_nodes import LINEAR, MOVES, OPERATIONS, Node, Quantisers, linear
 from zoo.quantization_scales import equalise
 
@@ -34,7 +35,8 @@ class QuantizedEncoder(tf.Module):
     Args:
         encoder: trained functional model.
         h: calibration samples, zero-centred float32 `[n, N_t, N_a, 2]`.
-        floats: tensors without quantiser; what makes or takes them stays float.
+        floats: tensors without quantiser; what makes or takes them computes in float,
+            though a large kernel has int8 values all the same.
 
     Raises:
         ValueError: a layer is not in the table of `zoo.quantization_fold`.
@@ -49,13 +51,13 @@ class QuantizedEncoder(tf.Module):
         self._quantiser = Quantisers(self.nodes)
         self.values = _variables(self.nodes)
         _check_same(self.nodes[-1], encoder(h[:4] + 0.5), self.run(h[:4], exact=True))
-        equalise(self.nodes, self._channel_sizes(h))
+        equalise(self.nodes, self._channel_sizes(h), self._is_int8)
         self.values = _variables(self.nodes)
         self.ranges: dict[str, tf.Variable] = {}
         self.scales = {
             node.name: tf.Variable(tf.zeros(node.weights["kernel"].shape[-1]))
             for node in self.nodes
-            if node.kind in LINEAR and self._is_int8(node)
+            if node.kind in LINEAR and self._has_grid(node)
         }
         self.refresh_scales()
         self._calibrate(h)
@@ -111,10 +113,14 @@ class QuantizedEncoder(tf.Module):
             kernel, -scale, scale, num_bits=8, narrow_range=True
         )
 
-    def _is_int8(self, node: Node) -> bool:
-        """Whether a linear node has quantisers on both sides."""
-        ends = {self._quantiser(name) for name in (node.inputs[0], node.name)}
-        return not ends & self.floats
+    def _has_grid(self, node: Node) -> bool:
+        """Whether a linear node computes in int8 or has a kernel that is stored so."""
+        computes = self._is_int8(node.inputs[0]) and self._is_int8(node.name)
+        return computes or node.weights["kernel"].size >= LARGE
+
+    def _is_int8(self, name: str) -> bool:
+        """Whether a tensor has a quantiser."""
+        return self._quantiser(name) not in self.floats
 
     def _fake_quantise(self, name: str, x):
         name = self._quantiser(name)
@@ -137,22 +143,24 @@ class QuantizedEncoder(tf.Module):
         means = self._means(h, _keep, exact=True)
         target = self.run(h, exact=True)
         for name, ends in extremes.items():
-            if self._kinds.get(name) in FIXED_RANGES or name in self.floats:
-                continue
-            self.ranges[name] = tf.Variable(ends)
-            if name == "h":  # its largest entry is the constant of the first layer
-                continue
-            errors = []
-            for shrink in SHRINK:
-                self.ranges[name].assign(shrink * ends)
-                codeword = self.run(h, self._where_known)
-                errors.append(float(tf.reduce_sum(tf.square(codeword - target))))
-            self.ranges[name].assign(SHRINK[int(np.argmin(errors))] * ends)
+            if self._kinds.get(name) not in FIXED_RANGES and name not in self.floats:
+                self.ranges[name] = tf.Variable(ends)
+                if name != "h":  # its largest entry is the constant of the first layer
+                    self._shrink(name, h, target)
             for node in self.nodes:
                 if node.kind in LINEAR and self._quantiser(node.name) == name:
                     shifted = self._means(h, self._where_known)[node.name]
                     bias = self.values[node.name]["bias"]
                     bias.assign_add(means[node.name] - shifted)
+
+    def _shrink(self, name: str, h: np.ndarray, target: tf.Tensor) -> None:
+        """Shrink the range of a tensor to where the codeword's error is least."""
+        ends, errors = self.ranges[name].numpy(), []
+        for shrink in SHRINK:
+            self.ranges[name].assign(shrink * ends)
+            codeword = self.run(h, self._where_known)
+            errors.append(float(tf.reduce_sum(tf.square(codeword - target))))
+        self.ranges[name].assign(SHRINK[int(np.argmin(errors))] * ends)
 
     def costs(self, h: np.ndarray) -> dict[str, float]:
         """Squared error of the codeword by the only quantiser that causes it.

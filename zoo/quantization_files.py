@@ -19,6 +19,7 @@ from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import PRECISIONS, EncoderOptions, Precision
 from zoo.quantization import QuantizedEncoder
 from zoo.quantization_graft import append_tail
+from zoo.quantization_kernels import store_int8
 from zoo.quantization_mixed import accurate_encoder, losses
 from zoo.run_directory import RunDirectory, load_weights
 from zoo.tflite_slim import slim
@@ -141,7 +142,8 @@ def convert(
     frozen = freeze(graph.encode)
     signatures = graph.signatures(lambda h: frozen(h)[0])
     if not precision.calibrated:
-        return _convert(signatures, scratch, precision.set_up)
+        content = _convert(signatures, scratch, precision.set_up)
+        return store_int8(content) if precision.fake_quantised else content
     alone = {"encode": signatures["encode"]}
     encoder = _convert(alone, scratch, lambda x: _calibrate(x, precision.set_up, h))
     return append_tail(encoder, _convert({"encode_bits": graph.tail()}, scratch))

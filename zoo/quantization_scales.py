@@ -8,6 +8,8 @@ equalisation, Nagel et al., ICCV 2019, https://arxiv.org/abs/1906.04721).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from zoo.quantization_nodes import LINEAR, Node
@@ -91,20 +93,28 @@ class Readers:
         return [(node, rows.T)]
 
 
-def equalise(nodes: list[Node], largest: dict[str, np.ndarray]) -> None:
+def equalise(
+    nodes: list[Node], largest: dict[str, np.ndarray], is_int8: Callable[[str], bool]
+) -> None:
     """Give all channels of each linear node's output the same largest value.
+
+    Except where no tensor up to the next linear nodes has a quantiser: there it would
+    only make the channels of their kernels uneven.
 
     Args:
         nodes: folded encoder, changed in place.
         largest: by name of linear nodes, largest magnitude of each output channel
             `[channels]` on calibration samples.
+        is_int8: whether the tensor of a name has a quantiser.
     """
     readers = Readers(nodes)
     found = {}
     for node in nodes:
         if node.kind in LINEAR and not node.options.get("fixed"):
-            read = readers.of(node.name, len(largest[node.name]))
-            if read and not any(reader.options.get("fixed") for reader, _ in read):
+            read = readers.of(node.name, len(largest[node.name])) or []
+            between = node.name, *(reader.inputs[0] for reader, _ in read)
+            fixed = any(reader.options.get("fixed") for reader, _ in read)
+            if read and not fixed and any(map(is_int8, between)):
                 found[node.name] = read
     for node in nodes:
         if node.name in found:
