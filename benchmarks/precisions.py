@@ -4,7 +4,8 @@
 
 Each network is trained at 1/16 as in zoo/flagfiles/crnet_quickstart.cfg (6 bits per
 codeword entry) with the peak learning rate of its own paper, evaluated, and exported
-with all precisions. What is complete in --directory is not made again.
+with all precisions; pruned and clustered where it has a large dense layer. What is
+complete in --directory is not made again.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, precision_table
+from zoo import compression, files, precision_table
 from zoo.experiments.runner import evaluated, settings_of
+from zoo.precisions import PRECISIONS
 from zoo.quickstart import FLAGFILE, step
 from zoo.report_blocks import markdown
 from zoo.report_deployment import precisions
+from zoo.run_directory import RunDirectory
 
 RUN = (
     "model", "codeword_dim", "dataset", "dataset_config", "seed", "epochs",
@@ -28,9 +31,7 @@ RUN = (
 _NETWORKS = flags.DEFINE_list(
     "networks", ["crnet", "acrnet", "clnet", "cllwcsinet"], "networks to export"
 )
-_PRECISION = flags.DEFINE_list(
-    "precision", ["fp32", "fp16", "dynamic", "int8", "int16x8", "qat"], "encoders"
-)
+_PRECISION = flags.DEFINE_list("precision", list(PRECISIONS), "encoders")
 _DIRECTORY = flags.DEFINE_string("directory", "runs/precisions", "where the runs live")
 _FLAGS = flags.DEFINE_string("flags", "", "changes of the training, as of zoo.train")
 _JSON = flags.DEFINE_string("json", "", "also write the result here")
@@ -40,7 +41,8 @@ def row(name: str) -> dict:
     """Precisions of a network: trained, evaluated and exported where it was not before.
 
     Raises:
-        ValueError: a command failed (it has printed why).
+        ValueError: a command failed (it has printed why), or an export that is there
+            has other precisions.
     """
     run = Path(_DIRECTORY.value) / name
     export = run.with_name(f"{name}_export")
@@ -50,16 +52,29 @@ def row(name: str) -> dict:
     flagfile = run.with_suffix(".cfg")
     files.write_text(flagfile, settings.to_flags())
     values = evaluated(run, f"--flagfile={flagfile}")
+    wanted = _possible(run)
     if not export.is_dir():
-        chosen = f"--precision={','.join(_PRECISION.value)}"
+        chosen = f"--precision={','.join(wanted)}"
         step("zoo.export", f"--run={run}", f"--out={export}", chosen, "--evaluate")
     table = files.read_json(export / precision_table.FILE)
+    if set(table["rows"]) != set(wanted):
+        raise ValueError(
+            f"{export} has {', '.join(table['rows'])}: remove it to export "
+            f"{', '.join(wanted)}"
+        )
     print(precision_table.text(table), flush=True)
     return {key: values.get(key) for key in RUN} | {
         "num_test": table["num_test"],
         "export_device": table["device"],
         "precisions": _with_sizes(table["rows"]),
     }
+
+
+def _possible(run: Path) -> list[str]:
+    """Precisions asked for, without those that need a layer that the network lacks."""
+    if compression.large_layers(RunDirectory(run).load().encoder):
+        return _PRECISION.value
+    return [x for x in _PRECISION.value if not PRECISIONS[x].compressed]
 
 
 def _with_sizes(rows: dict[str, dict]) -> dict[str, dict]:

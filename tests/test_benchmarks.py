@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 
@@ -100,11 +101,11 @@ def test_precisions_of_networks(data_dir, tmp_path):
     )
     target = tmp_path / "precisions_16.json"
     flags = (
-        "--networks=csinet,cllwcsinet", "--precision=fp32,dynamic",
+        "--networks=csinet,cllwcsinet", "--precision=fp32,dynamic,pruned",
         f"--flags={changes} --codeword_dim=128",
         f"--directory={tmp_path}", f"--json={target}",
     )  # fmt: skip
-    done = run_command("benchmarks.precisions", *flags, timeout=600)
+    done = run_command("benchmarks.precisions", *flags, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads(target.read_text())
     assert [row["model"] for row in result["rows"]] == ["csinet", "cllwcsinet"]
@@ -112,7 +113,15 @@ def test_precisions_of_networks(data_dir, tmp_path):
         fp32, dynamic = (row["precisions"][x] for x in ("fp32", "dynamic"))
         assert fp32["of_fp32"] == 1 and fp32["delta_db"] == 0
         assert dynamic["of_fp32"] == pytest.approx(dynamic["kib"] / fp32["kib"])
+    assert [len(row["precisions"]) for row in result["rows"]] == [3, 2]
     shown = report_tables.table_of(target, result)
-    assert len(shown.rows) == 4 and shown.caption == "Encoders at 1/16, 6 bits"
+    cells = [dict(zip(shown.columns, row, strict=True)) for row in shown.rows]
+    assert all(re.fullmatch(r"0/[1-9]\d*", row["int8 operations"]) for row in cells)
+    assert float(cells[2]["KiB, gzip"]) < 0.8 * float(cells[0]["KiB, gzip"])
+    assert len(shown.rows) == 5 and shown.caption == "Encoders at 1/16, 6 bits"
     again = run_command("benchmarks.precisions", *flags, timeout=600)
     assert "zoo.train" not in again.stdout and "zoo.export" not in again.stdout
+    del result["rows"][0]["precisions"]["fp32"]["num_operations"]
+    assert "" == report_tables.table_of(target, result).rows[0][8]  # of an older file
+    other = run_command("benchmarks.precisions", *flags, "--precision=fp32")
+    assert_one_line_error(other, "csinet_export has fp32, dynamic, pruned: remove it")

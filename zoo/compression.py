@@ -27,22 +27,12 @@ BATCH = 100
 
 
 def large_layers(encoder: Model) -> list:
-    """Dense layers with a large kernel.
-
-    Raises:
-        ValueError: there is none.
-    """
-    found = [
+    """Dense layers with a large kernel: those that can be pruned or clustered."""
+    return [
         layer
         for layer in encoder.layers
         if type(layer) is layers.Dense and np.prod(layer.kernel.shape) >= LARGE
     ]
-    if not found:
-        raise ValueError(
-            f"{encoder.name} has no dense kernel of {LARGE} or more weights: nothing "
-            "to prune or cluster; export it without pruned and clustered"
-        )
-    return found
 
 
 def check_strength(sparsity: float, clusters: int) -> None:
@@ -89,8 +79,13 @@ def compress(
             f"{len(csi)} samples to fine-tune on: expected {BATCH} or more "
             "(--qat_samples)"
         )
-    wrap, strip, callbacks = _method(method, strength)
     large = large_layers(model.encoder)
+    if not large:
+        raise ValueError(
+            f"{model.encoder.name} has no dense kernel of {LARGE} or more weights: "
+            "nothing to prune or cluster; export it without pruned and clustered"
+        )
+    wrap, strip, callbacks = _method(method, strength)
     encoder = keras.models.clone_model(
         model.encoder, clone_function=lambda x: wrap(x) if x in large else x
     )
