@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
@@ -36,11 +37,17 @@ def warmup_requests(path: Path) -> Iterator[predict_pb2.PredictRequest]:
     """Read the requests of a warm-up file.
 
     Raises:
-        ValueError: too many records, or one that is no Predict request.
+        ValueError: too many records, or one that is no logged Predict request.
         tf.errors.OpError: the file is missing or damaged.
     """
     for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
-        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        try:
+            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        except DecodeError as error:
+            raise ValueError(
+                f"warm-up record {count} of {path} is no PredictionLog: write the file "
+                "again, or remove it"
+            ) from error
         if count == MAX_WARMUP_RECORDS or not log.HasField("predict_log"):
             raise ValueError(
                 f"warm-up record {count} of {path}: expected at most "
@@ -95,7 +102,7 @@ class Servable:
         try:
             self.signatures = self._load(directory)
             self._replay_warmup(directory / WARMUP_FILE)
-        except (OSError, RuntimeError, ValueError, tf.errors.OpError) as error:
+        except Exception as error:  # whatever it is, the session must not be left
             self.close()
             raise ValueError(f"cannot serve {directory}: {error}") from error
 

@@ -155,7 +155,7 @@ class ServedModel:
             self.versions[number] = version
         try:
             servable = Servable(directory, self.runtime, self.config.name)
-        except ValueError as error:
+        except Exception as error:  # else it would stay LOADING, never tried again
             with self.lock:
                 version.state, version.error = State.END, str(error)
                 version.failures += 1

@@ -48,8 +48,11 @@ class _ConfigFile:
             self._text = text
 
 
-def _repeat(seconds: float, action: Callable[[], None], stop: threading.Event) -> None:
-    """Call `action` every so many seconds, in a thread, until `stop`; 0: never."""
+def repeat(seconds: float, action: Callable[[], None], stop: threading.Event) -> None:
+    """Call `action` every so many seconds, in a thread, until `stop`; 0: never.
+
+    An error is logged, once if it comes again, and the calls go on.
+    """
     reported = ""
 
     def loop() -> None:
@@ -58,10 +61,11 @@ def _repeat(seconds: float, action: Callable[[], None], stop: threading.Event) -
             try:
                 action()
                 reported = ""
-            except (OSError, ValueError, ServingError) as error:
-                if str(error) != reported:
-                    logging.error("%s", error)
-                reported = str(error)
+            except Exception as error:  # the thread goes on: next time it may work
+                text = f"{type(error).__name__}: {error}"
+                if text != reported:
+                    logging.error("%s", text)
+                reported = text
 
     if seconds > 0:
         threading.Thread(target=loop, daemon=True).start()
@@ -82,11 +86,11 @@ def _load(values: flags.FlagValues, metrics: monitoring.Metrics) -> ModelManager
 def _follow(
     values: flags.FlagValues, manager: ModelManager, stop: threading.Event
 ) -> None:
-    _repeat(values.file_system_poll_wait_seconds, manager.poll, stop)
+    repeat(values.file_system_poll_wait_seconds, manager.poll, stop)
     seconds = values.model_config_file_poll_wait_seconds
     if values.model_config_file and seconds > 0:
         file = _ConfigFile(values.model_config_file, manager)
-        _repeat(seconds, file.poll, stop)
+        repeat(seconds, file.poll, stop)
 
 
 def _metrics_path(values: flags.FlagValues) -> str | None:

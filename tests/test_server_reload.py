@@ -7,6 +7,7 @@ import time
 import weakref
 
 import pytest
+import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
 
@@ -15,7 +16,10 @@ from serving.batching import BatchScheduler
 from serving.batching_parameters import Parameters
 from serving.model_manager import ModelManager
 from serving.monitoring import Metrics
-from serving.servable import Runtime
+from serving.request_checks import ServingError
+from serving.servable import WARMUP_FILE, Runtime
+from serving.served_model import LoadPolicy, State
+from serving.server import repeat
 from tests.serving_harness import (
     MODEL,
     PATH,
@@ -161,3 +165,47 @@ def test_status_and_readiness_of_a_version_that_does_not_load(install, tmp_path)
         assert rest(server, "GET", f"{PATH}/metadata")[0] == 200
         manager.close()
         assert rest(server, "GET", f"{PATH}/metadata")[0] == 404
+
+
+def test_a_warmup_record_of_other_bytes_fails_that_version_only(install):
+    base = install(1).parent
+    manager = ModelManager()
+    manager.apply(model_config.single(MODEL, base))
+    path = install(2) / WARMUP_FILE
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"\xff\xff random bytes")
+    manager.poll()
+    first, second = manager.versions(REQUEST.model_spec)
+    assert (first.state, second.state) == (State.AVAILABLE, State.END)
+    assert f"warm-up record 0 of {path} is no PredictionLog" in second.error
+    alone = model_config.single("other", base)
+    alone["other"].model_version_policy.specific.versions.append(2)
+    with pytest.raises(ServingError, match="UNKNOWN: .* is no PredictionLog"):
+        manager.apply({**model_config.single(MODEL, base), **alone})
+    install(3)
+    manager.poll()
+    assert manager.latest() == {MODEL: 3}
+    manager.close()
+
+
+def test_an_error_of_any_kind_ends_a_load_and_not_the_polling(install, monkeypatch):
+    manager = ModelManager(policy=LoadPolicy(retry_seconds=0))
+    base = install(1).parent
+    with monkeypatch.context() as broken:
+        broken.setattr(tf.compat.v1.saved_model, "load", lambda *_: {}["key"])
+        with pytest.raises(ServingError, match="cannot serve .*'key'"):
+            manager.apply(model_config.single(MODEL, base))
+    manager.apply(model_config.single(MODEL, base))
+    assert manager.latest() == {MODEL: 1}
+    manager.close()
+    calls, stop = [], threading.Event()
+
+    def action():
+        calls.append(None)
+        if len(calls) == 3:
+            stop.set()
+        raise RuntimeError("no class that anybody expects")
+
+    repeat(0.001, action, stop)
+    assert stop.wait(20)
