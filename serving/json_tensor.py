@@ -6,6 +6,7 @@ import base64
 import binascii
 import itertools
 import json
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -51,6 +52,7 @@ def signature_name(document: dict) -> str:
             f"JSON Value: {_excerpt(document)} not formatted correctly. "
             "'signature_name' key must be a string value."
         )
+    _utf8(name)
     return name or DEFAULT_SIGNATURE
 
 
@@ -130,9 +132,12 @@ def _columns_of_rows(instances, infos: Mapping) -> dict:
 def _tensor(value, dtype: int) -> tensor_pb2.TensorProto:
     leaves, shape = _flatten(value)
     dtype = tf.as_dtype(dtype)
-    convert = _bytes if dtype == tf.string else _number
-    array = np.array([convert(leaf, dtype) for leaf in leaves], dtype.as_numpy_dtype)
-    return tf.make_tensor_proto(array, dtype, shape)
+    if dtype == tf.string:
+        values = [_bytes(leaf, dtype) for leaf in leaves]
+    else:
+        limits = _range(dtype)
+        values = [_number(leaf, dtype, limits) for leaf in leaves]
+    return tf.make_tensor_proto(np.array(values, dtype.as_numpy_dtype), dtype, shape)
 
 
 def _flatten(value) -> tuple[list, list[int]]:
@@ -153,7 +158,7 @@ def _flatten(value) -> tuple[list, list[int]]:
 
 def _bytes(leaf, dtype: tf.DType) -> bytes:
     if isinstance(leaf, str):
-        return leaf.encode()
+        return _utf8(leaf)
     if not isinstance(leaf, dict):
         raise _type_error(leaf, dtype)
     if not _is_base64(leaf):
@@ -166,12 +171,29 @@ def _bytes(leaf, dtype: tf.DType) -> bytes:
         raise invalid_argument("Unable to base64 decode") from error
 
 
-def _number(leaf, dtype: tf.DType) -> bool | int | float:
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise invalid_argument(
+            f"JSON Parse error: half a surrogate pair in {_excerpt(text)}"
+        ) from error
+
+
+def _range(dtype: tf.DType) -> tuple:
+    if dtype.is_bool:
+        return False, True
+    # Python's numbers: NumPy's do not compare with an integer of 310 digits.
+    return np.asarray(dtype.min).item(), np.asarray(dtype.max).item()
+
+
+def _number(leaf, dtype: tf.DType, limits: tuple) -> bool | int | float:
     kinds = (bool,) if dtype.is_bool else (int,) if dtype.is_integer else (int, float)
     if not isinstance(leaf, kinds) or isinstance(leaf, bool) != dtype.is_bool:
         raise _type_error(leaf, dtype)
-    finite = not isinstance(leaf, float) or np.isfinite(leaf)
-    if not dtype.is_bool and finite and not dtype.min <= leaf <= dtype.max:
+    low, high = limits
+    finite = not isinstance(leaf, float) or math.isfinite(leaf)
+    if finite and not low <= leaf <= high:
         raise invalid_argument(
             f"Cannot convert JSON value: {_excerpt(leaf)} to {dtype.name} "
             "without loss of precision."
@@ -191,8 +213,12 @@ def _is_base64(value: dict) -> bool:
 
 
 def _excerpt(value) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 200 else text[:200] + "..."
+    text = ""
+    for part in json.JSONEncoder().iterencode(value):  # no more of it than is shown
+        text += part
+        if len(text) > 200:
+            return text[:200] + "..."
+    return text
 
 
 def columns(outputs: Mapping[str, tensor_pb2.TensorProto]):

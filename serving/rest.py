@@ -23,6 +23,7 @@ from serving.handlers import Handlers
 from serving.request_checks import ServingError, invalid_argument
 
 IDLE_SECONDS = 10
+MAX_DIGITS = 19  # of a 63-bit number; Python refuses to read 4,300 and more
 _MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _PREDICT_PATH = re.compile(_MODEL + r":(classify|regress|predict)")
 _STATUS_PATH = re.compile(_MODEL + r"(?:/(metadata))?")
@@ -47,7 +48,7 @@ def _model_spec(match: re.Match) -> model_pb2.ModelSpec:
     name, version, label = match.group(1, 2, 3)
     spec = model_pb2.ModelSpec(name=unquote(name))
     if version:
-        if int(version) >= 1 << 63:
+        if len(version) > MAX_DIGITS or int(version) >= 1 << 63:
             raise invalid_argument(f"Failed to convert version: {version} to numeric.")
         spec.version.value = int(version)
     if label:
@@ -153,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Transfer-Encoding") or not length.isdecimal():
             raise invalid_argument("Expected a request body with Content-Length")
         limit = self.server.handlers.manager.runtime.limits.request_bytes
-        if int(length) > limit:
+        if len(length) > MAX_DIGITS or int(length) > limit:
             raise ServingError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"Request body of {length} bytes is larger than {limit}",

@@ -144,20 +144,35 @@ def test_mutations_parse_often_enough():
     assert 40 < parsed < 360  # both the parser and what follows it are reached
 
 
+def bodies() -> list[bytes]:
+    """REST requests: good, and what the parser lets through and a tensor does not."""
+    documents = [
+        {
+            "signature_name": "decode_indices",
+            "inputs": {"indices": random_indices(2).tolist()},
+        },
+        {"instances": [{"b64": "AAAA"}, "text", "\ud800"]},
+        {"signature_name": "\udfff", "instances": ["x"]},
+        {
+            "signature_name": "decode_float",
+            "inputs": [[10**400, -(10**310), *[0.5] * (NUM_INDICES - 2)]],
+        },
+    ]
+    return [json.dumps(document).encode() for document in documents]
+
+
 def test_bodies_are_answered_or_refused(tiny_server):
     rng = np.random.default_rng(3)
-    document = {"signature_name": "decode_indices"}
-    document["inputs"] = {"indices": random_indices(2).tolist()}
-    source = json.dumps(document).encode()
+    sources = bodies()
     codes = set()
-    for _ in range(NUM_BODIES):
-        status, answer = rest(
-            tiny_server, "POST", f"{PATH}:predict", mutated(source, rng)
-        )
+    for number in range(NUM_BODIES):
+        body = mutated(sources[number % len(sources)], rng)
+        status, answer = rest(tiny_server, "POST", f"{PATH}:predict", body)
         codes.add(status)
         assert status in (200, 400, 404), (status, answer)
         assert ("error" in answer) == (status != 200)
     assert codes >= {200, 400}
+    assert "Traceback" not in tiny_server.log()
     assert tiny_server.process.poll() is None
 
 

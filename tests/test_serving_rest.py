@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.serving_harness import MODEL, PATH, TIMEOUT, b64, rest
-from tests.tiny_export import PAYLOAD_BYTES
+from tests.tiny_export import NUM_INDICES, PAYLOAD_BYTES
 
 pytest_plugins = ["tests.serving_fixtures"]
 pytestmark = pytest.mark.serving
@@ -53,10 +53,31 @@ REST_ERRORS = [
         400,
         "Cannot convert JSON value: 256 to uint8",
     ),
+    (post({"instances": ["\ud800"]}), 400, "half a surrogate pair in "),
+    (post(b'{"instances": ["\xed\xa0\x80"]}'), 400, "half a surrogate pair in "),
+    (
+        post({"signature_name": "\ud800", "instances": [1]}),
+        400,
+        "half a surrogate pair in ",
+    ),
+    (
+        post({"signature_name": "decode_float", "inputs": [[10**400] * NUM_INDICES]}),
+        400,
+        "to float32 without loss of precision",
+    ),
+    (
+        post(
+            {"signature_name": "decode_float", "inputs": [[-(10**400)] * NUM_INDICES]}
+        ),
+        400,
+        "to float32 without loss of precision",
+    ),
     (post({"inputs": [1]}, "/v1/models/x:predict"), 404, "Latest(x)"),
     (post({"inputs": [1]}, f"{PATH}/versions/2:predict"), 404, f"Specific({MODEL}, 2)"),
     (post({"inputs": [1]}, f"{PATH}/labels/z:predict"), 400, "version label: z"),
     (post({}, f"{PATH}/versions/{10**20}:predict"), 400, "Failed to convert version"),
+    (post({}, f"{PATH}/versions/{'9' * 5000}:predict"), 400, "convert version: 999"),
+    (post(None, f"{PATH}/versions/{'9' * 5000}", "GET"), 400, "convert version: 999"),
     (post({}, f"{PATH}:regress"), 501, "not implemented"),
     (post({}, PATH), 400, f"Malformed request: POST {PATH}"),
     (post(None, f"{PATH}:predict", "GET"), 400, "Malformed request: GET /v1/models/"),
@@ -75,12 +96,24 @@ def test_rest_errors(tiny_server, request_, status, message):
     assert message in document["error"]
 
 
-def test_rest_refuses_a_large_body_by_its_announced_length(tiny_server):
+def test_rest_refuses_lists_of_any_depth(tiny_server):
+    codes = set()
+    for depth in range(900, 1000, 3):  # around the depth that the parser gives up at
+        body = '{"instances": [1, ' + "[" * depth + "]" * depth + "]}"
+        status, document = rest(tiny_server, "POST", f"{PATH}:predict", body)
+        assert status == 400, document
+        codes.add(document["error"][:16])
+    assert codes >= {"JSON Parse error", "JSON Value: 1 Ty"}
+    assert "Traceback" not in tiny_server.log()
+
+
+@pytest.mark.parametrize("length", [10**12, "9" * 5000])
+def test_rest_refuses_a_large_body_by_its_announced_length(tiny_server, length):
     connection = http.client.HTTPConnection(
         "127.0.0.1", tiny_server.rest_port, timeout=TIMEOUT
     )
     connection.putrequest("POST", f"{PATH}:predict")
-    connection.putheader("Content-Length", str(10**12))
+    connection.putheader("Content-Length", str(length))
     connection.endheaders()
     answer = connection.getresponse()
     assert answer.status == 429
