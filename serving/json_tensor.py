@@ -1,4 +1,4 @@
-"""JSON of the REST predict API <-> TensorProto."""
+"""JSON of a REST predict request -> TensorProtos, checked before they are made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from serving.request_checks import ServingError, invalid_argument
+from serving import request_checks
+from serving.request_checks import Limits, ServingError, invalid_argument
 from serving.servable import DEFAULT_SIGNATURE
 
 _JSON_TYPES = {
@@ -60,6 +61,7 @@ def fill_inputs(
     document: dict,
     infos: Mapping[str, meta_graph_pb2.TensorInfo],
     request: predict_pb2.PredictRequest,
+    limits: Limits,
 ) -> bool:
     """Fill `request.inputs` from "instances" (rows) or "inputs" (columns).
 
@@ -67,12 +69,14 @@ def fill_inputs(
         document: parsed body.
         infos: the signature's inputs by alias.
         request: filled in place.
+        limits: largest request.
 
     Returns:
         True for the row form, which the answer then takes too.
 
     Raises:
-        ServingError: no key or both, another type than the signature's, ragged lists.
+        ServingError: no key or both, another type or shape than the signature's, too
+            large, ragged lists.
     """
     row_form = "instances" in document
     if row_form and "inputs" in document:
@@ -81,13 +85,13 @@ def fill_inputs(
             "one of 'inputs' or 'instances' keys to exist "
         )
     if row_form:
-        values = _columns_of_rows(document["instances"], infos)
+        values = _columns_of_rows(document["instances"], infos, limits)
     elif "inputs" in document:
         values = _columns(document["inputs"], infos)
     else:
         raise invalid_argument("Missing 'inputs' or 'instances' key")
     for alias, value in values.items():
-        request.inputs[alias].CopyFrom(_tensor(value, infos[alias].dtype))
+        request.inputs[alias].CopyFrom(_tensor(alias, value, infos[alias], limits))
     return row_form
 
 
@@ -107,12 +111,13 @@ def _columns(inputs, infos: Mapping) -> dict:
     return {alias: inputs for alias in infos}
 
 
-def _columns_of_rows(instances, infos: Mapping) -> dict:
+def _columns_of_rows(instances, infos: Mapping, limits: Limits) -> dict:
     if not isinstance(instances, list) or not instances:
         raise invalid_argument(
             f"JSON Value: {_excerpt(instances)} Expecting 'instances' to be a "
             "list/array with at least one value"
         )
+    request_checks.check_rows(len(instances), limits)
     named = [isinstance(row, dict) and not _is_base64(row) for row in instances]
     if not any(named):
         return _columns(instances, infos)
@@ -129,9 +134,15 @@ def _columns_of_rows(instances, infos: Mapping) -> dict:
     return {alias: [row[alias] for row in instances] for alias in infos}
 
 
-def _tensor(value, dtype: int) -> tensor_pb2.TensorProto:
+def _tensor(
+    alias: str, value, info: meta_graph_pb2.TensorInfo, limits: Limits
+) -> tensor_pb2.TensorProto:
+    if isinstance(value, list):
+        request_checks.check_rows(len(value), limits)
     leaves, shape = _flatten(value)
-    dtype = tf.as_dtype(dtype)
+    dtype = tf.as_dtype(info.dtype)
+    request_checks.check_shape(alias, shape, info)
+    request_checks.check_size(alias, shape, dtype.size, limits)
     if dtype == tf.string:
         values = [_bytes(leaf, dtype) for leaf in leaves]
     else:
@@ -219,32 +230,3 @@ def _excerpt(value) -> str:
         if len(text) > 200:
             return text[:200] + "..."
     return text
-
-
-def columns(outputs: Mapping[str, tensor_pb2.TensorProto]):
-    """Outputs by alias as nested lists; a single output stands alone."""
-    values = {alias: _to_json(alias, tensor) for alias, tensor in outputs.items()}
-    return values if len(values) > 1 else next(iter(values.values()))
-
-
-def rows(outputs: Mapping[str, tensor_pb2.TensorProto]) -> list:
-    """Outputs as one entry per row, an object where there are several outputs."""
-    values = {alias: _to_json(alias, tensor) for alias, tensor in outputs.items()}
-    if len(values) == 1:
-        return next(iter(values.values()))
-    return [
-        dict(zip(values, row, strict=True))
-        for row in zip(*values.values(), strict=True)
-    ]
-
-
-def _to_json(alias: str, tensor: tensor_pb2.TensorProto):
-    array = tf.make_ndarray(tensor)
-    if array.dtype != object:
-        return array.tolist()
-    encode = _base64_object if alias.endswith("_bytes") else bytes.decode
-    return np.frompyfunc(encode, 1, 1)(array).tolist()
-
-
-def _base64_object(value: bytes) -> dict[str, str]:
-    return {"b64": base64.b64encode(value).decode()}

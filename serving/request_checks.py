@@ -55,7 +55,8 @@ def feeds(
     for position, (alias, info) in enumerate(sorted(signature.inputs.items())):
         tensor = request.inputs[alias]
         _check_declaration(alias, position, tensor, info)
-        _check_size(alias, tensor, limits)
+        check_shape(alias, _declared_shape(tensor), info)
+        check_size(alias, _declared_shape(tensor), _item_bytes(tensor), limits)
         arrays[info.name] = _materialise(alias, tensor)
     return arrays
 
@@ -116,31 +117,56 @@ def _check_declaration(
             f"Expects arg[{position}] to be {_type_name(info.dtype)} "
             f"but {_type_name(tensor.dtype)} is provided"
         )
+
+
+def check_shape(alias: str, shape: list[int], info: meta_graph_pb2.TensorInfo) -> None:
+    """Refuse a shape that the signature does not declare.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
     expected = tf.TensorShape(info.tensor_shape)
     if not expected.is_compatible_with(shape):
         sizes = [-1 if size is None else size for size in expected.as_list()]
         raise invalid_argument(f"input {alias} has shape {shape}: expected {sizes}")
 
 
-def _check_size(alias: str, tensor: tensor_pb2.TensorProto, limits: Limits) -> None:
-    # By the declared shape, since a parser repeats the last value to fill it: one float
-    # and the shape 4000 x 4000 are 20 bytes on the wire and 64 MB in memory.
-    shape = _declared_shape(tensor)
+def check_rows(rows: int, limits: Limits) -> None:
+    """Refuse more rows than a request may have.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
+    if rows > limits.rows:
+        raise invalid_argument(
+            f"Task size {rows} is larger than maximum input batch size {limits.rows}"
+        )
+
+
+def check_size(alias: str, shape: list[int], item_bytes: int, limits: Limits) -> None:
+    """Refuse an empty or too large tensor by its shape, before it is made.
+
+    By the declared shape, since a parser repeats the last value to fill it: one float
+    and the shape 4000 x 4000 are 20 bytes on the wire and 64 MB in memory.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
     size = math.prod(shape)
     if size == 0:
         raise invalid_argument(f"input {alias} of shape {shape} is empty")
-    if shape and shape[0] > limits.rows:
-        raise invalid_argument(
-            f"Task size {shape[0]} is larger than maximum input batch size "
-            f"{limits.rows}"
-        )
-    item_bytes = max(map(len, tensor.string_val), default=1)
-    if tensor.dtype != types_pb2.DT_STRING:
-        item_bytes = tf.as_dtype(tensor.dtype).size
+    if shape:
+        check_rows(shape[0], limits)
     if size * item_bytes > limits.request_bytes:
         raise invalid_argument(
             f"input {alias} of shape {shape} exceeds {limits.request_bytes} bytes"
         )
+
+
+def _item_bytes(tensor: tensor_pb2.TensorProto) -> int:
+    if tensor.dtype != types_pb2.DT_STRING:
+        return tf.as_dtype(tensor.dtype).size
+    return max(map(len, tensor.string_val), default=1)
 
 
 def _declared_shape(tensor: tensor_pb2.TensorProto) -> list[int]:

@@ -1,32 +1,41 @@
-"""The TensorFlow Serving REST API (standard library server, plain HTTP)."""
+"""The REST port: connections, time limits, HTTP (standard library, no encryption)."""
 
 from __future__ import annotations
 
+import io
 import json
-import re
-from concurrent import futures
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 import grpc
 from absl import logging
-from google.protobuf import json_format
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_pb2,
-    predict_pb2,
-)
 
-from serving import json_tensor, monitoring
+from serving import monitoring
 from serving.handlers import Handlers
 from serving.request_checks import ServingError, invalid_argument
+from serving.rest_answers import (
+    MAX_DIGITS,
+    PREDICT_PATH,
+    STATUS_PATH,
+    metadata,
+    model_spec,
+    predict,
+    status,
+)
+from serving.timed_reader import TimedReader
 
-IDLE_SECONDS = 10
-MAX_DIGITS = 19  # of a 63-bit number; Python refuses to read 4,300 and more
-_MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
-_PREDICT_PATH = re.compile(_MODEL + r":(classify|regress|predict)")
-_STATUS_PATH = re.compile(_MODEL + r"(?:/(metadata))?")
+WRITE_SECONDS, CLOSE_SECONDS = 10, 30
+WAITING_CONNECTIONS = 128
+_BUSY = json.dumps({"error": "Too many connections, try again later"})
+_BUSY_ANSWER = (
+    "HTTP/1.0 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+    f"Content-Length: {len(_BUSY)}\r\n\r\n{_BUSY}"
+).encode()
 _HTTP_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.FAILED_PRECONDITION: 400,
@@ -44,109 +53,57 @@ _HTTP_STATUS = {
 }  # every other code: 500
 
 
-def _model_spec(match: re.Match) -> model_pb2.ModelSpec:
-    name, version, label = match.group(1, 2, 3)
-    spec = model_pb2.ModelSpec(name=unquote(name))
-    if version:
-        if len(version) > MAX_DIGITS or int(version) >= 1 << 63:
-            raise invalid_argument(f"Failed to convert version: {version} to numeric.")
-        spec.version.value = int(version)
-    if label:
-        spec.version_label = unquote(label)
-    return spec
-
-
-def _to_dict(message) -> dict:
-    return json_format.MessageToDict(
-        message,
-        preserving_proto_field_name=True,
-        always_print_fields_with_no_presence=True,
-    )
-
-
-def predict(
-    handlers: Handlers, spec: model_pb2.ModelSpec, body: bytes, timeout: float
-) -> dict:
-    """Answer POST ...:predict in the row or columnar form of the request.
-
-    Raises:
-        ServingError: as TensorFlow Serving refuses it.
-    """
-    request = predict_pb2.PredictRequest(model_spec=spec)
-    document = json_tensor.parse(body)
-    name = json_tensor.signature_name(document)
-    request.model_spec.signature_name = name
-    with handlers.manager.use(spec) as servable:
-        if name not in servable.signatures:
-            raise invalid_argument(
-                f'Serving signature name: "{name}" not found in signature def'
-            )
-        inputs = servable.signatures[name].inputs
-        row_form = json_tensor.fill_inputs(document, inputs, request)
-        response = handlers.run(servable, request, timeout)
-    if row_form:
-        return {"predictions": json_tensor.rows(response.outputs)}
-    return {"outputs": json_tensor.columns(response.outputs)}
-
-
-def status(handlers: Handlers, spec: model_pb2.ModelSpec) -> dict:
-    """Answer GET /v1/models/NAME."""
-    request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
-    return _to_dict(handlers.model_status(request))
-
-
-def metadata(handlers: Handlers, spec: model_pb2.ModelSpec) -> dict:
-    """Answer GET /v1/models/NAME/metadata."""
-    request = get_model_metadata_pb2.GetModelMetadataRequest(
-        model_spec=spec, metadata_field=["signature_def"]
-    )
-    response = handlers.model_metadata(request)
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    response.metadata["signature_def"].Unpack(signatures)
-    return {
-        "model_spec": _to_dict(response.model_spec),
-        "metadata": {"signature_def": _to_dict(signatures)},
-    }
-
-
 class _Handler(BaseHTTPRequestHandler):
-    timeout = IDLE_SECONDS
+    timeout = WRITE_SECONDS
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._reader = TimedReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
+        try:
+            path = urlsplit(self.path).path
+        except ValueError:
+            path = self.path
         if self.command == "GET" and path == self.server.metrics_path:
             page = self.server.handlers.metrics.page()
             self._send(200, monitoring.CONTENT_TYPE, page)
-            return
-        if not path.lower().startswith("/v1/"):
+        elif not path.lower().startswith("/v1/"):
             self.send_error(404)
-            return
-        try:
-            self._reply(200, self._answer(path))
-        except ServingError as error:
-            self._reply(_HTTP_STATUS.get(error.code, 500), {"error": error.message})
-        except Exception as error:
-            logging.exception("%s %s", self.command, path)
-            self._reply(500, {"error": f"{type(error).__name__}: {error}"})
+        else:
+            self._reply(*self._status_and_document(path))
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET
 
+    def _status_and_document(self, path: str) -> tuple[int, dict]:
+        try:
+            return 200, self._answer(path)
+        except ServingError as error:
+            return _HTTP_STATUS.get(error.code, 500), {"error": error.message}
+        except ConnectionError:
+            raise
+        except Exception as error:
+            logging.exception("%s %s", self.command, path)
+            return 500, {"error": f"{type(error).__name__}: {error}"}
+
     def _answer(self, path: str) -> dict:
         handlers = self.server.handlers
-        match = _PREDICT_PATH.fullmatch(path)
+        match = PREDICT_PATH.fullmatch(path)
         if self.command == "POST" and match:
-            with handlers.count(unquote(match.group(1)), "REST"):
-                spec, body = _model_spec(match), self._body()
+            with handlers.count(unquote(match.group(1)), "REST"), self.server.turn():
+                spec, body = model_spec(match), self._body()
                 if match.group(4).lower() != "predict":
                     raise ServingError(
                         grpc.StatusCode.UNIMPLEMENTED,
                         f"{match.group(4)} is not implemented: use predict",
                     )
                 return predict(handlers, spec, body, self.server.request_timeout)
-        match = _STATUS_PATH.fullmatch(path)
+        match = STATUS_PATH.fullmatch(path)
         if self.command == "GET" and match:
             answer = metadata if match.group(4) else status
-            return answer(handlers, _model_spec(match))
+            return answer(handlers, model_spec(match))
         raise invalid_argument(f"Malformed request: {self.command} {path}")
 
     def _body(self) -> bytes:
@@ -159,12 +116,17 @@ class _Handler(BaseHTTPRequestHandler):
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"Request body of {length} bytes is larger than {limit}",
             )
-        return self.rfile.read(int(length))
+        self._reader.restart()  # the time in line is not the client's
+        try:
+            return self.rfile.read(int(length))
+        except TimeoutError as error:
+            raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, str(error)) from error
 
     def _reply(self, code: int, document: dict) -> None:
         self._send(code, "application/json", json.dumps(document).encode())
 
     def _send(self, code: int, content_type: str, body: bytes) -> None:
+        self.connection.settimeout(WRITE_SECONDS)
         self.send_response(code)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -181,10 +143,13 @@ class _Handler(BaseHTTPRequestHandler):
 class RestServer(ThreadingHTTPServer):
     """REST server bound to `host:port` (0: any); `serve_forever` answers requests.
 
+    Each connection has a thread; those that predict take turns, so that status and
+    metrics are answered whatever the load. Too many connections are answered with 503.
+
     Args:
         handlers: answer the requests.
         address: host and port; port 0 lets the operating system choose.
-        num_threads: requests worked on at a time; more wait in line.
+        num_threads: predictions worked on at a time; more wait in line.
         request_timeout: seconds until DEADLINE_EXCEEDED.
         metrics_path: of the Prometheus page; None: there is none.
 
@@ -205,7 +170,9 @@ class RestServer(ThreadingHTTPServer):
         self.handlers = handlers
         self.request_timeout = request_timeout
         self.metrics_path = metrics_path
-        self._pool = futures.ThreadPoolExecutor(num_threads)
+        self._turns = threading.BoundedSemaphore(num_threads)
+        self._max_connections = num_threads + WAITING_CONNECTIONS
+        self._connections = threading.BoundedSemaphore(self._max_connections)
         try:
             super().__init__(address, _Handler)
         except OSError as error:
@@ -215,11 +182,55 @@ class RestServer(ThreadingHTTPServer):
                 "choose another --rest_api_port"
             ) from error
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until one of `num_threads` predictions may be worked on.
+
+        Raises:
+            ServingError: UNAVAILABLE after `request_timeout` seconds.
+        """
+        if not self._turns.acquire(timeout=self.request_timeout):
+            raise ServingError(
+                grpc.StatusCode.UNAVAILABLE,
+                f"Too many requests: none ended within {self.request_timeout} s",
+            )
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     def process_request(self, request, client_address) -> None:
-        """Hand one connection to a bounded pool of threads."""
-        self._pool.submit(self.process_request_thread, request, client_address)
+        """Answer one connection in a thread of its own; too many: 503."""
+        if not self._connections.acquire(blocking=False):
+            with suppress(OSError):
+                request.setblocking(False)
+                request.send(_BUSY_ANSWER)
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system gives no further thread
+            self._connections.release()
+            raise
+
+    def process_request_thread(self, request, client_address) -> None:
+        """Answer one connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.release()
+
+    def handle_error(self, request, client_address) -> None:
+        """Print the error at hand, if it is none of the client's connection."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     def server_close(self) -> None:
-        """Close the socket and wait for the requests under way."""
+        """Close the socket and wait, not for ever, for the requests under way."""
         super().server_close()
-        self._pool.shutdown()
+        end = time.monotonic() + CLOSE_SECONDS
+        for ended in range(self._max_connections):
+            if not self._connections.acquire(timeout=max(0, end - time.monotonic())):
+                number = self._max_connections - ended
+                logging.error("%d REST requests did not end in time", number)
+                return

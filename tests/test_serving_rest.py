@@ -44,7 +44,7 @@ REST_ERRORS = [
         "Encountered list at unexpected size: 1 at level: 1 expected size: 2",
     ),
     (
-        post({"signature_name": "decode_indices", "inputs": [[1.5]]}),
+        post({"signature_name": "decode_indices", "inputs": [[1.5] * NUM_INDICES]}),
         400,
         "JSON Value: 1.5 Type: Number is not of expected type: int32",
     ),
