@@ -96,7 +96,7 @@ def conformance(
     rows = [
         *predict_rows(target, model_id),
         *service_rows(target, max_batch_size),
-        *rest_rows(target, rest),
+        *rest_rows(target, rest, max_batch_size),
     ]
     return [judge(row) for row in rows]
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 
+from serving import bitstream
 from serving.conformance_rows import Row
-from serving.conformance_target import Target
+from serving.conformance_services import FLOOD, QUEUE_FULL
+from serving.conformance_target import Answer, Target
 
 _DEEP = '{"inputs":' + "[" * 10**5
 _OFF = "give --rest=HOST:PORT"
@@ -28,8 +32,11 @@ def _uplink(target: Target, rows: int) -> dict:
     return {"uplink": np.zeros(shape).tolist()}
 
 
-def rest_rows(target: Target, asked: bool) -> Iterator[Row]:
-    """Every REST row for one endpoint; skipped where no REST port was given."""
+def rest_rows(target: Target, asked: bool, max_batch_size: int) -> Iterator[Row]:
+    """Every REST row for one endpoint; skipped where no REST port was given.
+
+    `max_batch_size` 0: batching is off.
+    """
     parts = (_document_rows, _value_rows, _path_rows, _answer_rows)
     rows = itertools.chain.from_iterable(part(target) for part in parts)
     for case, sent, code, text, *more in rows:
@@ -42,6 +49,7 @@ def rest_rows(target: Target, asked: bool) -> Iterator[Row]:
             off=("404", "") if case == "Prometheus page" else None,
             skip="" if asked else _OFF,
         )
+    yield from _batching_rows(target, asked, max_batch_size)
 
 
 def _post(target: Target, document, path: str = ":predict"):
@@ -123,3 +131,41 @@ def _answer_rows(target: Target) -> Iterator[tuple]:
     for form in ({"instances": rows}, {"inputs": columns}):
         document = {"signature_name": "decode_indices", **form}
         yield f"good and bad row as {[*form][0]}", _post(target, document), 200, valid
+
+
+def _batching_rows(target: Target, asked: bool, max_batch_size: int) -> Iterator[Row]:
+    off = "" if max_batch_size else "batching off: give --max_batch_size"
+    for case, call, code, text, all_answered in (
+        (
+            "more rows than a batch",
+            partial(target.http, *_batch(target, max_batch_size + 1)),
+            "400",
+            f"Task size {max_batch_size + 1} is larger than maximum input batch size",
+            None,
+        ),
+        (
+            f"queue full ({FLOOD} full batches at once)",
+            partial(_flood, target, max_batch_size),
+            "503",
+            QUEUE_FULL,
+            ("200", "all answered"),
+        ),
+    ):
+        skip = off if asked else _OFF
+        case = f"REST batching: {case}"
+        yield Row(case, call, code, text, off=all_answered, skip=skip)
+
+
+def _batch(target: Target, rows: int):
+    size = target.width("decode_u8") + bitstream.FRAME_OVERHEAD_BYTES
+    inputs = {"feedback_bytes": [_b64(bytes(size))] * rows, **_uplink(target, rows)}
+    return _post(target, {"inputs": inputs})
+
+
+def _flood(target: Target, rows: int) -> Answer:
+    method, path, document = _batch(target, rows)
+    body = json.dumps(document)
+    with ThreadPoolExecutor(FLOOD) as pool:
+        calls = [pool.submit(target.http, method, path, body) for _ in range(FLOOD)]
+    answers = [call.result() for call in calls if call.result().code != "200"]
+    return answers[0] if answers else Answer("200", "all answered: the queue is longer")

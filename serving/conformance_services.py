@@ -26,7 +26,7 @@ FLOOD, UNBATCHED_ROWS = 128, 500
 _PREDICTION = "/tensorflow.serving.PredictionService"
 _HEALTH = "/grpc.health.v1.Health/Check"
 _NO_METHOD = ("UNIMPLEMENTED", "")
-_QUEUE_FULL = "The batch scheduling queue to which this task was submitted is full"
+QUEUE_FULL = "The batch scheduling queue to which this task was submitted is full"
 
 
 def service_rows(target: Target, max_batch_size: int) -> Iterator[Row]:
@@ -58,7 +58,7 @@ def _concurrent_rows(target: Target, max_batch_size: int) -> Iterator[Row]:
         f"batching: queue full ({FLOOD} full batches at once)",
         partial(_flood, target, max_batch_size),
         "UNAVAILABLE",
-        _QUEUE_FULL,
+        QUEUE_FULL,
         off=("OK", "all answered"),
         skip=off,
     )
@@ -193,14 +193,16 @@ def _encodings(target: Target) -> Answer:
         proto.ClearField("tensor_content")
         proto.float_val[:] = values
     answers = []
-    for proto in (content, spread, listed):
-        request = target.request("decode_float", codeword=proto)
-        try:
-            outputs = target.stub.Predict(request).outputs
-        except grpc.RpcError as error:
-            return Answer(error.code().name, error.details() or "")
-        if "h" not in outputs:
-            return Answer("OK", "no output h")
-        answers.append(tf.make_ndarray(outputs["h"]))
+
+    def ask(request, timeout: float):
+        response = target.stub.Predict(request, timeout=timeout)
+        if "h" in response.outputs:
+            answers.append(tf.make_ndarray(response.outputs["h"]))
+        return response
+
+    for number, proto in enumerate((content, spread, listed), 1):
+        answer = target.call(ask, target.request("decode_float", codeword=proto))
+        if answer.code != "OK" or len(answers) < number:
+            return answer
     equal = all(np.array_equal(answers[0], other) for other in answers[1:])
     return Answer("OK", "equal" if equal else "different answers")

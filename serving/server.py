@@ -111,26 +111,30 @@ def _credentials(values: flags.FlagValues) -> grpc.ServerCredentials | None:
 def _grpc_server(
     handlers: Handlers,
     values: flags.FlagValues,
+    num_threads: int,
     credentials: grpc.ServerCredentials | None,
 ):
     return grpc_service.create_server(
         handlers,
         f"{values.host}:{values.port}",
-        server_flags.num_threads(values),
+        num_threads,
         values.max_concurrent_rpcs,
         credentials,
     )
 
 
 def _rest_server(
-    handlers: Handlers, values: flags.FlagValues, metrics_path: str | None
+    handlers: Handlers,
+    values: flags.FlagValues,
+    num_threads: int,
+    metrics_path: str | None,
 ) -> rest.RestServer | None:
     if values.rest_api_port < 0:
         return None
     return rest.RestServer(
         handlers,
         (values.host, values.rest_api_port),
-        server_flags.num_threads(values),
+        num_threads,
         values.rest_api_timeout_in_ms / 1000,
         metrics_path,
     )
@@ -149,8 +153,10 @@ def main(argv: list[str]) -> None:
     credentials = _credentials(values)
     manager = _load(values, metrics)
     handlers = Handlers(manager, metrics)
-    grpc_server, port = _grpc_server(handlers, values, credentials)
-    rest_server = _rest_server(handlers, values, metrics_path)
+    scheduler = manager.runtime.scheduler
+    threads = server_flags.num_threads(values, scheduler and scheduler.parameters)
+    grpc_server, port = _grpc_server(handlers, values, threads, credentials)
+    rest_server = _rest_server(handlers, values, threads, metrics_path)
     _follow(values, manager, stop)
     grpc_server.start()
     rest_at = "off"
@@ -169,8 +175,8 @@ def main(argv: list[str]) -> None:
         rest_server.server_close()
     finished.wait()
     manager.close()
-    if manager.runtime.scheduler:
-        manager.runtime.scheduler.close()
+    if scheduler:
+        scheduler.close()
 
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
 from serving import batching_parameters, model_config, serving_protos
 from serving.batching import BatchScheduler
+from serving.batching_parameters import Parameters
 from serving.monitoring import Metrics
 from serving.request_checks import Limits
 from serving.servable import Runtime
 from serving.served_model import LoadPolicy
 
 THREADS, BATCHING_THREADS = 16, 64
+SPARE_THREADS = 16  # requests on their way to or from a full queue of batches
 # Switches of TensorFlow Serving that have one position here.
 FIXED = {
     "enable_grpc_healthcheck_service": True,
@@ -34,8 +36,8 @@ def define() -> None:
     flags.DEFINE_integer(
         "num_threads",
         None,
-        f"Requests worked on at a time, per API [{THREADS}, with batching "
-        f"{BATCHING_THREADS}].",
+        f"Requests worked on at a time, per API [{THREADS}; with batching at least "
+        f"{BATCHING_THREADS}, and enough to fill the queue of batches].",
     )
     flags.DEFINE_integer(
         "max_concurrent_rpcs", 1024, "gRPC requests at work or in line."
@@ -122,7 +124,7 @@ def runtime(values: flags.FlagValues, metrics: Metrics) -> Runtime:
         raise ValueError("--batching_parameters_file needs --enable_batching")
     config = _session_config(values)
     if values.enable_batching:
-        parameters = batching_parameters.Parameters()
+        parameters = Parameters()
         if values.batching_parameters_file:
             parameters = batching_parameters.read(values.batching_parameters_file)
         scheduler = BatchScheduler(parameters, metrics)
@@ -155,8 +157,16 @@ def load_policy(values: flags.FlagValues) -> LoadPolicy:
     )
 
 
-def num_threads(values: flags.FlagValues) -> int:
-    """Return the number of requests worked on at a time."""
+def num_threads(values: flags.FlagValues, batching: Parameters | None) -> int:
+    """Return the number of requests worked on at a time.
+
+    A request in line for a batch holds its thread: fewer threads than batches in line
+    would hide that the queue is full, and clients would wait instead of being refused.
+    """
     if values.num_threads is not None:
         return values.num_threads
-    return BATCHING_THREADS if values.enable_batching else THREADS
+    if batching is None:
+        return THREADS
+    batches = batching.max_enqueued_batches + batching.num_batch_threads
+    wanted = max(BATCHING_THREADS, batches + SPARE_THREADS)
+    return min(wanted, values.max_concurrent_rpcs)
