@@ -103,7 +103,7 @@ def _flood(target: Target, rows: int) -> Answer:
     packed = target.zeros("decode_u8", rows)
     requests = [target.request("decode_u8", packed=packed)] * FLOOD
     answers = [answer for answer in _at_once(target, requests) if answer.code != "OK"]
-    return answers[0] if answers else Answer("OK", "all answered: the queue is longer")
+    return answers[0] if answers else Answer("OK", "all answered, never full")
 
 
 def _status_rows(target: Target) -> Iterator[Row]:
