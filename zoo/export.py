@@ -171,7 +171,7 @@ def export(
         )
         for name, error in errors.items():
             size = (partial / name).stat().st_size / 1024
-            print(f"{name}: {size:.0f} KiB, codeword error {error:.1e} (RMS)")
+            print(f"{name}: {size:.0f} KiB, codeword error {error:.1e} of its spread")
         if h is None:
             h = verify_export.check_vectors(csi_shape, golden.NUM_VECTORS)
         golden.write(partial, errors, h[: golden.NUM_VECTORS])
