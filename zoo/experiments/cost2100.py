@@ -24,6 +24,7 @@ FLAGFILES = {
     "full": Path("zoo/flagfiles/crnet.cfg"),
 }
 TRAINING = ("schedule", "lr", "lr_min", "warmup_epochs", "adam_epsilon", "epochs")
+TRAINING += ("feedback_snr_db",)
 # Channels by name, at the fast and at the full budget.
 CHANNELS = {
     "indoor": ("cost2100_sim/indoor_quick:stream", "cost2100/indoor"),
@@ -88,9 +89,9 @@ def overrides(lab: Lab, model, variant, ratio, scenario, **own) -> dict:
     """Flags of a network or variant in its own training.
 
     Args:
-        lab: where; at `fast` only peak rate and codeword noise are the network's own,
-            and the schedule of a variant that is about it: at a constant rate networks
-            lose their start and do not come back in minutes.
+        lab: where; at `fast` only the peak rate is the network's own, and the schedule
+            of a variant that is about it: at a constant rate networks lose their start
+            and do not come back in minutes.
         model: registry name.
         variant: of the network's spec, '' for the default.
         ratio: as '1/4'.
@@ -109,7 +110,7 @@ def overrides(lab: Lab, model, variant, ratio, scenario, **own) -> dict:
         "model_args": json.dumps(model_args),
         "codeword_dim": RATIOS[ratio],
         "dataset": data_set(lab, scenario),
-        **{key: training[key] for key in (*kept, "feedback_snr_db")},
+        **{key: training[key] for key in kept},
         **({} if spec.fitted_start else {"init": "paper"}),
         **own,
     }
