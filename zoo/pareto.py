@@ -104,7 +104,7 @@ def _groups(content: dict) -> Iterable[tuple[str, list[dict]]]:
             name = own if own.startswith(model) else f"{model} {own}"
             groups.setdefault(tuple(r["run"] for r in runs), (name, runs))
     for row in rows_of(content) if "target" not in content else []:
-        if "nmse_db" in row:
+        if "nmse_db" in row and "model" in row:
             kept = ("model", "model_args", "dataset_config", "codeword_dim", "bits")
             kept += ("feedback_bits", "init", "cpu_step", "epochs", "quantizer")
             key = json.dumps([row.get(k) for k in kept])

@@ -32,6 +32,7 @@ CARDS_NOTE = (
     "all snapshots), as zoo.complexity counts. NMSE is the paper's, on its data."
 )
 PICTURE = "pareto.png"
+NAMES = ("name", "model", "system")  # of a row
 
 
 def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[Path]:
@@ -134,7 +135,7 @@ def other_section(contents: dict[Path, dict], base: Path = Path()) -> Section:
     for path, content in contents.items():
         table = table_of(path, content)
         runs = [
-            (str(row.get("name", row.get("model", i + 1))), row)
+            (next((row[key] for key in NAMES if key in row), str(i + 1)), row)
             for i, row in enumerate(rows_of(content))
         ]
         title = TABLES[path.stem][0] if path.stem in TABLES else table.caption
