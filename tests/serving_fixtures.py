@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,19 @@ def tiny_channel(tiny_server):
 @pytest.fixture(scope="session")
 def tiny_stub(tiny_channel):
     return prediction_service_pb2_grpc.PredictionServiceStub(tiny_channel)
+
+
+@pytest.fixture(scope="session")
+def pems(tmp_path_factory):
+    """Paths of a key and a self-signed certificate for localhost."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the test's certificate and is not installed")
+    where = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 "
+        "-subj /CN=localhost -addext subjectAltName=DNS:localhost".split(),
+        cwd=where,
+        check=True,
+        capture_output=True,
+    )
+    return where / "key", where / "cert"

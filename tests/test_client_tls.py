@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,22 +18,6 @@ from tests.tiny_export import MODEL_ID, decode, frames, random_indices, samples
 
 pytest_plugins = ["tests.serving_fixtures"]
 pytestmark = pytest.mark.serving
-
-
-@pytest.fixture(scope="module")
-def pems(tmp_path_factory):
-    """Paths of a key and a self-signed certificate for localhost."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl makes the test's certificate and is not installed")
-    where = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 "
-        "-subj /CN=localhost -addext subjectAltName=DNS:localhost".split(),
-        cwd=where,
-        check=True,
-        capture_output=True,
-    )
-    return where / "key", where / "cert"
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
-import subprocess
 import time
 
 import grpc
@@ -53,20 +51,10 @@ def until(condition, seconds=60):
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
+@pytest.fixture
+def certificate(pems):
     """A self-signed certificate for localhost: (key, certificate), PEM."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl makes the test's certificate and is not installed")
-    where = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 "
-        "-subj /CN=localhost -addext subjectAltName=DNS:localhost".split(),
-        cwd=where,
-        check=True,
-        capture_output=True,
-    )
-    return (where / "key").read_text(), (where / "cert").read_text()
+    return tuple(path.read_text() for path in pems)
 
 
 def ssl_config(path, key="", cert="", **more):
