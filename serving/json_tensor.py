@@ -146,8 +146,8 @@ def _tensor(
     if dtype == tf.string:
         values = [_bytes(leaf, dtype) for leaf in leaves]
     else:
-        limits = _range(dtype)
-        values = [_number(leaf, dtype, limits) for leaf in leaves]
+        ends = _range(dtype)
+        values = [_number(leaf, dtype, ends) for leaf in leaves]
     return tf.make_tensor_proto(np.array(values, dtype.as_numpy_dtype), dtype, shape)
 
 
@@ -198,11 +198,11 @@ def _range(dtype: tf.DType) -> tuple:
     return np.asarray(dtype.min).item(), np.asarray(dtype.max).item()
 
 
-def _number(leaf, dtype: tf.DType, limits: tuple) -> bool | int | float:
+def _number(leaf, dtype: tf.DType, ends: tuple) -> bool | int | float:
     kinds = (bool,) if dtype.is_bool else (int,) if dtype.is_integer else (int, float)
     if not isinstance(leaf, kinds) or isinstance(leaf, bool) != dtype.is_bool:
         raise _type_error(leaf, dtype)
-    low, high = limits
+    low, high = ends
     finite = not isinstance(leaf, float) or math.isfinite(leaf)
     if finite and not low <= leaf <= high:
         raise invalid_argument(

@@ -57,6 +57,12 @@ class Deployed:
             self._file = _ConfigFile(str(self._served), self.manager)
         self._file.poll()
 
+    def follow(self, *exports: Path) -> None:
+        """Deploy one export after the other, each once the server has the last."""
+        for export in exports:
+            self.write(export)
+            self.poll()
+
     def answers(self) -> dict[str, int]:
         """Version that decodes for each label and, without one, for the others."""
         (entry,) = model_config.read(self._served).values()
@@ -99,9 +105,7 @@ def test_a_running_server_follows_three_versions(exports, deployed, capsys):
 
 
 def test_labels_wait_for_a_version_that_is_not_loaded(exports, deployed, capsys):
-    for version in (1, 2):
-        deployed.write(exports[version])
-        deployed.poll()
+    deployed.follow(exports[1], exports[2])
     deployed.write(exports[3], 2, 3)  # 3 is new to the server
     assert "canary stays at 2; run this again" in capsys.readouterr().out
     deployed.poll()
@@ -112,9 +116,7 @@ def test_labels_wait_for_a_version_that_is_not_loaded(exports, deployed, capsys)
 
 
 def test_rollback_of_a_canary_lasts(exports, deployed, capsys):
-    for version in (1, 2):
-        deployed.write(exports[version])
-        deployed.poll()
+    deployed.follow(exports[1], exports[2])
     deployed.write(exports[2], 1)
     deployed.poll()
     assert deployed.answers() == {"": 1, "stable": 1}
@@ -131,9 +133,7 @@ def test_rollback_of_a_canary_lasts(exports, deployed, capsys):
 
 
 def test_rollback_after_a_promotion(exports, deployed, capsys):
-    for version in (1, 2):
-        deployed.write(exports[version])
-        deployed.poll()
+    deployed.follow(exports[1], exports[2])
     deployed.write(exports[2], 2)
     deployed.poll()
     assert deployed.answers() == {"": 2, "stable": 2}

@@ -88,12 +88,17 @@ def verdicts(results: dict[Path, dict]) -> Table:
     rows, total = [], Counter()
     for result in results.values():
         counts = Counter(claim["verdict"] for claim in result["claims"])
-        seeds = max((len(e["runs"]) for e in result["entries"]), default=0)
-        row = [result["target"], result["title"], result["budget"], str(seeds or "")]
+        seeds = str(_seeds(result) or "")
+        row = [result["target"], result["title"], result["budget"], seeds]
         rows.append([*row, *(str(counts[v] or "") for v in VERDICTS)])
         total += counts
     rows.append(["in all", "", "", "", *(str(total[v]) for v in VERDICTS)])
     return Table(columns, rows)
+
+
+def _seeds(result: dict) -> int:
+    """Seeds of a result's trainings; 0 where it has none."""
+    return max((len(e["runs"]) for e in result["entries"]), default=0)
 
 
 def trainings(results: dict[Path, dict]) -> str:
@@ -203,10 +208,9 @@ def _command(content: dict) -> str:
     if "target" not in content:
         source = content.get("row", content)
         return source.get("command", "the commands of its rows")
-    seeds = max((len(e["runs"]) for e in content["entries"]), default=1) or 1
     return (
         f"python -m zoo.reproduce {content['target']} --budget={content['budget']} "
-        f"--seeds={seeds}"
+        f"--seeds={_seeds(content) or 1}"
     )
 
 

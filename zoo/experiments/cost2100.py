@@ -23,8 +23,10 @@ FLAGFILES = {
     "fast": Path("zoo/flagfiles/cost2100_fast.cfg"),
     "full": Path("zoo/flagfiles/crnet.cfg"),
 }
-TRAINING = ("schedule", "lr", "lr_min", "warmup_epochs", "adam_epsilon", "epochs")
-TRAINING += ("feedback_snr_db",)
+TRAINING = (
+    "schedule", "lr", "lr_min", "warmup_epochs", "adam_epsilon", "epochs",
+    "feedback_snr_db",
+)  # fmt: skip
 # Channels by name, at the fast and at the full budget.
 CHANNELS = {
     "indoor": ("cost2100_sim/indoor_quick:stream", "cost2100/indoor"),
