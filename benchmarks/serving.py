@@ -6,17 +6,20 @@ In process, one thread each: the SavedModel in a session with frames of bytes (w
 server runs) and with indices, and the same function of indices in ONNX Runtime,
 OpenVINO and LiteRT. Over gRPC on this machine: `serving.server`, alone and with
 micro-batching, asked by concurrent clients in this process, beside a session in this
-process with the server's threads: one for each operation, operations side by side on
-all cores. Rounds of all are interleaved. Needs the extra: pip install -e '.[bench]'.
+process with the server's threads (one for each operation, operations side by side on
+all cores), called by one thread and by as many as the clients with full batches. Rounds
+of all are interleaved. Needs the extra: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -35,6 +38,7 @@ MODEL = "csi_decoder"  # the name that the server gives by default
 METHOD = "/tensorflow.serving.PredictionService/Predict"
 BATCHES = (1, 8, 32)
 LOADS = ((1, 1), (1, 16), (1, 64), (32, 4))  # rows of a request, clients
+CALLERS = (1, 4)  # threads of this process beside the clients
 REFERENCE = "SavedModel"
 SERVER_THREADS = {"intra_op": 1, "inter_op": os.cpu_count() or 1}
 ENGINES = ("onnxruntime", "openvino", "tf2onnx")
@@ -112,53 +116,83 @@ def servers(folder: Path) -> dict[str, tuple[str, ...]]:
     return {"server": threads, "server, batching": threads + batching}
 
 
+def direct_load(call, callers: int, seconds: float) -> list:
+    """Seconds of every call that concurrent threads of this process make in a time."""
+    until = time.perf_counter() + seconds
+
+    def caller(_: int) -> list[float]:
+        latencies: list[float] = []
+        while (began := time.perf_counter()) < until:
+            call()
+            latencies.append(time.perf_counter() - began)
+        return latencies
+
+    with ThreadPoolExecutor(callers) as pool:
+        return [s for own in pool.map(caller, range(callers)) for s in own]
+
+
 def served(path: Path, codec: dict, folder: Path) -> list[dict]:
-    """Rows of the decoder behind servers, after the direct one of the same rounds."""
+    """Rows of the decoder behind servers, after the direct ones of the same rounds."""
     frames = backends.make_frames(codec, backends.make_indices(codec, max(BATCHES)))
     feeds = {"serving_default": np.array(frames, object)}
     (call,) = backends.session_calls(path, feeds, SERVER_THREADS).values()
     backends.turn(call, backends.WARM_UP)
-    found, turns = {}, []
     with contextlib.ExitStack() as stack:
-        endpoints = {
-            name: stack.enter_context(server(path.parent, *extra)).endpoint
-            for name, extra in servers(folder).items()
+        loads = {
+            ("callers", f"{REFERENCE}, server's threads", len(frames), callers): (
+                functools.partial(direct_load, call, callers, _SECONDS.value)
+            )
+            for callers in CALLERS
         }
-        for _ in range(_ROUNDS.value):
-            turns.append(backends.turn(call, _REPEATS.value))
-            for key in ((n, *x) for n in endpoints for x in LOADS):
-                request = decode_request(frames[: key[1]], name=MODEL)
-                began = time.perf_counter()
-                seconds = asyncio.run(
-                    load(endpoints[key[0]], request, key[2], _SECONDS.value)
+        for name, extra in servers(folder).items():
+            endpoint = stack.enter_context(server(path.parent, *extra)).endpoint
+            for num_rows, clients in LOADS:
+                request = decode_request(frames[:num_rows], name=MODEL)
+                loads["clients", name, num_rows, clients] = functools.partial(
+                    _ask, endpoint, request, clients
                 )
-                elapsed = time.perf_counter() - began
-                found.setdefault(key, []).append((seconds, elapsed))
-    name = f"{REFERENCE}, server's threads"
-    beside = _direct_row(name, len(frames), backends.statistics(turns))
-    rate = beside["matrices_per_s"]
-    return [beside] + [_served_row(*key, x, rate) for key, x in found.items()]
+        found = _interleaved(loads)
+    rows = [_load_row(*key, rounds) for key, rounds in found.items()]
+    fastest = max(row["matrices_per_s"] for row in rows if "callers" in row)
+    for row in rows:
+        if "clients" in row:
+            row["over_direct"] = round(row["matrices_per_s"] / fastest, 3)
+        print_row(row)
+    return rows
 
 
-def _served_row(name, num_rows: int, clients: int, rounds: list, direct_rate) -> dict:
+def _ask(endpoint: str, request, clients: int) -> list:
+    return asyncio.run(load(endpoint, request, clients, _SECONDS.value))
+
+
+def _interleaved(loads: dict) -> dict[tuple, list]:
+    """Latencies and length of every load in every round."""
+    found: dict[tuple, list] = {key: [] for key in loads}
+    for _ in range(_ROUNDS.value):
+        for key, run_load in loads.items():
+            began = time.perf_counter()
+            seconds = run_load()
+            found[key].append((seconds, time.perf_counter() - began))
+    return found
+
+
+def _load_row(who: str, name: str, num_rows: int, number: int, rounds: list) -> dict:
     every = 1e3 * np.concatenate([seconds for seconds, _ in rounds])
     rates = [num_rows * len(seconds) / elapsed for seconds, elapsed in rounds]
-    row = {
+    return {
         "engine": name,
         "rows": num_rows,
-        "clients": clients,
+        who: number,
         "matrices_per_s": round(float(np.median(rates))),
         "p50_ms": round(float(np.percentile(every, 50)), 3),
         "p99_ms": round(float(np.percentile(every, 99)), 3),
-        "over_direct": round(float(np.median(rates)) / direct_rate, 3),
     }
-    print_row(row)
-    return row
 
 
 def print_row(row: dict) -> None:
     """One line: who, how many rows, clients, matrices/s, latency."""
-    clients = f"{row['clients']} clients" if "clients" in row else "direct"
+    who = next((who for who in ("clients", "callers") if who in row), None)
+    clients = f"{row[who]} {who}" if who else "direct"
     share = f"{row['over_direct']:>7.2f} of direct" if "over_direct" in row else ""
     print(
         f"{row['engine']:<29}{row['rows']:>3} rows {clients:<11}"

@@ -54,9 +54,9 @@ def encoder_speed(content: dict) -> Table:
 
 def served(content: dict) -> Table:
     """A decoder run directly and behind the server."""
-    keys = "engine", "rows", "clients", "matrices_per_s", "p50_ms", "p99_ms"
-    columns = ["engine", "rows per request", "clients", "matrices/s", "p50 [ms]"]
-    columns += ["p99 [ms]", "over direct"]
+    keys = "engine", "rows", "callers", "clients", "matrices_per_s", "p50_ms", "p99_ms"
+    columns = ["engine", "rows per request", "threads calling", "clients"]
+    columns += ["matrices/s", "p50 [ms]", "p99 [ms]", "over direct"]
     rows = []
     for r in content["rows"]:
         cells = [str(r.get(key, "")) for key in keys]

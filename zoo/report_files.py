@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def load(directory: Path) -> dict[Path, dict]:
     """
     if not directory.is_dir():
         raise FileNotFoundError(f"--results={directory}: no such directory")
-    paths = [p for name in FOLDERS for p in sorted((directory / name).glob("*.json"))]
+    folders = [directory / name for name in FOLDERS]
+    paths = [p for f in folders for p in sorted(f.glob("*.json"), key=_by_number)]
     if not paths:
         raise ValueError(
             f"--results={directory}: holds no .json, make some with "
@@ -46,6 +48,11 @@ def load(directory: Path) -> dict[Path, dict]:
     for path, content in found.items():
         _check(path, content)
     return found
+
+
+def _by_number(path: Path) -> list:
+    """Key that sorts figure2 before figure10."""
+    return [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", path.name)]
 
 
 def rows_of(content: dict) -> list[dict]:
