@@ -179,7 +179,7 @@ def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Detail
         device = run.get("train_device") or run.get("device") or content.get("device")
         trained = data_set(run)
         rows.append(
-            [name, "ours", str(run.get("run", run.get("name", "computed"))), trained]
+            [name, "ours", run.get("run") or run.get("name") or "computed", trained]
             + [run.get("tested_on") or trained.removesuffix(":stream")]
             + [number(run.get(k)) for k in ("seed", "epochs", "best_epoch", "init")]
             + [number(run.get("train_seconds")), *(short(c) for c in commits)]
