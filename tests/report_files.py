@@ -55,6 +55,8 @@ def entry(series: str, x, values: list[float], paper=None, model="", **changes):
         "paper": paper,
         "value": "nmse_pca_db" if series == "klt" else "nmse_db",
         "tested_on": "",
+        "line": series == "klt",
+        "handicap": "",
         "runs": runs,
     }
 
@@ -101,8 +103,10 @@ FIGURE = result(
     [
         {
             "claim": "lora better than ista_net",
+            "origin": "paper",
             "verdict": "not decidable at this budget",
             "difference": {"1/16": -2.2, "1/64": 0.07},
+            "paper": {},
             "decided": 1,
             "seeds": 3,
         }
@@ -117,15 +121,19 @@ TABLE = result(
     [
         {
             "claim": "the MLP is the better regulariser",
+            "origin": "paper",
             "verdict": "confirmed",
             "difference": {"4": -3.75},
+            "paper": {"4": -17.98},
             "decided": 1,
             "seeds": 1,
         },
         {
             "claim": "no point in common",
+            "origin": "paper",
             "verdict": "not confirmed",
             "difference": {},
+            "paper": {},
             "decided": 0,
             "seeds": 0,
         },

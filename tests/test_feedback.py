@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import run_command, tiny_flags
-from zoo import evaluate, export, feedback, train, train_stages
+from zoo import data, evaluate, export, feedback, train, train_stages
 from zoo.config import ExperimentConfig
 from zoo.run_directory import RunDirectory, build_autoencoder
 from zoo.trainer import Trainer, freeze
@@ -64,6 +65,21 @@ def test_noise_is_a_function_of_seed_and_draw_and_of_the_own_sample():
     assert feedback.is_noisy(settings) and not feedback.is_noisy(ExperimentConfig())
 
 
+def test_stored_split_with_an_snr_of_its_own_each():
+    """Even in dB over the range; a single SNR is what it was without one."""
+    sent = np.random.default_rng(0).standard_normal((2000, 256)).astype(np.float32)
+    arrived = feedback.received(sent, 20.0, 0, "validation", -5.0)
+    error = np.mean((arrived - sent) ** 2, axis=1)
+    snr_db = 10 * np.log10(np.mean(sent**2, axis=1) / error)
+    shares = np.quantile(snr_db, [0.01, 0.25, 0.5, 0.75, 0.99])
+    np.testing.assert_allclose(shares, [-5, 1.25, 7.5, 13.75, 20], atol=1.0)
+    np.testing.assert_allclose(
+        feedback.received(sent, 20.0, 0, "validation", 20.0),
+        feedback.received(sent, 20.0, 0, "validation"),
+        rtol=1e-5,
+    )
+
+
 def test_random_snr_is_even_in_db():
     sent = np.ones((4000, 256), np.float32)
     settings = ExperimentConfig(feedback_snr_db=40.0, feedback_snr_low_db=-5.0)
@@ -114,6 +130,19 @@ def test_frozen_parts_keep_weights_and_statistics(cpu_step, tiny_config, tmp_pat
             for a, b in zip(part.get_weights(), before[name], strict=True)
         ]
         assert all(equal) != (name == "receiver")
+
+
+def test_epochs_are_chosen_with_the_noise_of_the_training(tiny_config, tmp_path):
+    """A training over a range of SNR is not judged at the best of them."""
+    settings = tiny_config(tmp_path, **NOISY)
+    trainer = Trainer(settings, tf.distribute.get_strategy(), (8, 8, 2), 10)
+    csi = np.random.default_rng(0).random((50, 8, 8, 2), np.float32)
+    split, found = data.Split(csi, csi, None, 32), []
+    for noise in ({}, {"feedback_snr_low_db": 9.999}, {"feedback_snr_low_db": -30.0}):
+        trainer.settings = dataclasses.replace(settings, **noise)
+        found.append(trainer.validate(split)[1])
+    np.testing.assert_allclose(found[1], found[0], atol=1e-3)
+    assert np.mean((found[2] - found[0]) ** 2) > 1e-4
 
 
 def test_decoder_stage_trains_receiver_and_decoder():

@@ -138,7 +138,8 @@ def test_claims_are_listed_first_with_verdict_and_numbers(page):
     assert "1 of 2 decide, seeds 3; " in summary
     assert "at ratio 1/16: -2.20; 1/64: +0.07" in summary
     assert "trainings, " in summary and " hours one after the other" in summary
-    assert "at block 4: -3.75" in summary and "no common point" in summary
+    assert "at block 4: -3.75; the paper's values: 4: -17.98" in summary
+    assert "no common point" in summary
 
 
 def test_every_number_says_where_it_comes_from(page, results):
@@ -212,13 +213,14 @@ def test_what_decides_nothing_is_marked():
 
 
 def test_claims_of_our_own_stand_apart():
-    results = {
-        report_files.HERE / f"{name}.json": {**report_files.FIGURE, "target": name}
-        for name in ("lora.figure6", "zoo.bits")
-    }
+    of_paper = report_files.FIGURE["claims"][0]
+    both = [of_paper, {**of_paper, "origin": "ours", "verdict": "confirmed"}]
+    results = {report_files.HERE / "a.json": {**report_files.FIGURE, "claims": both}}
     text = markdown(report_results.summary_section(results))
     assert "1 claims of the papers: 0 confirmed" in text
-    assert "1 statements of our own: 0 confirmed" in text
+    assert "1 statements of our own: 1 confirmed" in text
+    rows = report_results.verdicts(results).rows
+    assert [row[4:] for row in rows[1:]] == [["0", "0", "1"], ["1", "0", "0"]]
 
 
 def test_committed_report_is_of_the_committed_results():

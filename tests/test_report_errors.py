@@ -26,11 +26,12 @@ BROKEN = {
     "entries of text": ({**report_files.TABLE, "entries": ["a"]}, "objects in 'ent"),
     "no paper": (
         {**report_files.TABLE, "entries": [{"series": "a"}]},
-        "entries without x, ours, ours_by_seed, paper, value, tested_on, runs",
+        "entries without x, ours, ours_by_seed, paper, value, tested_on, line, "
+        "handicap, runs",
     ),
     "no verdict": (
         {**report_files.TABLE, "claims": [{"claim": "a", "difference": {}}]},
-        "claims without verdict",
+        "claims without origin, verdict",
     ),
     "other verdict": (
         {

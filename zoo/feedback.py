@@ -46,7 +46,9 @@ def fresh(codeword: tf.Tensor, config: ExperimentConfig, draw: tf.Tensor) -> tf.
     return codeword + tf.sqrt(power * 10.0 ** (-snr_db / 10)) * unit
 
 
-def received(codeword: np.ndarray, snr_db: float, seed: int, split: str) -> np.ndarray:
+def received(
+    codeword: np.ndarray, snr_db: float, seed: int, split: str, low_db: float = math.inf
+) -> np.ndarray:
     """Received codewords of a stored split.
 
     Args:
@@ -54,6 +56,7 @@ def received(codeword: np.ndarray, snr_db: float, seed: int, split: str) -> np.n
         snr_db: SNR; inf returns the codewords.
         seed: together with `split` it fixes the noise.
         split: 'validation' or 'test'.
+        low_db: below inf, each sample has an SNR of its own between this and `snr_db`.
     """
     if snr_db == math.inf:
         return codeword
@@ -61,4 +64,7 @@ def received(codeword: np.ndarray, snr_db: float, seed: int, split: str) -> np.n
     rng = np.random.default_rng([KEY, seed, noise.SPLITS[split]])
     power = np.mean(np.square(codeword), axis=1, keepdims=True)
     unit = rng.standard_normal(codeword.shape, np.float32)
+    if low_db < math.inf:
+        rng = np.random.default_rng([KEY + 1, seed, noise.SPLITS[split]])
+        snr_db = rng.uniform(low_db, snr_db, power.shape)
     return codeword + np.sqrt(power * np.float32(10 ** (-snr_db / 10))) * unit

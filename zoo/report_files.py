@@ -23,9 +23,11 @@ ENTRY_KEYS = (
     "paper",
     "value",
     "tested_on",
+    "line",
+    "handicap",
     "runs",
 )
-CLAIM_KEYS = ("claim", "verdict", "difference", "decided", "seeds")
+CLAIM_KEYS = "claim", "origin", "verdict", "difference", "paper", "decided", "seeds"
 
 
 def load(directory: Path) -> dict[Path, dict]:

@@ -20,8 +20,6 @@ NOTES = (
     "as many real numbers as the codeword has, after a PCA of the training set; it is "
     "no baseline where phases come free. –: the paper prints a curve, or nothing."
 )
-# Targets of ours, beside those of the papers.
-OUR_OWN = ("zoo.", "dualnet.unsent", "dualnet.uplink")
 
 
 def anchor(path: Path) -> str:
@@ -36,12 +34,14 @@ def paper_of(target: str) -> str:
     return found[0] if found else ""
 
 
-def claims_of(path: Path, result: dict) -> list[Claim]:
-    """What becomes of the claims of a result."""
+def claims_of(path: Path, result: dict, origins=("paper", "ours")) -> list[Claim]:
+    """What becomes of the claims of a result, of a paper or of our own."""
     title = f"{result['target']}, {result['title']}"
     return [
         Claim(c["claim"], c["verdict"], _numbers(result, c), anchor(path), title)
+        for origin in origins
         for c in result["claims"]
+        if c["origin"] == origin
     ]
 
 
@@ -49,22 +49,27 @@ def _numbers(result: dict, claim: dict) -> str:
     places = claim["difference"]
     if not places:
         return "no common point to compare"
-    parts = (
-        f"{x}: {value or 0.0:+.{2 if abs(value) >= 0.01 else 3}f}"  # no -0.000
-        for x, value in places.items()
-    )
+    paper = f"; the paper's values: {_each_place(claim['paper'])}"
     return (
         f"{claim['decided']} of {len(places)} decide, seeds {claim['seeds']}; "
-        f"difference in {result['unit']} at {result['x']} {'; '.join(parts)}"
+        f"difference in {result['unit']} at {result['x']} {_each_place(places)}"
+        f"{paper if claim['paper'] else ''}"
+    )
+
+
+def _each_place(differences: dict[str, float]) -> str:
+    return "; ".join(
+        f"{x}: {value or 0.0:+,.{2 if abs(value) >= 0.01 else 3}f}"  # no -0.000
+        for x, value in differences.items()
     )
 
 
 def summary_section(results: dict[Path, dict]) -> Section:
     """All claims, counted and listed by verdict; those of papers before our own."""
-    papers, own = [], []
-    for path, result in results.items():
-        mine = result["target"].startswith(OUR_OWN)
-        (own if mine else papers).extend(claims_of(path, result))
+    papers, own = (
+        [c for path, result in results.items() for c in claims_of(path, result, [x])]
+        for x in ("paper", "ours")
+    )
     blocks: list = [f"{_count(papers, 'claims of the papers')}. {RULE}"]
     blocks += [_by_verdict(papers)]
     if own:
@@ -87,12 +92,15 @@ def verdicts(results: dict[Path, dict]) -> Table:
     columns = ["target", "what it shows", "budget", "seeds", *VERDICTS]
     rows, total = [], Counter()
     for result in results.values():
-        counts = Counter(claim["verdict"] for claim in result["claims"])
+        counts = Counter((c["origin"], c["verdict"]) for c in result["claims"])
         seeds = str(_seeds(result) or "")
         row = [result["target"], result["title"], result["budget"], seeds]
-        rows.append([*row, *(str(counts[v] or "") for v in VERDICTS)])
+        sums = (counts["paper", v] + counts["ours", v] for v in VERDICTS)
+        rows.append([*row, *(str(n or "") for n in sums)])
         total += counts
-    rows.append(["in all", "", "", "", *(str(total[v]) for v in VERDICTS)])
+    for origin, name in (("paper", "claims of papers"), ("ours", "our statements")):
+        sums = [str(total[origin, v]) for v in VERDICTS]
+        rows.append([f"all {name}", "", "", "", *sums])
     return Table(columns, rows)
 
 

@@ -78,7 +78,11 @@ def finish(name: str, lab: Lab, pending: list[Entry]) -> dict:
         "x": target.x,
         "budget": lab.budget,
         "entries": entries,
-        "claims": [judge(claim, entries) for claim in target.claims],
+        "claims": [
+            judge(claim, entries, target.unit, origin)
+            for origin, claims in (("paper", target.claims), ("ours", target.own))
+            for claim in claims
+        ],
         **files.environment(),
         "origin": {"ours": "ours", "paper": "paper"},
     }
@@ -97,10 +101,10 @@ def render(result: dict) -> str:
         count = len(e["ours_by_seed"])
         values = f"{e['x']:>16}{paper:>14}{ours:>14}{count:>7}"
         lines.append(f"{e['series']:<{width}}{values}")
-    for verdict in result["claims"]:
-        lines.append(
-            f"{verdict['claim']}: {verdict['verdict']} {verdict['difference']}"
-        )
+    for claim in result["claims"]:
+        found = f"{claim['claim']}: {claim['verdict']} {claim['difference']}"
+        paper = f", paper {claim['paper']}" if claim["paper"] else ""
+        lines.append(found + paper)
     return "\n".join(lines)
 
 

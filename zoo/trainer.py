@@ -152,8 +152,13 @@ class Trainer:
         """NMSE in dB of a split and its recovered CSI, zero-centred."""
         settings = self.settings
         sent = in_batches(self.transmit, split.csi)
-        snr_db = settings.feedback_snr_db
-        arrived = feedback.received(sent, snr_db, settings.seed, "validation")
+        arrived = feedback.received(
+            sent,
+            settings.feedback_snr_db,
+            settings.seed,
+            "validation",
+            settings.feedback_snr_low_db,
+        )
         csi_hat = in_batches(self.receive, arrived, *split.side)
         h_hat = metrics.frames(csi_hat) - np.float32(0.5)
         return metrics.nmse_db(split.h, h_hat), h_hat

@@ -58,6 +58,6 @@ def _later_db(lab: Lab, bits: int, row) -> float:
 TARGETS = {
     "zoo.bits": Target(
         "Bits per codeword entry, CRNet 1/16", NMSE, "bits", sweep, curves,
-        (("quantisation in the loop is the better one", LOOP, LATER),),
+        own=(("quantisation in the loop is the better one", LOOP, LATER),),
     ),
 }  # fmt: skip

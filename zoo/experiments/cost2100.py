@@ -1,9 +1,9 @@
 """What the experiments on COST2100 channels share: data sets, ratios and runs.
 
 `full` needs the published COST2100 files and takes the papers' epochs. `fast` streams
-simulated drops and starts every network at the linear KLT codec: the published values
-are of other channels and of hundreds of times as many steps. A network in one training
-has one run, whichever tables it is in.
+simulated drops and starts every network that can at the linear KLT codec: the published
+values are of other channels and of hundreds of times as many steps. A network in one
+training has one run, whichever tables it is in.
 """
 
 from __future__ import annotations

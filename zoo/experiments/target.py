@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.experiments.claims import Claim
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import Runner
 from zoo.run_directory import RunDirectory
@@ -94,6 +95,8 @@ class Entry(NamedTuple):
             list with a number for each; without rows a list, or a function that has
             one when all rows of other entries are complete.
         tested_on: data set, where it is not the one of the training.
+        line: whether it is one that no training of its rows changes.
+        handicap: what makes it no match for other networks at this budget.
     """
 
     series: str
@@ -102,6 +105,8 @@ class Entry(NamedTuple):
     paper: float | None = None
     value: str | list[float] | Callable[..., float | list[float]] = "nmse_db"
     tested_on: str = ""
+    line: bool = False
+    handicap: str = ""
 
     def finished(self) -> dict:
         """The entry as JSON, when all of its runs are complete.
@@ -128,13 +133,15 @@ class Entry(NamedTuple):
             "paper": self.paper,
             "value": self.value if isinstance(self.value, str) else "measured",
             "tested_on": self.tested_on,
+            "line": self.line,
+            "handicap": self.handicap,
             "runs": [{key: row.get(key) for key in PROVENANCE} for row in rows],
         }
 
 
 def klt(x: object, rows: list[PendingRow]) -> Entry:
     """The linear KLT's NMSE at the codeword length of some rows."""
-    return Entry("klt", x, rows, value="nmse_pca_db")
+    return Entry("klt", x, rows, value="nmse_pca_db", line=True)
 
 
 class Target(NamedTuple):
@@ -147,7 +154,8 @@ class Target(NamedTuple):
         make: the entries of a lab.
         figure: draws the result into an image file (`zoo.experiments.drawings`); None:
             it is a table.
-        claims: (text, series that is better, series that is worse): smaller is better.
+        claims: the paper's, see `zoo.experiments.claims.judge`.
+        own: statements of ours.
     """
 
     title: str
@@ -155,7 +163,8 @@ class Target(NamedTuple):
     x: str
     make: Callable[[Lab], Iterator[Entry]]
     figure: Callable[[Lab, dict, Path], None] | None = None
-    claims: tuple[tuple[str, str, str], ...] = ()
+    claims: tuple[Claim, ...] = ()
+    own: tuple[Claim, ...] = ()
 
     @property
     def note(self) -> str:
