@@ -72,8 +72,9 @@ def generalisation(lab: Lab) -> Iterator[Entry]:
                 continue
             there = crossed(lab, target, codewords.cross_db)
             yield Entry(f"from {source}", target, rows[source], None, *there)
-            other = None, *crossed(lab, target, codewords.klt_cross_db)
-            yield Entry(f"klt of {source}", target, rows[source], *other, line=True)
+            there = crossed(lab, target, codewords.klt_cross_db)
+            name = f"klt of {source}"
+            yield Entry(name, target, rows[source], None, *there, line=True)
             yield Entry(f"from {source}, tuned", target, tuned(lab, source, target))
 
 
