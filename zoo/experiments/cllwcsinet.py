@@ -38,10 +38,13 @@ _LATENT = tuple(
     )
 )
 _SYSTEMS = (*WITHOUT_NOISE, "csinet+dnnnet, noise", "crnet, noise")
-_FLATTER = {
-    x: (f"CLLWCsiNet is flatter than {x}", "cllwcsinet: spread", f"{x}: spread")
-    for x in _SYSTEMS
-}
+
+
+def _flatter(name: str, series: str, other: str) -> tuple[str, str, str]:
+    return f"{name} is flatter than {other}", f"{series}: spread", f"{other}: spread"
+
+
+_FLATTER = {x: _flatter("CLLWCsiNet", "cllwcsinet", x) for x in _SYSTEMS}
 _OF_FIGURE_7 = ("acrnet", "crnet", "csinet+dnnnet, noise")  # the paper's
 _PICTURES = {
     8: ("uma 28 GHz", "TR 38.901 UMa NLOS, 28 GHz"),
@@ -88,8 +91,8 @@ TARGETS = {
         tuple(_FLATTER[x] for x in _OF_FIGURE_7),
         (
             *(_FLATTER[x] for x in _SYSTEMS if x not in _OF_FIGURE_7),
-            ("CRNet is better with noise in its training", "crnet, noise", "crnet"),
-            ("DNNNet helps CsiNet", "csinet+dnnnet, noise", "csinet"),
+            _flatter("CRNet trained with noise", "crnet, noise", "crnet"),
+            _flatter("CsiNet with DNNNet", "csinet+dnnnet, noise", "csinet"),
         ),
     ),
     **{
