@@ -138,7 +138,7 @@ def test_latent_networks(made):
         counted = found["cl_crnet params", ratio]
         assert counted["ours"] == pytest.approx(counted["paper"], abs=10)
     assert found["cllwcsinet", "1/16"]["runs"][0]["codeword_dim"] == 128
-    assert len(result["claims"]) == 4
+    assert len(result["claims"]) == 6
 
 
 def test_other_channels(made):
