@@ -124,8 +124,10 @@ def table3(lab: Lab) -> Iterator[Entry]:
         1024: (0.0099, 0.0071, 0.0055, 0.0047),
         4096: (0.1629, 0.0137, 0.0105, 0.0081),
     }
-    shown = lab.of((4, 7), (4, 5, 6, 7))
-    for hidden, printed in paper.items():
+    counts = (4, 5, 6, 7)
+    shown = lab.of((4, 7), counts)
+    for hidden, values in paper.items():
+        printed = dict(zip(counts, values, strict=True))
         for blocks in shown:
             rows = lab.rows(
                 f"lora_{hidden}x{blocks}_64",
@@ -134,7 +136,7 @@ def table3(lab: Lab) -> Iterator[Entry]:
                 codeword_dim=RATIOS["1/64"],
                 **lab.of(HALF, {}),
             )
-            value = decibel(printed[blocks - BLOCKS])
+            value = decibel(printed[blocks])
             yield Entry(f"width {hidden}", blocks, rows, value)
     for blocks in shown:
         yield klt(blocks, rows)
