@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import data, qat, registry
+from zoo import data, qat, quantization_mixed, registry
 from zoo.keras_compat import keras, layers
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.qat import QatOptions, fine_tune
@@ -114,9 +114,22 @@ def test_tensors_stay_float_until_the_loss_is_small(tiny_run):
     held_out = data.load_split(settings, "validation", 20)
     assert not accurate_encoder(model, h, held_out, limit_db=10.0).floats
     encoder = accurate_encoder(model, h, held_out, limit_db=-10.0)
-    assert encoder.floats and not encoder.costs(h)
     exact = nmse_db(model, lambda h: model.encoder(h + 0.5), held_out)
     assert nmse_db(model, encoder, held_out) == pytest.approx(exact, abs=0.1)
+
+
+def test_most_accurate_encoder_where_none_is_within_the_limit(monkeypatch):
+    tried = []
+
+    def lost_db(encoder):
+        tried.append(encoder)
+        return float(len(tried))  # the first is the best, not the last
+
+    monkeypatch.setattr(quantization_mixed, "losses", lambda *args: lost_db)
+    model, h = disturbed("csinet"), sparse_csi(8)
+    encoder = accurate_encoder(model, h, None, limit_db=-1.0)
+    assert len(tried) > 1 and not tried[-1].costs(h)
+    assert encoder is tried[0]
 
 
 def test_layer_outside_the_table_is_refused():

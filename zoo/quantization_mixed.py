@@ -32,14 +32,19 @@ def accurate_encoder(
         limit_db: loss of NMSE on them, through quantiser and decoder.
 
     Returns:
-        The encoder within the limit, or the one that has no tensor left to release.
+        The first encoder within the limit; where there is none, the most accurate of
+        those tried until no tensor was left to release.
     """
     floats, lost_db = frozenset(), losses("int8", model, held_out)
+    best, least_db = None, np.inf
     while True:
         encoder = QuantizedEncoder(model.encoder, h, floats)
+        loss = lost_db(encoder)
+        if best is None or loss < least_db:
+            best, least_db = encoder, loss
         costs = encoder.costs(h[:COSTS_ON])
-        if lost_db(encoder) <= limit_db or not costs:
-            return encoder
+        if loss <= limit_db or not costs:
+            return best
         worst = sorted(costs, key=costs.get, reverse=True)
         share = np.cumsum([costs[name] for name in worst]) / sum(costs.values())
         floats |= set(worst[: 1 + int(np.searchsorted(share, 0.5))])
