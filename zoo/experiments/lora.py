@@ -178,10 +178,10 @@ TARGETS = {
     **{
         f"lora.figure{number}": Target(
             f"Networks over the ratio, {scenario} NLOS", NMSE, "ratio",
-            _sweep(scenario), curves,
+            _sweep(scenario.lower()), curves,
             chain(ORDER[1:]) + beats("lora", "csinet_plus", "crnet"),
         )
-        for number, scenario in ((7, "rma"), (8, "uma"), (9, "umi"))
+        for number, scenario in ((7, "RMa"), (8, "UMa"), (9, "UMi"))
     },
     "lora.figure10": Target(
         "Estimation noise, 1/64, RMa NLOS", NMSE, "SNR [dB]", figure10, curves,
