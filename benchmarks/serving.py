@@ -4,11 +4,11 @@ python -m benchmarks.serving --export=DIR [--json=FILE]
 
 In process, one thread each: the SavedModel in a session with frames of bytes (what a
 server runs) and with indices, and the same function of indices in ONNX Runtime,
-OpenVINO and LiteRT. Over gRPC on this machine: `serving.server`, alone and with
-micro-batching, asked by concurrent clients in this process, beside a session in this
-process with the server's threads (one for each operation, operations side by side on
-all cores), called by one thread and by as many as the clients with full batches. Rounds
-of all are interleaved. Needs the extra: pip install -e '.[bench]'.
+OpenVINO and LiteRT. Over gRPC on this machine: `serving.server`, alone and with the
+micro-batching of a deployment, asked by concurrent clients here, beside a session of
+this process with the server's threads (one for each operation, operations side by side
+on all cores), called by one thread and by as many as the clients with full batches.
+Rounds of all are interleaved. Needs the extra: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import backends
+from serving import deployment_config
 from serving.decoder_client import decode_request
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
@@ -42,11 +43,6 @@ CALLERS = (1, LOADS[-1][1])  # threads of this process beside them
 REFERENCE = "SavedModel"
 SERVER_THREADS = {"intra_op": 1, "inter_op": os.cpu_count() or 1}
 ENGINES = ("onnxruntime", "openvino", "tf2onnx")
-BATCHING = """max_batch_size { value: 64 }
-batch_timeout_micros { value: 0 }
-max_enqueued_batches { value: 100 }
-num_batch_threads { value: 2 }
-"""
 TOLERANCE = 1e-4
 
 _EXPORT = flags.DEFINE_string("export", None, "export directory of a run")
@@ -107,13 +103,14 @@ async def load(endpoint: str, request, clients: int, seconds: float) -> list:
 def servers(folder: Path) -> dict[str, tuple[str, ...]]:
     """Flags of the servers that are measured, by name; all have the same threads."""
     parameters = folder / "batching_parameters.txt"
-    parameters.write_text(BATCHING)
+    batching = deployment_config.batching_parameters(SERVER_THREADS["inter_op"])
+    parameters.write_text(deployment_config.text(batching))
     threads = tuple(
         f"--tensorflow_{kind}_parallelism={number}"
         for kind, number in SERVER_THREADS.items()
     )
-    batching = "--enable_batching", f"--batching_parameters_file={parameters}"
-    return {"server": threads, "server, batching": threads + batching}
+    on = "--enable_batching", f"--batching_parameters_file={parameters}"
+    return {"server": threads, "server, batching": threads + on}
 
 
 def direct_load(call, callers: int, seconds: float) -> list:

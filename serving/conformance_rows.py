@@ -32,6 +32,8 @@ class Row:
         call: sends it.
         code: expected status, several separated by `|`.
         text: part of the message (of the summary, where the status is OK).
+        rows: of the request, where there are many: batching refuses more than a batch
+            holds before the model sees them, which passes.
         stricter: status and part of the message accepted as a stricter answer.
         off: status and part of the message that say an optional feature is off.
         skip: why the row is not run.
@@ -41,6 +43,7 @@ class Row:
     call: Callable[[], Answer]
     code: str
     text: str = ""
+    rows: int = 0
     stricter: tuple[str, str] | None = None
     off: tuple[str, str] | None = None
     skip: str = ""
@@ -161,14 +164,15 @@ def _declaration_rows(target: Target) -> Iterator[Row]:
         ("no rows", zeros[:0], f"OK|{BAD}", "", strict),
     ):
         request = target.request("decode_u8", packed=packed)
-        yield Row(case, partial(target.predict, request), code, text, stricter)
+        call = partial(target.predict, request)
+        yield Row(case, call, code, text, len(packed), stricter)
 
 
 def _size_rows(target: Target) -> Iterator[Row]:
     """Requests that stand for much more memory than they take on the wire."""
     m = target.width("decode_float")
     many, string = [MANY_ROWS, m], [bytes(64 << 10)]
-    for case, request, code, text, stricter in (
+    for case, request, code, text, rows, stricter in (
         (
             "20 bytes that stand for 64 MB",
             target.request(
@@ -176,6 +180,7 @@ def _size_rows(target: Target) -> Iterator[Row]:
             ),
             BAD,
             "hape",
+            4000,
             (BAD, "input codeword has shape [4000, 4000]"),
         ),
         (
@@ -183,13 +188,15 @@ def _size_rows(target: Target) -> Iterator[Row]:
             target.request("decode_float", codeword=tensor(F32, many, float_val=[1])),
             f"OK|{BAD}",
             f"rows {MANY_ROWS}",
-            (BAD, f"Task size {MANY_ROWS} is larger than maximum input batch size"),
+            MANY_ROWS,
+            None,
         ),
         (
             "one long string for all rows",
             target.request(feedback_bytes=tensor(STRING, [512], string_val=string)),
             "OK",
             "rows 512",
+            512,
             (BAD, "exceeds"),
         ),
         (
@@ -197,10 +204,11 @@ def _size_rows(target: Target) -> Iterator[Row]:
             target.request(feedback_bytes=[bytes(17 << 20)]),
             "OK",
             "valid [0]",
+            1,
             ("RESOURCE_EXHAUSTED", "larger than max"),
         ),
     ):
-        yield Row(case, partial(target.predict, request), code, text, stricter)
+        yield Row(case, partial(target.predict, request), code, text, rows, stricter)
 
 
 def _output_rows(target: Target) -> Iterator[Row]:

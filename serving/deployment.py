@@ -228,7 +228,7 @@ def main(argv: list[str]) -> None:
     )
     serve = _serve_from_flags(values.serve, [export.name for export in exports])
     write_tree(exports, Path(values.out), cluster, ssl, serve)
-    print(f"next: docker compose -f {values.out}/docker-compose.yaml up")
+    print(f"next: docker compose -f {values.out}/docker-compose.yaml up --detach")
 
 
 if __name__ == "__main__":

@@ -196,7 +196,8 @@ AUTOSCALER_COMMENT = """\
 # queueing time of the batches says how late answers are, so it asks for as many
 # replicas as are missing. It comes from the Prometheus page of the server
 # (:tensorflow:serving:batching_session:queuing_latency, a histogram in microseconds)
-# through an adapter of the cluster: name it with --queue_metric.
+# through an adapter of the cluster, which has to give its mean in milliseconds: name it
+# with --queue_metric.
 """
 
 

@@ -62,6 +62,9 @@ def test_command_finds_a_server_that_accepts_everything(lax_endpoint, tmp_path):
     }
 
 
+TOO_LARGE = "is larger than maximum input batch size"
+
+
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [
@@ -70,6 +73,8 @@ def test_command_finds_a_server_that_accepts_everything(lax_endpoint, tmp_path):
         (Answer("NOT_FOUND", "rows 2"), "FAIL"),
         (Answer("INVALID_ARGUMENT", "too many"), "stricter"),
         (Answer("INVALID_ARGUMENT", "other"), "FAIL"),
+        (Answer("INVALID_ARGUMENT", f"Task size 2 {TOO_LARGE} 1"), "pass"),
+        (Answer("INVALID_ARGUMENT", f"Task size 3 {TOO_LARGE} 1"), "FAIL"),
         (Answer("UNIMPLEMENTED", "no"), "skip"),
     ],
 )
@@ -79,6 +84,7 @@ def test_verdicts(answer, verdict):
         lambda: answer,
         "OK",
         "rows 2",
+        rows=2,
         stricter=("INVALID_ARGUMENT", "many"),
         off=("UNIMPLEMENTED", ""),
     )

@@ -132,6 +132,16 @@ def test_rollback_of_a_canary_lasts(exports, deployed, capsys):
     assert deployed.answers() == {"": 3, "stable": 1, "canary": 3}
 
 
+def test_promotion_leaves_no_label_behind(exports, deployed):
+    deployed.follow(exports[1], exports[2])
+    deployed.write(exports[2], 2, 2)
+    deployed.poll()
+    assert deployed.answers() == {"": 2, "stable": 2, "canary": 2}
+    deployed.write(exports[3])
+    deployed.poll()
+    assert deployed.answers() == {"": 3, "stable": 2, "canary": 2}
+
+
 def test_rollback_after_a_promotion(exports, deployed, capsys):
     deployed.follow(exports[1], exports[2])
     deployed.write(exports[2], 2)
