@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
+from serving.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import compression, files, precision_table
 from zoo.experiments.runner import evaluated, settings_of
@@ -41,21 +42,28 @@ def row(name: str) -> dict:
     """Precisions of a network: trained, evaluated and exported where it was not before.
 
     Raises:
-        ValueError: a command failed (it has printed why), or an export that is there
-            has other precisions.
+        ValueError: a command failed (it has printed why), or a run or an export that is
+            there is another one.
     """
     run = Path(_DIRECTORY.value) / name
     export = run.with_name(f"{name}_export")
     lr = settings_of(FLAGFILE.with_name(f"{name}.cfg")).lr
     extra = f"--model={name} --lr={lr} --image_every=0 {_FLAGS.value}"
     settings = settings_of(FLAGFILE, extra, run_dir=str(run))
-    flagfile = run.with_suffix(".cfg")
-    files.write_text(flagfile, settings.to_flags())
+    flagfile, text = run.with_suffix(".cfg"), settings.to_flags()
+    if run.is_dir() and flagfile.is_file() and flagfile.read_text() != text:
+        raise ValueError(
+            f"{run} is of other flags than these, see {flagfile}: remove it or choose "
+            "another --directory"
+        )
+    files.write_text(flagfile, text)
     values = evaluated(run, f"--flagfile={flagfile}")
     wanted = _possible(run)
     if not export.is_dir():
         chosen = f"--precision={','.join(wanted)}"
         step("zoo.export", f"--run={run}", f"--out={export}", chosen, "--evaluate")
+    if read_codec(export)["weights_sha256"] != values["weights_sha256"]:
+        raise ValueError(f"{export} is of another training than {run}: remove it")
     table = files.read_json(export / precision_table.FILE)
     if set(table["rows"]) != set(wanted):
         raise ValueError(

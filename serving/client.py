@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from absl import flags
 
-from serving import bitstream, client_tls
+from serving import arrays, bitstream, client_tls
 from serving.decoder_client import Decoder
 from serving.ue_encoder import UeEncoder
 from tfds_builders.cli import run
@@ -53,17 +53,16 @@ def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.nda
         key: array of a .npz: `h`, or `uplink` for magnitudes `[n, 32, 32, 1]`.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: no such key, no samples, or not float32 of that shape.
+        OSError: no such file, or it cannot be read.
+        ValueError: damaged, no such key, no samples, or not float32 of that shape.
     """
-    with open(path, "rb") as file:
-        h = np.load(file, allow_pickle=False)
-        if isinstance(h, np.lib.npyio.NpzFile):
-            if key not in h:
-                raise ValueError(f"{path} has keys {list(h)}: expected {key}")
-            h = h[key]
-        elif key != "h":
-            raise ValueError(f"{path} holds one array: expected .npz with h and {key}")
+    h = arrays.load(path)
+    if isinstance(h, dict):
+        if key not in h:
+            raise ValueError(f"{path} has keys {list(h)}: expected {key}")
+        h = h[key]
+    elif key != "h":
+        raise ValueError(f"{path} holds one array: expected .npz with h and {key}")
     parts = 1 if key == "uplink" else 2
     if h.ndim != 4 or h.shape[3] != parts or not len(h) or h.dtype != np.float32:
         raise ValueError(

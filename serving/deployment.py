@@ -146,7 +146,8 @@ def _add(export: Export, models: Path, before: ModelServerConfig) -> list[int]:
         if entry.name == export.name:
             listed = entry.model_version_policy.specific.versions
             return list(dict.fromkeys([*listed, *added]))
-    return _numbers(models / export.name)[-2:]
+    # What else lies there may be of another encoder that had this name.
+    return sorted(export.versions())[-2:]
 
 
 def _numbers(model: Path) -> list[int]:

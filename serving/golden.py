@@ -11,12 +11,12 @@ import argparse
 import json
 import platform
 import sys
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from serving.arrays import load
 from serving.ue_encoder import RUNTIMES, UeEncoder
 
 GOLDEN_FILE = "golden.npz"
@@ -70,10 +70,9 @@ def read(directory: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"no {path}: give an export directory")
     try:
-        with np.load(path) as stored:
-            arrays = dict(stored)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged ({error}): export again") from error
+        arrays = load(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{error}: export again") from error
     for key in ("h", "about", *(f"{name}/packed" for name in encoders(arrays))):
         if key not in arrays:
             raise ValueError(f"{path} lacks {key}: export again")

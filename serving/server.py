@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from serving import grpc_service, model_config, monitoring, rest, server_flags, 
 from serving.handlers import Handlers
 from serving.model_manager import ModelManager
 from serving.request_checks import ServingError
+from serving.stop_signals import stop_event
 from tfds_builders.cli import run
 
 GRACE_SECONDS = 30
@@ -145,9 +145,7 @@ def main(argv: list[str]) -> None:
     values = flags.FLAGS
     server_flags.check(values)
     tf.get_logger().setLevel("ERROR")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_event()
     gc.freeze()  # what is imported stays: collections after a reload skip it
     metrics, metrics_path = monitoring.Metrics(), _metrics_path(values)
     credentials = _credentials(values)

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 
@@ -28,6 +26,7 @@ from absl import flags
 from serving import client_tls
 from serving.decoder_client import Decoder
 from serving.router import Router, read_routes
+from serving.stop_signals import stop_event
 from serving.ue_daemon import Link, Schedule, UeDaemon
 from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
@@ -88,9 +87,7 @@ def main(argv: list[str]) -> None:
     """Report until SIGTERM, SIGINT, the end of the source or of --reports."""
     values = flags.FLAGS
     refuse_arguments(argv)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_event()
     encoder = UeEncoder(values.encoder)
     source = open_source(
         values.source, encoder.codec.get("uplink", False), values.repeat

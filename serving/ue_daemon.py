@@ -79,8 +79,11 @@ class Link:
                 self.lost()
                 raise
             self.connections += 1
-            self._wait = FIRST_WAIT
         return self._decoder
+
+    def answered(self) -> None:
+        """The connection is of use: after its loss the next try comes soon."""
+        self._wait = FIRST_WAIT
 
     def lost(self) -> None:
         """Close the connection and set the time of the next try."""
@@ -160,6 +163,8 @@ class UeDaemon:
         begin = time.perf_counter()
         try:
             payload = self._encoder.encode_bits(sample.h)
+            if not np.any(sample.h):
+                raise ValueError("CSI is zero everywhere: its NMSE has no meaning")
         except ValueError as error:
             return self._note("bad_csi", error)
         self._encode_seconds.append(time.perf_counter() - begin)
@@ -177,6 +182,7 @@ class UeDaemon:
         except ValueError as error:
             self._link.lost()
             return self._note("refused", error)
+        self._link.answered()
         self._trip_seconds.append(time.perf_counter() - begin)
         self.counts["late"] += (
             time.monotonic() > self._schedule.due + self._schedule.period

@@ -186,9 +186,12 @@ class UeEncoder:
                 f"CSI of shape {list(h.shape)} and dtype {h.dtype}: "
                 f"expected {self.codec['csi_shape']} floating point"
             )
+        with np.errstate(over="ignore"):
+            h = h[np.newaxis].astype(np.float32)
         if not np.isfinite(h).all():
-            raise ValueError(f"CSI has {np.sum(~np.isfinite(h))} NaN or Inf values")
-        h = h[np.newaxis].astype(np.float32)
+            raise ValueError(
+                f"CSI has {np.sum(~np.isfinite(h))} NaN or Inf values in float32"
+            )
         if self._grids:
             scale, zero_point = self._grids["h"]
             h = np.clip(np.rint(h / np.float32(scale)) + zero_point, -128, 127)

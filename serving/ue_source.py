@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serving import arrays
 from serving.client import load_samples
 
 MAX_FILES = 1000  # in a directory, looked at once a period
@@ -63,17 +64,18 @@ class DirectorySource:
     ended = False
 
     def __init__(self, directory: Path):
-        self._directory, self._last = directory, (0, "")
+        self._directory, self._seen = directory, set()
         self.superseded = 0
 
     def _new(self) -> list[tuple[int, str]]:
-        found = []
+        # Known by name and time, not by a later time: clocks are set, files copied.
+        found: set[tuple[int, str]] = set()
         with os.scandir(self._directory) as entries:
             for entry in entries:
                 if not entry.name.endswith(".npy"):
                     continue
                 try:
-                    found.append((entry.stat().st_mtime_ns, entry.name))
+                    found.add((entry.stat().st_mtime_ns, entry.name))
                 except FileNotFoundError:  # deleted since it was listed
                     continue
                 if len(found) > MAX_FILES:
@@ -81,7 +83,8 @@ class DirectorySource:
                         f"{self._directory} holds more than {MAX_FILES:,} .npy, too "
                         "many to look at each period: delete those that are old"
                     )
-        return sorted(key for key in found if key > self._last)
+        new, self._seen = sorted(found - self._seen), found
+        return new
 
     def read(self) -> Sample | None:
         """Return the newest sample, None where there is no new one.
@@ -97,12 +100,14 @@ class DirectorySource:
         if not new:
             return None
         self.superseded += len(new) - 1
-        self._last = new[-1]
         path = self._directory / new[-1][1]
         try:
-            return Sample(np.load(path, allow_pickle=False))
-        except (OSError, EOFError, ValueError) as error:
-            raise ValueError(f"{path} is no .npy of one CSI: {error}") from error
+            h = arrays.load(path)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+        if not isinstance(h, np.ndarray):
+            raise ValueError(f"{path} is an archive: expected a .npy of one CSI")
+        return Sample(h)
 
 
 def open_source(

@@ -219,22 +219,3 @@ def test_refused_sizes():
     for build in BUILDS.values():
         with pytest.raises(ValueError, match="csi_shape"):
             build((32, 32), 64)
-
-
-@pytest.mark.tflite
-@pytest.mark.parametrize("name", BUILDS)
-def test_tflite_encoder(name):
-    """Builtin operations only, same codeword."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    model = BUILDS[name]((4, 4, 2), 5).encoder
-    randomise(model, RNG, 0.6)
-    x = keras.Input((4, 4, 2), batch_size=1)
-    content = tf.lite.TFLiteConverter.from_keras_model(Model(x, model(x))).convert()
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    csi = RNG.random((1, 4, 4, 2), np.float32)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], csi)
-    interpreter.invoke()
-    out = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_allclose(out, model(csi), atol=1e-4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.network_checks import assert_reloads, in_bfloat16, run_tflite
+from tests.network_checks import assert_reloads, in_bfloat16
 from zoo import complexity
 from zoo.keras_compat import keras
 from zoo.layers.random_projection import RandomProjection
@@ -154,11 +154,3 @@ def test_serialisation(name, tmp_path):
     encoder = BUILDS[name](SHAPE, DIMS[1]).encoder
     randomise(encoder)
     assert_reloads(encoder, random_csi(), tmp_path)
-
-
-@pytest.mark.tflite
-@pytest.mark.parametrize("name", BUILDS)
-def test_tflite_encoder(name):
-    encoder, csi = BUILDS[name](SHAPE, DIMS[1]).encoder, random_csi(1)
-    randomise(encoder)
-    np.testing.assert_allclose(run_tflite(encoder, csi), encoder(csi), atol=1e-4)

@@ -14,7 +14,6 @@ from tests.network_checks import (
     in_bfloat16,
     outputs_on_tf_keras,
     randomise,
-    run_tflite,
 )
 from zoo import complexity
 from zoo.keras_compat import Model
@@ -100,14 +99,6 @@ def test_network(name, tmp_path):
     assert half.autoencoder(csi).dtype == half.path[0](codeword).dtype == tf.float32
     expected = model.decoder(codeword)
     np.testing.assert_allclose(half.decoder(codeword), expected, atol=0.05)
-
-
-@pytest.mark.tflite
-def test_tflite_encoder():
-    encoder = BUILDS["deepcmc"]().encoder
-    randomise(encoder, RNG, 0.2)
-    csi = RNG.random((1, 16, 16, 2), np.float32)
-    np.testing.assert_allclose(run_tflite(encoder, csi), encoder(csi), atol=1e-4)
 
 
 @pytest.mark.golden

@@ -187,6 +187,17 @@ def test_routes_and_names(tree, export, tmp_path):
         )
 
 
+def test_a_new_name_serves_nothing_that_lies_there(export, tmp_path):
+    """It may be the decoder of another encoder that had the name once."""
+    newer = copy_with_codec(export, tmp_path / "newer")
+    shutil.rmtree(newer / "decoder" / "1")
+    (exported,) = read_exports([str(newer)], ["x"])
+    models = tmp_path / "models"
+    shutil.copytree(export / "decoder" / "1", models / "x" / "1")
+    before = model_server_config_pb2.ModelServerConfig()
+    assert deployment._add(exported, models, before) == [2]
+
+
 def test_tls_keeps_its_key_out_of_the_configuration(export, tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     key.write_text(PEM.format("PRIVATE KEY"))

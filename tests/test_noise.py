@@ -131,6 +131,10 @@ def test_splits_have_noisy_input_and_clean_truth(tiny_config, tmp_path):
             np.testing.assert_array_equal(got.h, expected.h)
             ratios = metrics.nmse(got.h, got.csi - np.float32(0.5))
             assert np.mean(ratios) == pytest.approx(gain * power, rel=0.02)
+        got = data.load_fine_tuning(noisy, 20)
+        np.testing.assert_array_equal(got.h, data.load_split(clean, "train", 20).h)
+        ratios = metrics.nmse(got.h, got.h_seen)
+        assert np.mean(ratios) == pytest.approx(gain * 0.1, rel=0.05)
         examples = data.training_examples(noisy, 9)
         np.testing.assert_array_equal(examples, data.training_examples(clean, 9))
 

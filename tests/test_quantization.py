@@ -11,12 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
 
 from serving import bitstream, golden
 from serving.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
-from zoo import data, export, files, precision_table, verify_export
+from zoo import (
+    data,
+    export,
+    files,
+    precision_table,
+    quantization_files,
+    verify_export,
+)
+from zoo.codec_graph import EncoderGraph
+from zoo.config import ExperimentConfig
 from zoo.precisions import PRECISIONS, EncoderOptions
+from zoo.run_directory import build_autoencoder
 from zoo.tflite_slim import pack
 
 EXPORTED = ("fp32", "fp16", "dynamic", "int8", "int8_io", "int16x8")
@@ -55,13 +66,42 @@ def test_files_of_every_precision(exported):
 
 
 @pytest.mark.tflite
-@pytest.mark.parametrize("name", ["fp32", "dynamic", "int8", "int8_io"])
+@pytest.mark.parametrize("name", ["fp32", "fp16", "dynamic", "int8", "int8_io"])
 def test_bits_in_the_graph_are_those_of_the_codec(exported, quantizer, h, name):
     ue = UeEncoder(exported / PRECISIONS[name].file)
     codeword = np.stack([ue.encode(x) for x in h])
     expected = bitstream.pack(np.asarray(quantizer.indices(codeword)), 6)
     sent = [ue.encode_bits(x) for x in h]
     assert sent == [row.tobytes() for row in expected]
+
+
+@pytest.mark.tflite
+@pytest.mark.parametrize("name", ["fp16", "dynamic"])
+@pytest.mark.parametrize("quantizer", ["mu_law", "lszq", "ssq"])
+def test_the_quantiser_is_not_rounded_with_the_encoder(quantizer, name, tmp_path):
+    shape, m = (16, 16, 2), 64
+    fitted = "tanh" if quantizer == "mu_law" else "none"
+    model = build_autoencoder(
+        ExperimentConfig(
+            model="csinet", codeword_dim=m, quantizer=quantizer, bits=10,
+            normaliser=fitted,
+        ), shape,
+    )  # fmt: skip
+    h = np.random.default_rng(0).uniform(-0.5, 0.5, (40, *shape)).astype(np.float32)
+    if fitted == "none":
+        model.quantizer.fit(np.asarray(model.encoder(h + 0.5)))
+    codec = {"csi_shape": shape, "codeword_dim": m, "sections": [[m, 10]]}
+    content = quantization_files.convert(
+        EncoderGraph(model, codec), tmp_path, PRECISIONS[name]
+    )
+    encode, bits = (
+        Interpreter(model_content=content).get_signature_runner(signature)
+        for signature in ("encode", "encode_bits")
+    )
+    codeword = np.concatenate([encode(h=x[None])["codeword"] for x in h])
+    sent = np.concatenate([bits(h=x[None])["packed"] for x in h])
+    expected = bitstream.pack(np.asarray(model.quantizer.indices(codeword)), 10)
+    np.testing.assert_array_equal(sent, expected)
 
 
 @pytest.mark.tflite

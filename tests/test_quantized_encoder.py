@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from zoo import data, qat, quantization_mixed, registry
+from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras, layers
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.qat import QatOptions, fine_tune
@@ -16,6 +17,7 @@ from zoo.quantization_kernels import LARGE
 from zoo.quantization_mixed import accurate_encoder, nmse_db
 from zoo.quantization_nodes import LINEAR
 from zoo.quantization_scales import equalise
+from zoo.run_directory import build_autoencoder
 
 SHAPE, M = (16, 16, 2), 16
 FOLDED = ("acrnet", "clnet")
@@ -41,6 +43,11 @@ def disturbed(name: str, **args):
         elif kind in ("beta", "moving_mean", "bias"):
             variable.assign(rng.uniform(-0.2, 0.2, variable.shape))
     return model
+
+
+def as_split(h: np.ndarray, seen: np.ndarray | None = None) -> data.Split:
+    seen = h if seen is None else seen
+    return data.Split(seen + np.float32(0.5), h + np.float32(0.5), None, 1024)
 
 
 @pytest.mark.parity
@@ -149,12 +156,40 @@ def test_fine_tuning_lowers_the_loss(tiny_run):
         return float(tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h)))
 
     before, decoder = loss(), [np.array(w) for w in model.decoder.weights]
-    fine_tune(encoder, model, h, h, QatOptions(epochs=2, lr=3e-3, batch_size=10))
+    split = as_split(h)
+    options = QatOptions(epochs=2, lr=3e-3, batch_size=10)
+    fine_tune(encoder, model, split, split, options)
     assert loss() < before
     for ours, theirs in zip(model.decoder.weights, decoder, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ValueError, match="--qat_samples"):
-        fine_tune(encoder, model, h, h, QatOptions(batch_size=50))
+        fine_tune(encoder, model, split, split, QatOptions(batch_size=50))
+
+
+def test_fine_tuning_with_a_quantiser_that_has_a_gradient_in_training_alone():
+    settings = ExperimentConfig(
+        model="csinet", codeword_dim=M, quantizer="ssq", bits=4, normaliser="none"
+    )
+    model, h = build_autoencoder(settings, SHAPE), sparse_csi(20)
+    model.quantizer.fit(np.asarray(model.encoder(h + 0.5)))
+    encoder, split = QuantizedEncoder(model.encoder, h), as_split(h)
+    before = encoder.trained[0].numpy()
+    fine_tune(encoder, model, split, split, QatOptions(epochs=1, batch_size=10))
+    assert np.isfinite(encoder(h)).all() and encoder.trained[0].shape == before.shape
+
+
+def test_fine_tuning_is_judged_by_the_truth(tiny_run):
+    """Epochs are chosen by the error of what is sent, not of what was received."""
+    model = tiny_run.load()
+    h = data.load_split(tiny_run.config(), "train", 20).h
+    encoder = QuantizedEncoder(model.encoder, h)
+    noisy = h + 0.02 * np.random.default_rng(0).standard_normal(h.shape, np.float32)
+    sent = model.receive(model.quantizer(encoder(noisy))) - 0.5
+    expected = float(np.mean(np.square(sent - h)))
+    split = as_split(h, noisy)
+    found = float(qat._loss(encoder, model, split.h_seen, split.h))
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert found != pytest.approx(float(np.mean(np.square(sent - noisy))), rel=0.01)
 
 
 @pytest.mark.slow
@@ -168,8 +203,11 @@ def test_fine_tuning_that_does_harm_is_undone(tiny_run, monkeypatch, losses):
     monkeypatch.setattr(
         qat,
         "_loss",
-        lambda *args: next(held_out) if tf.executing_eagerly() else real(*args),
+        lambda *args, **kwargs: (
+            next(held_out) if tf.executing_eagerly() else real(*args, **kwargs)
+        ),
     )
-    fine_tune(encoder, model, h, h, QatOptions(epochs=1, lr=0.3, batch_size=20))
+    split = as_split(h)
+    fine_tune(encoder, model, split, split, QatOptions(epochs=1, lr=0.3, batch_size=20))
     undone = np.allclose(encoder(h), before, atol=1e-5)
     assert undone == (losses[1] > losses[0])

@@ -144,7 +144,7 @@ def test_network(name, tmp_path):
 
 
 @pytest.mark.tflite
-@pytest.mark.parametrize("name", ["csinet_lstm", "convlstm_3d", "convlstm_c"])
+@pytest.mark.parametrize("name", ["convlstm_c"])
 def test_tflite_encoder(name):
     encoder, csi = BUILDS[name]().encoder, random_input(1)
     randomise(encoder, RNG, 0.4)

@@ -226,21 +226,3 @@ def test_mixed_precision_and_other_shape():
 def test_refused_options(args, word):
     with pytest.raises(ValueError, match=word):
         build_transnet(**args)
-
-
-@pytest.mark.tflite
-def test_tflite_encoder():
-    """Builtin operations only, same codeword."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    model = build_transnet(**SMALL).encoder
-    randomise(model, RNG, 0.5)
-    x = keras.Input((4, 3, 2), batch_size=1)
-    content = tf.lite.TFLiteConverter.from_keras_model(Model(x, model(x))).convert()
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    csi = RNG.random((1, 4, 3, 2), np.float32)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], csi)
-    interpreter.invoke()
-    out = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_allclose(out, model(csi), atol=1e-4)

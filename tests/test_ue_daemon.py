@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -18,7 +20,7 @@ from serving.ue_encoder import UeEncoder
 from serving.ue_source import FileSource
 from tests.decoder_process import NumpyDecoders, serve
 from tests.processes import wait_until
-from tests.serving_harness import MODEL, TIMEOUT, command
+from tests.serving_harness import MODEL, ROOT, TIMEOUT, command
 from tests.tiny_export import (
     BITS,
     DIRECTIONS,
@@ -136,6 +138,14 @@ def test_connection_is_tried_at_growing_intervals(clock, export):
     assert (gaps[:6] >= 0.05 * 2.0 ** np.arange(6)).all()
 
 
+def test_connection_that_refuses_is_tried_at_growing_intervals(clock, export):
+    daemon, _ = make_daemon(clock, export, [ValueError("no such label")] * 3000)
+    daemon._schedule = Schedule(0.01)
+    daemon.run(clock.stop, 3000, lambda: None)
+    assert daemon.counts["refused"] == daemon.summary()["connections"] < 20
+    assert daemon.counts["dropped"] == 3000 - daemon.counts["refused"]
+
+
 def test_file_source_ends_or_repeats(export, clock):
     daemon, _ = make_daemon(clock, export, [True] * 40, repeat=False)
     daemon.run(clock.stop, 0, lambda: None)
@@ -146,13 +156,32 @@ def test_file_source_ends_or_repeats(export, clock):
 
 
 def test_bad_csi_is_counted(clock, export, tmp_path):
-    np.savez(tmp_path / "h.npz", h=np.full((3, 32, 32, 2), np.nan, np.float32))
-    encoder = UeEncoder(export / "encoder.tflite")
-    link = Link(lambda: Decoder([]))
-    daemon = UeDaemon(encoder, FileSource(tmp_path / "h.npz"), link, Schedule(1.0))
-    daemon.run(clock.stop, 0, lambda: None)
-    assert daemon.counts["bad_csi"] == daemon.periods == 3
-    assert "NaN" in daemon.last_error
+    for value, words in ((np.nan, "2048 NaN or Inf"), (0.0, "zero everywhere")):
+        np.savez(tmp_path / "h.npz", h=np.full((3, 32, 32, 2), value, np.float32))
+        encoder = UeEncoder(export / "encoder.tflite")
+        link = Link(lambda: Decoder([]))
+        daemon = UeDaemon(encoder, FileSource(tmp_path / "h.npz"), link, Schedule(1.0))
+        daemon.run(clock.stop, 0, lambda: None)
+        assert daemon.counts["bad_csi"] == daemon.periods == 3
+        assert words in daemon.last_error
+    with pytest.raises(ValueError, match="2048 NaN or Inf values in float32"):
+        encoder.encode(np.full((32, 32, 2), 1e300))
+
+
+SIGNALLED = """
+import signal
+from serving.stop_signals import stop_event
+
+stop = stop_event()
+with stop._cond:  # as inside stop.wait()
+    signal.raise_signal(signal.SIGTERM)
+assert stop.wait(30)
+"""
+
+
+def test_a_signal_in_the_middle_of_the_wait_ends_it():
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], cwd=ROOT, timeout=60)
+    assert done.returncode == 0
 
 
 def start(export, port: int, *args: str):

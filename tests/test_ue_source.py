@@ -29,9 +29,15 @@ def test_directory_source_gives_the_newest(tmp_path):
     np.testing.assert_array_equal(source.read().h, H[2])
     assert source.superseded == 2 and source.read() is None
     (tmp_path / "3.npy").write_bytes(b"half")
-    with pytest.raises(ValueError, match="3.npy is no .npy of one CSI"):
+    with pytest.raises(ValueError, match="3.npy is no whole .npy"):
         source.read()
     assert source.read() is None
+    os.utime(path, ns=(0, 0))  # before all others: a clock that was set back
+    np.testing.assert_array_equal(source.read().h, H[2])
+    np.savez(tmp_path / "4.npz", h=H)
+    (tmp_path / "4.npz").rename(tmp_path / "4.npy")
+    with pytest.raises(ValueError, match="4.npy is an archive"):
+        source.read()
     for option in ("uplink", "repeat"):
         with pytest.raises(ValueError, match=f"a directory has .*{option}"):
             open_source(tmp_path, **{option: True})

@@ -49,7 +49,7 @@ def check_strength(sparsity: float, clusters: int) -> None:
 
 def compress(
     model: CsiAutoencoder,
-    csi: np.ndarray,
+    train: data.Split,
     method: str,
     strength: float,
     epochs: int,
@@ -57,15 +57,15 @@ def compress(
 ) -> list[list[np.ndarray]]:
     """Compress the encoder's large kernels and fine-tune it in its autoencoder.
 
-    The decoder and all batch norms keep what they are; the codeword quantiser is in
-    the loop.
+    The decoder with its receiver and all batch norms keep what they are; the codeword
+    quantiser is in the loop.
 
     Args:
         model: trained network on tf_keras; of no use afterwards.
-        csi: training CSI in [0, 1], float32 `[n, N_t, N_a, 2]`, n >= 100.
+        train: 100 CSI or more to train on.
         method: 'pruned' or 'clustered'.
         strength: share of zeros, or number of different values.
-        epochs: passes over `csi`.
+        epochs: passes over them.
         lr: learning rate of Adam.
 
     Returns:
@@ -74,9 +74,9 @@ def compress(
     Raises:
         ValueError: no large kernel, or fewer samples than one batch.
     """
-    if len(csi) < BATCH:
+    if len(train.csi) < BATCH:
         raise ValueError(
-            f"{len(csi)} samples to fine-tune on: expected {BATCH} or more "
+            f"{len(train.csi)} samples to fine-tune on: expected {BATCH} or more "
             "(--qat_samples)"
         )
     large = large_layers(model.encoder)
@@ -90,12 +90,15 @@ def compress(
         model.encoder, clone_function=lambda x: wrap(x) if x in large else x
     )
     model.decoder.trainable = False
+    if model.receiver is not None:
+        model.receiver.trainable = False
     for layer in (*model.path, *encoder.layers):
         if isinstance(layer, layers.BatchNormalization) or layer in model.path:
             layer.trainable = False
     whole = connect(encoder, model.decoder, model.path, model.receiver).autoencoder
     whole.compile(keras.optimizers.Adam(lr), "mse")
-    whole.fit(csi, csi, BATCH, epochs, verbose=2, callbacks=callbacks)
+    pairs = train.csi, train.csi_clean
+    whole.fit(*pairs, BATCH, epochs, verbose=2, callbacks=callbacks)
     return [_weights(layer) for layer in strip(encoder).layers]
 
 
@@ -138,11 +141,11 @@ def main(argv: list[str]) -> None:
     settings = run.config()
     if registry.get(settings.model).takes_uplink:
         raise ValueError(f"--model={settings.model}: a decoder with uplink stays as is")
-    split = data.load_split(settings, "train", values.samples)
-    model, target = (run.load(split.csi.shape[1:]) for _ in range(2))
+    train = data.load_fine_tuning(settings, values.samples)
+    model, target = (run.load(train.csi.shape[1:]) for _ in range(2))
     strength = values.sparsity if values.method == "pruned" else values.clusters
     tuning = values.epochs, values.lr
-    weights = compress(model, split.csi, values.method, strength, *tuning)
+    weights = compress(model, train, values.method, strength, *tuning)
     for layer, arrays in zip(target.encoder.layers, weights, strict=True):
         layer.set_weights(arrays)
     with files.atomic_path(values.out) as temporary:

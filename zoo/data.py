@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -112,6 +112,19 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     noisy = noise.stored(csi, ratio, config.seed, split)
     last = int(metadata.get("last_taps", 0))
     return Split(noisy, csi, csi_freq, grid, last, arrays.get("uplink"))
+
+
+def load_fine_tuning(config: ExperimentConfig, at_most: int) -> Split:
+    """Training CSI with the noise that a trained network gets, the same in every pass.
+
+    Args:
+        config: of the training.
+        at_most: read only so many; 0: no limit.
+    """
+    train = load_split(config, "train", at_most)
+    ratio = noise.ratio(config, "train", train.csi.shape[-2], train.num_subcarriers)
+    noisy = noise.stored(train.csi_clean, ratio, config.seed, "fine-tuning")
+    return replace(train, csi=noisy)
 
 
 def parts(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from zoo.config import ExperimentConfig
 
-SPLITS = {"validation": 1, "test": 2}
+SPLITS = {"validation": 1, "test": 2, "fine-tuning": 3}
 KEY = 0x401E5  # keeps these random numbers apart from those of channels and order
 CHUNK = 1000
 FRAME = (-3, -2, -1)  # angle, delay, part: each frame of a sequence has its own power
@@ -47,7 +47,8 @@ def stored(csi: np.ndarray, noise_ratio: float, seed: int, split: str) -> np.nda
         csi: `[n, N_t, N_a, 2]` float32 in [0, 1]. A prefix of it gets the same noise.
         noise_ratio: see `ratio`.
         seed: together with `split` it fixes the noise.
-        split: 'train' (its noise is `fresh` in every step), 'validation' or 'test'.
+        split: 'train' (its noise is `fresh` in every step), 'validation', 'test', or
+            'fine-tuning', for training CSI that has the same noise in every pass.
     """
     if not noise_ratio or split not in SPLITS:
         return csi

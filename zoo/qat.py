@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from zoo.data import Split
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import QuantizedEncoder
 
@@ -34,8 +35,8 @@ class QatOptions:
 def fine_tune(
     encoder: QuantizedEncoder,
     model: CsiAutoencoder,
-    h: np.ndarray,
-    held_out: np.ndarray,
+    train: Split,
+    held_out: Split,
     options: QatOptions,
 ) -> None:
     """Adjust kernels, biases and ranges so that int8 costs less.
@@ -47,8 +48,8 @@ def fine_tune(
     Args:
         encoder: calibrated; changed in place.
         model: the trained network.
-        h: training CSI, zero-centred float32 `[n, N_t, N_a, 2]`.
-        held_out: CSI to choose the epoch on, alike.
+        train: CSI to train on.
+        held_out: CSI to choose the epoch on.
         options: epochs, rate, batch size, order.
 
     Raises:
@@ -60,28 +61,31 @@ def fine_tune(
             f"--qat_epochs={options.epochs}, --qat_lr={options.lr}: expected more "
             "than 0"
         )
-    steps = len(h) // options.batch_size
+    seen, truth = train.h_seen, train.h
+    steps = len(seen) // options.batch_size
     if not steps:
         raise ValueError(
-            f"{len(h)} samples for quantisation-aware training: expected "
+            f"{len(seen)} samples for quantisation-aware training: expected "
             f"{options.batch_size} or more (--qat_samples)"
         )
     step = _make_step(encoder, model, Adam(encoder.trained))
-    least, best = float(_loss(encoder, model, held_out)), _copy(encoder)
+    others = held_out.h_seen, held_out.h
+    least, best = float(_loss(encoder, model, *others)), _copy(encoder)
     rng = np.random.default_rng(options.seed)
     for epoch in range(options.epochs):
-        order = rng.permutation(len(h))[: steps * options.batch_size]
+        order = rng.permutation(len(seen))[: steps * options.batch_size]
         losses = []
         for i, rows in enumerate(np.split(order, steps)):
             progress = (epoch * steps + i) / (steps * options.epochs)
             rate = 0.5 * options.lr * (1 + np.cos(np.pi * progress))
-            losses.append(step(h[rows], tf.constant(rate, tf.float32)))
+            rate = tf.constant(rate, tf.float32)
+            losses.append(step(seen[rows], truth[rows], rate))
         loss = float(np.mean(losses))
         if not np.isfinite(loss):
             raise ValueError(
                 f"quantisation-aware training: loss {loss}; lower --qat_lr"
             )
-        now = float(_loss(encoder, model, held_out))
+        now = float(_loss(encoder, model, *others))
         print(
             f"qat epoch {epoch + 1}/{options.epochs}: loss {loss:.4e}, on held-out "
             f"CSI {now:.4e} (least {min(least, now):.4e})",
@@ -98,10 +102,12 @@ def _copy(encoder: QuantizedEncoder) -> list[np.ndarray]:
     return [variable.numpy() for variable in encoder.trained]
 
 
-def _loss(encoder: QuantizedEncoder, model: CsiAutoencoder, h) -> tf.Tensor:
-    """Mean squared error of the reconstruction."""
-    sent = model.quantizer(encoder(h))
-    return tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - h))
+def _loss(
+    encoder: QuantizedEncoder, model: CsiAutoencoder, seen, truth, training=False
+) -> tf.Tensor:
+    """Mean squared error of the reconstruction; `training`: of what has a gradient."""
+    sent = model.quantizer(encoder(seen), training=training)
+    return tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - truth))
 
 
 class Adam:
@@ -144,10 +150,10 @@ class Adam:
 
 def _make_step(encoder: QuantizedEncoder, model: CsiAutoencoder, optimizer: Adam):
     @tf.function
-    def step(h, rate):
+    def step(seen, truth, rate):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(optimizer.variables)
-            loss = _loss(encoder, model, h)
+            loss = _loss(encoder, model, seen, truth, training=True)
         optimizer.apply(tape.gradient(loss, optimizer.variables), rate)
         encoder.refresh_scales()
         return loss

@@ -55,7 +55,7 @@ def save_encoders(
     settings, simulated = run.config(), {}
     h = train = held_out = quantised = None
     if options.samples is not None:
-        train = data.load_split(settings, "train", options.samples)
+        train = data.load_fine_tuning(settings, options.samples)
         held_out = data.load_split(settings, "validation", HELD_OUT)
         h = train.h_seen[: options.calibration_samples]
     # QAT changes the calibrated encoder: last.
@@ -93,7 +93,7 @@ def _fine_tuned(
     if calibrated.floats:
         starts.insert(0, QuantizedEncoder(model.encoder, h))
     for encoder in starts:
-        qat.fine_tune(encoder, model, train.h_seen, held_out.h_seen, options.qat)
+        qat.fine_tune(encoder, model, train, held_out, options.qat)
         if lost_db(encoder) <= options.int8_loss_db:
             break
     return encoder
@@ -141,11 +141,12 @@ def convert(
     """
     frozen = freeze(graph.encode)
     signatures = graph.signatures(lambda h: frozen(h)[0])
-    if not precision.calibrated:
+    if precision.fake_quantised or not precision.rounds:
         content = _convert(signatures, scratch, precision.set_up)
         return store_int8(content) if precision.fake_quantised else content
+    # The quantiser's constants, rounded with the encoder, would differ from the BS's.
     alone = {"encode": signatures["encode"]}
-    encoder = _convert(alone, scratch, lambda x: _calibrate(x, precision.set_up, h))
+    encoder = _convert(alone, scratch, lambda x: _set_up(x, precision, h))
     return append_tail(encoder, _convert({"encode_bits": graph.tail()}, scratch))
 
 
@@ -165,10 +166,12 @@ def _convert(signatures: dict, scratch: Path, set_up: Callable | None = None) ->
         shutil.rmtree(saved, ignore_errors=True)
 
 
-def _calibrate(converter, set_up: Callable, h: np.ndarray) -> None:
-    """Give a converter of `encode` its options and calibration CSI."""
-    set_up(converter)
-    converter.representative_dataset = lambda: (("encode", {"h": x[None]}) for x in h)
+def _set_up(converter, precision: Precision, h: np.ndarray | None) -> None:
+    """Give a converter of `encode` its options and, where it needs any, CSI."""
+    precision.set_up(converter)
+    if precision.calibrated:
+        calls = [("encode", {"h": x[None]}) for x in h]
+        converter.representative_dataset = lambda: iter(calls)
 
 
 def int8_grids(directory: Path, precisions) -> dict[str, dict[str, list]]:

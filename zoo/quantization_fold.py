@@ -46,8 +46,8 @@ class Folder:
             if type(layer) not in TABLE:
                 raise ValueError(
                     f"layer {layer.name} ({type(layer).__name__}) is not in the table "
-                    "of quantisable layers: export this network with fp32, fp16, "
-                    "dynamic or int16x8"
+                    "of quantisable layers: export this network with fp32, fp16 "
+                    "or dynamic"
                 )
             inputs = [self._source[id(x)] for x in tf.nest.flatten(layer.input)]
             TABLE[type(layer)](self, layer, inputs)
