@@ -72,7 +72,9 @@ def read(directory: Path) -> dict[str, np.ndarray]:
     try:
         arrays = load(path)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{error}: export again") from error
+        raise ValueError(f"{path} is damaged ({error}): export again") from error
+    if not isinstance(arrays, dict):
+        raise ValueError(f"{path} is a .npy: export again")
     for key in ("h", "about", *(f"{name}/packed" for name in encoders(arrays))):
         if key not in arrays:
             raise ValueError(f"{path} lacks {key}: export again")

@@ -233,7 +233,7 @@ def test_damaged_golden_file(exported, tmp_path, capsys):
     path = other / golden.GOLDEN_FILE
     path.write_bytes(path.read_bytes()[:500])
     assert golden.main([f"--export={other}"]) == 1
-    assert "damaged" in capsys.readouterr().err
+    assert "golden.npz is damaged (" in capsys.readouterr().err
     path.unlink()
     with pytest.raises(FileNotFoundError, match="golden.npz"):
         golden.compare(other)
