@@ -126,5 +126,7 @@ def test_precisions_of_networks(data_dir, tmp_path):
     assert "zoo.train" not in again.stdout and "zoo.export" not in again.stdout
     del result["rows"][0]["precisions"]["fp32"]["num_operations"]
     assert "" == report_tables.table_of(target, result).rows[0][8]  # of an older file
-    other = run_command("benchmarks.precisions", *flags, "--precision=fp32")
+    other = run_command("benchmarks.precisions", *flags, "--precision=fp32,fp16")
     assert_one_line_error(other, "csinet_export has fp32, dynamic, pruned: remove it")
+    other = run_command("benchmarks.precisions", *flags, f"--flags={changes}")
+    assert_one_line_error(other, "csinet is of other flags than these")
