@@ -114,9 +114,10 @@ def checked_error(
         scale = max(1.0, float(np.abs(reference).max()))
         found, kind = float(np.abs(difference).max()) / scale, "worst entry"
     if not found <= precision.tolerance:
+        advice = ", leave this precision out" if precision.rounds else ""
         raise ValueError(
             f"{path}: codeword differs from {other} by {found:.2e} ({kind}), more "
-            f"than {precision.tolerance:.0e}; the export was discarded"
+            f"than {precision.tolerance:.0e}; the export was discarded{advice}"
         )
     return error
 
