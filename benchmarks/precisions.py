@@ -53,13 +53,9 @@ def row(name: str) -> dict:
     lr = settings_of(FLAGFILE.with_name(f"{name}.cfg")).lr
     extra = f"--model={name} --lr={lr} --image_every=0 {_FLAGS.value}"
     settings = settings_of(FLAGFILE, extra, run_dir=str(run))
-    flagfile, text = run.with_suffix(".cfg"), settings.to_flags()
-    if run.is_dir() and flagfile.is_file() and flagfile.read_text() != text:
-        raise ValueError(
-            f"{run} is of other flags than these, see {flagfile}: remove it or choose "
-            "another --directory"
-        )
-    files.write_text(flagfile, text)
+    RunDirectory.create(settings)  # refuses a run of other flags
+    flagfile = run.with_suffix(".cfg")
+    files.write_text(flagfile, settings.to_flags())
     values = evaluated(run, f"--flagfile={flagfile}")
     wanted = _possible(run)
     if not export.is_dir():

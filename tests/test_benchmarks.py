@@ -129,4 +129,4 @@ def test_precisions_of_networks(data_dir, tmp_path):
     other = run_command("benchmarks.precisions", *flags, "--precision=fp32,fp16")
     assert_one_line_error(other, "csinet_export has fp32, dynamic, pruned: remove it")
     other = run_command("benchmarks.precisions", *flags, f"--flags={changes}")
-    assert_one_line_error(other, "csinet is of other flags than these")
+    assert_one_line_error(other, "csinet holds a run with other flags (--codeword_dim")

@@ -170,12 +170,13 @@ def test_fine_tuning_with_a_quantiser_that_has_a_gradient_in_training_alone():
     settings = ExperimentConfig(
         model="csinet", codeword_dim=M, quantizer="ssq", bits=4, normaliser="none"
     )
+    keras.utils.set_random_seed(0)
     model, h = build_autoencoder(settings, SHAPE), sparse_csi(20)
     model.quantizer.fit(np.asarray(model.encoder(h + 0.5)))
     encoder, split = QuantizedEncoder(model.encoder, h), as_split(h)
-    before = encoder.trained[0].numpy()
-    fine_tune(encoder, model, split, split, QatOptions(epochs=1, batch_size=10))
-    assert np.isfinite(encoder(h)).all() and encoder.trained[0].shape == before.shape
+    before = float(qat._loss(encoder, model, split.h_seen, split.h))
+    fine_tune(encoder, model, split, split, QatOptions(epochs=2, batch_size=10))
+    assert float(qat._loss(encoder, model, split.h_seen, split.h)) < before
 
 
 def test_fine_tuning_is_judged_by_the_truth(tiny_run):

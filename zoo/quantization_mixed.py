@@ -36,15 +36,15 @@ def accurate_encoder(
         those tried until no tensor was left to release.
     """
     floats, lost_db = frozenset(), losses("int8", model, held_out)
-    best, least_db = None, np.inf
+    tried: list[tuple[float, QuantizedEncoder]] = []
     while True:
         encoder = QuantizedEncoder(model.encoder, h, floats)
-        loss = lost_db(encoder)
-        if best is None or loss < least_db:
-            best, least_db = encoder, loss
+        tried.append((lost_db(encoder), encoder))
+        if tried[-1][0] <= limit_db:
+            return encoder
         costs = encoder.costs(h[:COSTS_ON])
-        if loss <= limit_db or not costs:
-            return best
+        if not costs:
+            return min(tried, key=lambda pair: pair[0])[1]
         worst = sorted(costs, key=costs.get, reverse=True)
         share = np.cumsum([costs[name] for name in worst]) / sum(costs.values())
         floats |= set(worst[: 1 + int(np.searchsorted(share, 0.5))])
