@@ -17,8 +17,9 @@ import tensorflow as tf
 from absl import flags
 
 from tfds_builders import cli
-from zoo import data, files
+from zoo import files
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.trainer import Trainer
 
 WARM_UP = 3
@@ -42,7 +43,7 @@ def measure(model: str, codeword_dim: int, csi: np.ndarray, steps: int) -> dict:
     )
     trainer = Trainer(settings, tf.distribute.get_strategy(), csi.shape[1:], 1)
     batch, count = settings.batch_size, steps + WARM_UP
-    batches = data.training_batches(csi, batch, seed=0)
+    batches = splits.training_batches(csi, batch, seed=0)
     training = (float(trainer.step(x)) for x in islice(batches, count))
     # 40 steps of the pipeline cost what one step of training does.
     pipeline = samples_per_second(islice(batches, 40 * count), batch)

@@ -29,8 +29,9 @@ import tensorflow as tf
 from absl import flags
 
 from tfds_builders import cli
-from zoo import data, files
+from zoo import files
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.keras_compat import keras
@@ -86,9 +87,9 @@ def stored_arrays(runner: Runner) -> Path:
     settings = runner.settings("data")
     path = Path(f"{settings.run_dir}.npz")
     if not path.is_file():
-        splits = {name: data.load_split(settings, name).csi for name in SPLITS}
+        arrays = {name: splits.load_split(settings, name).csi for name in SPLITS}
         with files.atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **splits)
+            np.savez(file, **arrays)
     return path
 
 

@@ -59,10 +59,10 @@ def assert_one_line_error(done, *words, code=1) -> None:
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> Path:
     """TFDS directory with cost2100_sim/indoor_tiny prepared."""
-    from zoo import data
+    from zoo.data import splits
 
     path = tmp_path_factory.mktemp("tfds")
-    data.open_builder(TINY["dataset"], str(path))
+    splits.open_builder(TINY["dataset"], str(path))
     return path
 
 

@@ -11,11 +11,12 @@ import pytest
 from absl import flags
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
-from zoo import baseline, data, metrics, pca
+from zoo import baseline, metrics, pca
 from zoo.baselines import BASELINES, methods, sensing, sparse
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.baselines.total_variation import TotalVariation
+from zoo.data import splits
 
 
 def test_measurement_matrices():
@@ -67,7 +68,7 @@ def test_command_end_to_end(data_dir, tmp_path):
 
 def test_klt_row_is_the_klt_line(settings):
     row = baseline.evaluate_baseline(None, settings)
-    train, test = (data.load_split(settings, name) for name in ("train", "test"))
+    train, test = (splits.load_split(settings, name) for name in ("train", "test"))
     expected = pca.nmse_db(train.h, test.h, settings.codeword_dim)
     assert row["nmse_db"] == pytest.approx(expected, abs=1e-6)
     assert row["num_train"] == TINY["num_train"] == len(train.csi)
@@ -79,7 +80,7 @@ def test_row_is_what_the_solver_recovers_from_noisy_csi(settings):
     method = Method("lasso", 0.05, "orthonormal", Stop(1e-3, 30))
     rows = [baseline.evaluate_baseline(method, s) for s in (settings, noisy)]
     for row, config in zip(rows, (settings, noisy), strict=True):
-        test = data.load_split(config, "test")
+        test = splits.load_split(config, "test")
         a = sensing.measurement_matrix(config.codeword_dim, 2048, "orthonormal")
         seen = (test.csi - np.float32(0.5)).reshape(4, -1)
         x = sparse.lasso(a, seen @ a.T, 0.05, method.stop).x

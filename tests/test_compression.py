@@ -7,8 +7,9 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from tests.conftest import assert_one_line_error, run_command
-from zoo import compression, data, files, precision_table, registry
+from zoo import compression, files, precision_table, registry
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.precisions import EncoderOptions
 from zoo.run_directory import build_autoencoder
 
@@ -20,7 +21,7 @@ def test_large_layers_are_the_dense_ones():
     assert [layer.name for layer in compression.large_layers(encoder)] == ["codeword"]
     tiny = registry.build("crnet", (8, 8, 2), 4, {})
     assert compression.large_layers(tiny.encoder) == []
-    csi = data.Split(*[np.zeros((100, 8, 8, 2), np.float32)] * 2, None, 1024)
+    csi = splits.Split(*[np.zeros((100, 8, 8, 2), np.float32)] * 2, None, 1024)
     with pytest.raises(ValueError, match="no dense kernel of 4096"):
         compression.compress(tiny, csi, "pruned", 0.5, epochs=1, lr=1e-4)
 
@@ -41,7 +42,7 @@ def test_refused_strength(options, message):
 
 def test_fine_tuning_needs_a_batch():
     model = registry.build("crnet", SHAPE, 16, {})
-    csi = data.Split(*[np.zeros((99, *SHAPE), np.float32)] * 2, None, 1024)
+    csi = splits.Split(*[np.zeros((99, *SHAPE), np.float32)] * 2, None, 1024)
     with pytest.raises(ValueError, match="99 samples.*--qat_samples"):
         compression.compress(model, csi, "pruned", 0.5, epochs=1, lr=1e-4)
 
@@ -56,7 +57,7 @@ def test_what_stands_at_the_bs_stays_as_it_is(monkeypatch):
     csi = np.random.default_rng(0).random((100, *SHAPE), np.float32)
     parts = model.encoder, model.receiver, model.decoder
     before = [[np.array(w) for w in part.weights] for part in parts]
-    split = data.Split(csi, csi, None, 1024)
+    split = splits.Split(csi, csi, None, 1024)
     compression.compress(model, split, "pruned", 0.5, epochs=1, lr=1e-2)
     moved = [
         any(np.any(a != b) for a, b in zip(part.weights, old, strict=True))

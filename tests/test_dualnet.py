@@ -16,8 +16,9 @@ from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
-from zoo import complexity, data, evaluate, export, quickstart, registry, train
+from zoo import complexity, evaluate, export, quickstart, registry, train
 from zoo.codeword_path import make_quantizer
+from zoo.data import splits
 from zoo.keras_compat import Model, keras
 
 SHAPE = (16, 16, 2)
@@ -118,7 +119,7 @@ def test_refused_options(args, word):
 @pytest.fixture(scope="module")
 def first(data_dir, tiny_config, tmp_path_factory):
     """Stage 1, the magnitudes, on the tiny FDD pairs."""
-    data.open_builder(FDD["dataset"], str(data_dir))
+    splits.open_builder(FDD["dataset"], str(data_dir))
     return train.train(tiny_config(tmp_path_factory.mktemp("fdd") / "mag", **MAG))
 
 
@@ -158,7 +159,7 @@ def test_over_the_air(second, tmp_path):
     codec = export.export(second, tmp_path / "export")
     assert codec["sections"] == [[32, 6], [64, 8], [256, 1]] and codec["uplink"]
     samples = tmp_path / "samples.npz"
-    test = data.load_split(second.config(), "test")
+    test = splits.load_split(second.config(), "test")
     np.savez(samples, h=test.h, uplink=test.uplink)
     encoder = UeEncoder(tmp_path / "export" / "encoder.tflite")
     uplink = client.load_samples(samples, key="uplink")[..., 0]

@@ -13,8 +13,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from zoo import data, export, files, metrics, report, verify_export
+from zoo import export, files, metrics, report, verify_export
 from zoo.codec_graph import pack
+from zoo.data import splits
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.run_directory import RunDirectory
 
@@ -28,7 +29,7 @@ def exported(tiny_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def test_h(tiny_run):
-    return data.load_split(tiny_run.config(), "test").h
+    return splits.load_split(tiny_run.config(), "test").h
 
 
 @pytest.fixture(scope="module")

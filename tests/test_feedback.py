@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import run_command, tiny_flags
-from zoo import data, evaluate, export, feedback, train, train_stages
+from zoo import evaluate, export, feedback, train, train_stages
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.run_directory import RunDirectory, build_autoencoder
 from zoo.trainer import Trainer, freeze
 
@@ -137,7 +138,7 @@ def test_epochs_are_chosen_with_the_noise_of_the_training(tiny_config, tmp_path)
     settings = tiny_config(tmp_path, **NOISY)
     trainer = Trainer(settings, tf.distribute.get_strategy(), (8, 8, 2), 10)
     csi = np.random.default_rng(0).random((50, 8, 8, 2), np.float32)
-    split, found = data.Split(csi, csi, None, 32), []
+    split, found = splits.Split(csi, csi, None, 32), []
     for noise in ({}, {"feedback_snr_low_db": 9.999}, {"feedback_snr_low_db": -30.0}):
         trainer.settings = dataclasses.replace(settings, **noise)
         found.append(trainer.validate(split)[1])

@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from tests.conftest import ROOT
 from tfds_builders import transforms
-from zoo import data, evaluate, metrics, noise, pca
+from zoo import evaluate, metrics, pca
 from zoo.config import ExperimentConfig
+from zoo.data import estimation_noise, splits
 from zoo.trainer import Trainer
 
 N_T, N_A, N_C = 8, 4, 64
@@ -38,7 +39,7 @@ def _relative(noisy, clean) -> np.ndarray:
 
 def _ratio(kind: str, snr_db: float) -> float:
     settings = ExperimentConfig(csi_noise=kind, test_snr_db=snr_db)
-    return noise.ratio(settings, "test", N_A, N_C)
+    return estimation_noise.ratio(settings, "test", N_A, N_C)
 
 
 @pytest.mark.parametrize("make", ["stored", "fresh"])
@@ -53,9 +54,11 @@ def _ratio(kind: str, snr_db: float) -> float:
 def test_noise_is_white_with_the_closed_form_variance(make, kind, snr_db, variance):
     csi, ratio = _csi(4000), _ratio(kind, snr_db)
     if make == "stored":
-        noisy = noise.stored(csi, ratio, 0, "test")
+        noisy = estimation_noise.stored(csi, ratio, 0, "test")
     else:
-        noisy = noise.fresh(tf.constant(csi), ratio, 0, tf.constant(0, tf.int64))
+        noisy = estimation_noise.fresh(
+            tf.constant(csi), ratio, 0, tf.constant(0, tf.int64)
+        )
         noisy = noisy.numpy()
     assert noisy.dtype == np.float32
     z = _relative(noisy, csi)
@@ -84,7 +87,8 @@ def test_shortcut_of_ls_is_least_squares_in_spatial_frequency():
     estimate = transforms.ls_estimate(channel @ pilots + z, pilots)
     error = transforms.truncate(transforms.to_angular_delay(estimate), N_A) - h
     shortcut = _relative(
-        noise.stored(_csi(count), _ratio("ls", snr_db), 0, "test"), _csi(count)
+        estimation_noise.stored(_csi(count), _ratio("ls", snr_db), 0, "test"),
+        _csi(count),
     )
     power, expected = (np.mean(np.abs(x) ** 2) for x in (error, shortcut))
     assert power == pytest.approx(expected, rel=0.02)
@@ -93,23 +97,25 @@ def test_shortcut_of_ls_is_least_squares_in_spatial_frequency():
 
 
 def test_stored_noise_depends_on_seed_and_split_only():
-    csi = _csi(noise.CHUNK + 500)
-    whole = noise.stored(csi, RATIO, 3, "test")
-    part = csi[: noise.CHUNK + 7]
-    np.testing.assert_array_equal(noise.stored(part, RATIO, 3, "test"), whole[:1007])
+    csi = _csi(estimation_noise.CHUNK + 500)
+    whole = estimation_noise.stored(csi, RATIO, 3, "test")
+    part = csi[: estimation_noise.CHUNK + 7]
+    np.testing.assert_array_equal(
+        estimation_noise.stored(part, RATIO, 3, "test"), whole[:1007]
+    )
     z = _relative(whole, csi).ravel()
     for seed, split in ((4, "test"), (3, "validation")):
-        other = _relative(noise.stored(csi, RATIO, seed, split), csi).ravel()
+        other = _relative(estimation_noise.stored(csi, RATIO, seed, split), csi).ravel()
         assert abs(np.vdot(z, other)) < 0.03 * np.vdot(z, z).real
-    assert noise.stored(csi, 0.0, 3, "test") is csi
-    assert noise.stored(csi, RATIO, 3, "train") is csi
+    assert estimation_noise.stored(csi, 0.0, 3, "test") is csi
+    assert estimation_noise.stored(csi, RATIO, 3, "train") is csi
 
 
 def test_fresh_noise_depends_on_seed_and_draw_only():
     csi = tf.constant(_csi(300))
 
     def z(seed, draw):
-        noisy = noise.fresh(csi, RATIO, seed, tf.constant(draw, tf.int64))
+        noisy = estimation_noise.fresh(csi, RATIO, seed, tf.constant(draw, tf.int64))
         return _relative(noisy.numpy(), csi.numpy()).ravel()
 
     first = z(1, 5)
@@ -124,19 +130,19 @@ def test_splits_have_noisy_input_and_clean_truth(tiny_config, tmp_path):
     for kind, gain in (("awgn", 1.0), ("ls", 32 / 1024)):
         noisy = dataclasses.replace(clean, csi_noise=kind, **snr)
         for split, power in (("train", 0), ("validation", 0.1), ("test", 1)):
-            expected = data.load_split(clean, split)
+            expected = splits.load_split(clean, split)
             assert expected.csi_clean is expected.csi
-            got = data.load_split(noisy, split)
+            got = splits.load_split(noisy, split)
             np.testing.assert_array_equal(got.csi_clean, expected.csi)
             np.testing.assert_array_equal(got.h, expected.h)
             ratios = metrics.nmse(got.h, got.csi - np.float32(0.5))
             assert np.mean(ratios) == pytest.approx(gain * power, rel=0.02)
-        got = data.load_fine_tuning(noisy, 20)
-        np.testing.assert_array_equal(got.h, data.load_split(clean, "train", 20).h)
+        got = splits.load_fine_tuning(noisy, 20)
+        np.testing.assert_array_equal(got.h, splits.load_split(clean, "train", 20).h)
         ratios = metrics.nmse(got.h, got.h_seen)
         assert np.mean(ratios) == pytest.approx(gain * 0.1, rel=0.05)
-        examples = data.training_examples(noisy, 9)
-        np.testing.assert_array_equal(examples, data.training_examples(clean, 9))
+        examples = splits.training_examples(noisy, 9)
+        np.testing.assert_array_equal(examples, splits.training_examples(clean, 9))
 
 
 def test_configuration_with_noise_is_strict_json():
@@ -166,7 +172,9 @@ def test_wrong_flags(changes, words):
 
 def test_all_components_of_the_klt_leave_the_noise():
     h = _csi(600) - np.float32(0.5)
-    noisy = noise.stored(h + np.float32(0.5), _ratio("awgn", 10.0), 0, "test")
+    noisy = estimation_noise.stored(
+        h + np.float32(0.5), _ratio("awgn", 10.0), 0, "test"
+    )
     line = pca.nmse_db(h, h, 2 * N_T * N_A, noisy - np.float32(0.5))
     assert line == pytest.approx(-10, abs=0.1)
     assert pca.nmse_db(h, h, 2 * N_T * N_A) < -80
@@ -213,7 +221,7 @@ def test_step_sees_noisy_input_and_clean_target(cpu_step):
     assert not _random_ops(reference, csi)
     for draw in draws:
         reference.model.autoencoder.set_weights(trainer.model.autoencoder.get_weights())
-        noisy = noise.fresh(csi, 1.0, 7, tf.constant(draw, tf.int64))
+        noisy = estimation_noise.fresh(csi, 1.0, 7, tf.constant(draw, tf.int64))
         csi_hat = reference.model.autoencoder(noisy, training=True)
         expected = np.mean((csi_hat.numpy() - csi.numpy()) ** 2)
         assert float(trainer.step(csi)) == pytest.approx(expected, rel=1e-3)

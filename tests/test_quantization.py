@@ -16,16 +16,10 @@ from ai_edge_litert.interpreter import Interpreter
 from serving import bitstream, golden
 from serving.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
-from zoo import (
-    data,
-    export,
-    files,
-    precision_table,
-    quantization_files,
-    verify_export,
-)
+from zoo import export, files, precision_table, quantization_files, verify_export
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.precisions import PRECISIONS, EncoderOptions
 from zoo.run_directory import build_autoencoder
 from zoo.tflite_slim import pack
@@ -43,7 +37,7 @@ def exported(tiny_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def h(tiny_run):
-    return data.load_split(tiny_run.config(), "test", 10).h
+    return splits.load_split(tiny_run.config(), "test", 10).h
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import data, qat, quantization_mixed, registry
+from zoo import qat, quantization_mixed, registry
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.keras_compat import keras, layers
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.qat import QatOptions, fine_tune
@@ -45,9 +46,9 @@ def disturbed(name: str, **args):
     return model
 
 
-def as_split(h: np.ndarray, seen: np.ndarray | None = None) -> data.Split:
+def as_split(h: np.ndarray, seen: np.ndarray | None = None) -> splits.Split:
     seen = h if seen is None else seen
-    return data.Split(seen + np.float32(0.5), h + np.float32(0.5), None, 1024)
+    return splits.Split(seen + np.float32(0.5), h + np.float32(0.5), None, 1024)
 
 
 @pytest.mark.parity
@@ -117,8 +118,8 @@ def test_tensors_without_quantiser():
 @pytest.mark.slow
 def test_tensors_stay_float_until_the_loss_is_small(tiny_run):
     model, settings = tiny_run.load(), tiny_run.config()
-    h = data.load_split(settings, "train", 20).h
-    held_out = data.load_split(settings, "validation", 20)
+    h = splits.load_split(settings, "train", 20).h
+    held_out = splits.load_split(settings, "validation", 20)
     assert not accurate_encoder(model, h, held_out, limit_db=10.0).floats
     encoder = accurate_encoder(model, h, held_out, limit_db=-10.0)
     exact = nmse_db(model, lambda h: model.encoder(h + 0.5), held_out)
@@ -148,7 +149,7 @@ def test_layer_outside_the_table_is_refused():
 
 def test_fine_tuning_lowers_the_loss(tiny_run):
     model = tiny_run.load()
-    h = data.load_split(tiny_run.config(), "train", 20).h
+    h = splits.load_split(tiny_run.config(), "train", 20).h
     encoder = QuantizedEncoder(model.encoder, h)
 
     def loss():
@@ -182,7 +183,7 @@ def test_fine_tuning_with_a_quantiser_that_has_a_gradient_in_training_alone():
 def test_fine_tuning_is_judged_by_the_truth(tiny_run):
     """Epochs are chosen by the error of what is sent, not of what was received."""
     model = tiny_run.load()
-    h = data.load_split(tiny_run.config(), "train", 20).h
+    h = splits.load_split(tiny_run.config(), "train", 20).h
     encoder = QuantizedEncoder(model.encoder, h)
     noisy = h + 0.02 * np.random.default_rng(0).standard_normal(h.shape, np.float32)
     sent = model.receive(model.quantizer(encoder(noisy))) - 0.5
@@ -197,7 +198,7 @@ def test_fine_tuning_is_judged_by_the_truth(tiny_run):
 @pytest.mark.parametrize("losses", [(1.0, 2.0), (2.0, 1.0)])
 def test_fine_tuning_that_does_harm_is_undone(tiny_run, monkeypatch, losses):
     model = tiny_run.load()
-    h = data.load_split(tiny_run.config(), "train", 20).h
+    h = splits.load_split(tiny_run.config(), "train", 20).h
     encoder = QuantizedEncoder(model.encoder, h)
     before = encoder(h).numpy()
     held_out, real = iter(losses), qat._loss  # a step's own loss is in a graph

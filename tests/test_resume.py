@@ -16,17 +16,18 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, run_command, tiny_flags
-from zoo import data, files, train
+from zoo import files, train
+from zoo.data import splits
 from zoo.run_directory import RunDirectory
 
 
 def test_nan_loss_stops_with_an_error(tiny_config, tmp_path, monkeypatch):
     config = tiny_config(tmp_path / "run")
-    good = data.load_split(config, "train")
+    good = splits.load_split(config, "train")
     bad = good.csi.copy()
     bad[50] = np.nan
-    loaded = {"train": data.Split(bad, bad, None, 1024), "validation": good}
-    monkeypatch.setattr(data, "load_split", lambda config, split: loaded[split])
+    loaded = {"train": splits.Split(bad, bad, None, 1024), "validation": good}
+    monkeypatch.setattr(splits, "load_split", lambda config, split: loaded[split])
     with pytest.raises(ValueError, match="loss became nan at epoch 1"):
         train.train(config)
 

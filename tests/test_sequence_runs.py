@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo import data, evaluate, export, train
+from zoo import evaluate, export, train
+from zoo.data import splits
 
 TRACKS = {
     "dataset": "cost2100_sim/indoor_track_tiny", "num_train": 40, "num_validation": 10,
@@ -39,7 +40,7 @@ def test_sequences_are_trained_and_measured_per_snapshot(tiny_config, tmp_path):
 def test_data_that_do_not_fit(changes, word, tiny_config, tmp_path):
     values = {"model": "convlstm_csinet", **TRACKS, **changes}
     with pytest.raises(ValueError, match=word):
-        data.training_source(tiny_config(tmp_path, **values))
+        splits.training_source(tiny_config(tmp_path, **values))
 
 
 def test_entropy_coded_feedback_is_counted_in_real_bytes(tiny_config, tmp_path):

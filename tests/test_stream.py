@@ -19,7 +19,8 @@ from tfds_builders import blocks
 from tfds_builders import stream as drops
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
 from tfds_builders.stream import CHUNK_BLOCKS, Stream, block_csi
-from zoo import data, evaluate, stream, train
+from zoo import evaluate, train
+from zoo.data import splits, stream
 from zoo.run_directory import RunDirectory
 
 INDOOR = ("cost2100_sim", {"scenario": "indoor"})
@@ -35,7 +36,7 @@ def workers() -> list[int]:
 
 
 def source_batches(config, start_epoch, count):
-    steps, batches_from = data.training_source(config)
+    steps, batches_from = splits.training_source(config)
     with batches_from(start_epoch) as batches:
         return steps, np.stack(list(batches.take(count).as_numpy_iterator()))
 
@@ -65,14 +66,15 @@ def test_blocks_are_the_same_whatever_the_workers():
 
 def test_drops_are_neither_stored_ones_nor_those_of_another_seed(tiny_config, tmp_path):
     config = tiny_config(tmp_path, num_train=0, num_validation=0, num_test=0)
-    splits = [data.load_split(config, s).csi for s in ("train", "validation", "test")]
+    names = ("train", "validation", "test")
+    stored = [splits.load_split(config, name).csi for name in names]
     fresh = [block_csi(*INDOOR, s, b) for s in (0, 1, DATASET_SEED) for b in (0, 1)]
-    rows = np.concatenate([*splits, *fresh]).reshape(600 + 600, -1)
+    rows = np.concatenate([*stored, *fresh]).reshape(600 + 600, -1)
     assert len(np.unique(rows, axis=0)) == len(rows)
 
 
 def test_drops_have_the_statistics_of_the_stored_ones(tiny_config, tmp_path):
-    stored = data.load_split(tiny_config(tmp_path, num_train=0), "train").h
+    stored = splits.load_split(tiny_config(tmp_path, num_train=0), "train").h
     fresh = np.concatenate([block_csi(*INDOOR, 0, b) for b in range(10)]) - 0.5
     norm = np.linalg.norm(fresh.reshape(1000, -1), axis=1)
     assert norm.max() < 0.9 + 1e-5 and np.median(norm) > 0.89
@@ -111,7 +113,7 @@ def test_scalings_are_those_of_stored_data(tiny_config, tmp_path):
         config = tiny_config(tmp_path, **TINY_STREAM, scaling=scaling)
         batches[scaling] = source_batches(config, 0, 1)[1][0] - np.float32(0.5)
     np.testing.assert_array_equal(batches["stored"], batches["per_sample"])
-    metadata = data.open_builder(config.dataset, config.data_dir).info.metadata
+    metadata = splits.open_builder(config.dataset, config.data_dir).info.metadata
     expected = block_csi(*INDOOR, 0, 0, metadata["global_scale"])[:60] - 0.5
     np.testing.assert_allclose(batches["global"], expected, atol=1e-6)
 
@@ -147,11 +149,11 @@ def test_interrupted_training_resumes_to_the_same_metrics(
 
 
 def test_training_examples_of_a_stream_are_stored_ones(tiny_config, tmp_path):
-    csi = data.load_split(tiny_config(tmp_path, num_train=0), "train").csi
+    csi = splits.load_split(tiny_config(tmp_path, num_train=0), "train").csi
     streamed = tiny_config(tmp_path, **TINY_STREAM)
-    np.testing.assert_array_equal(data.training_examples(streamed, 30), csi[:30])
-    assert len(data.training_examples(streamed, 9999)) == 400
-    few = data.training_examples(tiny_config(tmp_path, num_train=20), 30)
+    np.testing.assert_array_equal(splits.training_examples(streamed, 30), csi[:30])
+    assert len(splits.training_examples(streamed, 9999)) == 400
+    few = splits.training_examples(tiny_config(tmp_path, num_train=20), 30)
     np.testing.assert_array_equal(few, csi[:20])
 
 
@@ -241,4 +243,4 @@ def test_workers_end_when_their_reader_is_killed():
 )
 def test_wrong_uses_name_the_value(tiny_config, tmp_path, changes, words):
     with pytest.raises(ValueError, match=words):
-        data.training_source(tiny_config(tmp_path, **{**TINY_STREAM, **changes}))
+        splits.training_source(tiny_config(tmp_path, **{**TINY_STREAM, **changes}))

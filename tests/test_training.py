@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import assert_one_line_error, run_command, tiny_flags
-from zoo import data, split_reader, train
+from zoo import train
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
+from zoo.data import split_reader, splits
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.run_directory import RunDirectory
 from zoo.schedules import WarmUpCosine
@@ -77,7 +78,7 @@ def test_epoch_order_depends_on_seed_and_epoch_only():
     csi = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1) * np.ones((1, 2, 2, 2))
 
     def batches(seed, start, count):
-        source = data.training_batches(csi.astype(np.float32), 4, seed, start)
+        source = splits.training_batches(csi.astype(np.float32), 4, seed, start)
         return [b.numpy()[:, 0, 0, 0].astype(int).tolist() for b in source.take(count)]
 
     three_epochs = batches(0, 0, 6)
@@ -90,7 +91,7 @@ def test_epoch_order_depends_on_seed_and_epoch_only():
 
 def test_scalings_differ_by_one_factor_per_sample(tiny_config, tmp_path):
     stored, per_sample, one = (
-        data.load_split(tiny_config(tmp_path, scaling=name), "train").h
+        splits.load_split(tiny_config(tmp_path, scaling=name), "train").h
         for name in ("stored", "per_sample", "global")
     )
     np.testing.assert_allclose(per_sample, stored, atol=1e-6)
@@ -109,7 +110,7 @@ def test_nan_in_a_data_set_is_refused(tiny_config, tmp_path, monkeypatch):
     stored = {"csi": csi, "scale": np.ones(160)}
     monkeypatch.setattr(split_reader, "read", lambda *args: stored)
     with pytest.raises(ValueError, match="NaN or infinity in csi"):
-        data.load_split(tiny_config(tmp_path), "train")
+        splits.load_split(tiny_config(tmp_path), "train")
 
 
 def test_config_round_trips():

@@ -19,11 +19,12 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, data, files, results_row
+from zoo import config, files, results_row
 from zoo.baselines import BASELINES, methods, sensing, total_variation
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 
 DATA_FLAGS = (
     "codeword_dim", "dataset", "data_dir", "manual_dir", "scaling", "num_train",
@@ -52,10 +53,10 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
     Raises:
         ValueError: unusable sizes, options or data.
     """
-    builder = data.open_builder(
+    builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
-    test = data.load_split(settings, "test")
+    test = splits.load_split(settings, "test")
     if method:
         h_hat, found = methods.sensed(method, settings, test)
     else:

@@ -16,7 +16,8 @@ import numpy as np
 from absl import flags
 
 from tfds_builders import cli
-from zoo import data, files, registry
+from zoo import files, registry
+from zoo.data import splits
 from zoo.keras_compat import LEGACY, Model, keras, layers
 from zoo.models.autoencoder import CsiAutoencoder, connect
 from zoo.run_directory import RunDirectory
@@ -49,7 +50,7 @@ def check_strength(sparsity: float, clusters: int) -> None:
 
 def compress(
     model: CsiAutoencoder,
-    train: data.Split,
+    train: splits.Split,
     method: str,
     strength: float,
     epochs: int,
@@ -141,7 +142,7 @@ def main(argv: list[str]) -> None:
     settings = run.config()
     if registry.get(settings.model).takes_uplink:
         raise ValueError(f"--model={settings.model}: a decoder with uplink stays as is")
-    train = data.load_fine_tuning(settings, values.samples)
+    train = splits.load_fine_tuning(settings, values.samples)
     model, target = (run.load(train.csi.shape[1:]) for _ in range(2))
     strength = values.sparsity if values.method == "pruned" else values.clusters
     tuning = values.epochs, values.lr

@@ -21,7 +21,6 @@ from tfds_builders import cli
 from zoo import (
     codeword_path,
     complexity,
-    data,
     feedback,
     files,
     metrics,
@@ -29,8 +28,9 @@ from zoo import (
     registry,
     run_row,
 )
-from zoo.batches import BATCH, in_batches
 from zoo.config import ExperimentConfig
+from zoo.data import splits
+from zoo.data.batches import BATCH, in_batches
 from zoo.entropy_coding import EntropyCodec
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.models.autoencoder import CsiAutoencoder, alone
@@ -99,11 +99,11 @@ def evaluate(
         FileNotFoundError, ValueError: no such run, damaged files or unusable data.
     """
     settings = with_noise(run.config(), csi_noise, test_snr_db)
-    builder = data.open_builder(
+    builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
-    test = data.load_split(settings, "test")
-    train = data.load_split(settings, "train")
+    test = splits.load_split(settings, "test")
+    train = splits.load_split(settings, "train")
     csi_shape = test.csi.shape[1:]
     model = run.load(csi_shape)
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
@@ -130,7 +130,7 @@ def evaluate(
         **frequency_metrics(test, h_hat),
         **complexity.summary(model),
         "num_test": len(test.csi),
-        "num_train": data.num_train(settings, builder),
+        "num_train": splits.num_train(settings, builder),
     }
     return row, test.h, h_hat
 
@@ -149,7 +149,7 @@ def _send(
     return codeword, {"feedback_bits": None}
 
 
-def _side(test: data.Split, settings: ExperimentConfig, uplink: str) -> tuple:
+def _side(test: splits.Split, settings: ExperimentConfig, uplink: str) -> tuple:
     """What the decoder is given beside the codeword."""
     if uplink == "shuffled":
         if not test.side:
@@ -176,7 +176,7 @@ def _save_samples(target: Path, h: np.ndarray, settings: ExperimentConfig) -> No
     """Write zero-centred clean CSI, and its uplink, as samples of serving.client."""
     arrays = {"h": h}
     if registry.get(settings.model).takes_uplink:
-        arrays["uplink"] = data.load_split(settings, "test").uplink
+        arrays["uplink"] = splits.load_split(settings, "test").uplink
     with files.atomic_path(target) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
     print(f"test CSI for serving.client: {target}")

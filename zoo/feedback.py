@@ -15,8 +15,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from zoo import noise
 from zoo.config import ExperimentConfig
+from zoo.data import estimation_noise
 
 KEY = 0xFEEDB  # keeps these random numbers apart from those of the CSI noise
 
@@ -36,7 +36,7 @@ def fresh(codeword: tf.Tensor, config: ExperimentConfig, draw: tf.Tensor) -> tf.
         draw: int64 scalar, another for each step and replica.
     """
     codeword = tf.cast(codeword, "float32")
-    key = noise.key(KEY, config.seed, draw)
+    key = estimation_noise.key(KEY, config.seed, draw)
     power = tf.reduce_mean(tf.square(codeword), axis=1, keepdims=True)
     snr_db = tf.fill(tf.shape(power), config.feedback_snr_db)
     if config.feedback_snr_low_db < math.inf:
@@ -61,10 +61,10 @@ def received(
     if snr_db == math.inf:
         return codeword
     codeword = codeword.astype(np.float32)
-    rng = np.random.default_rng([KEY, seed, noise.SPLITS[split]])
+    rng = np.random.default_rng([KEY, seed, estimation_noise.SPLITS[split]])
     power = np.mean(np.square(codeword), axis=1, keepdims=True)
     unit = rng.standard_normal(codeword.shape, np.float32)
     if low_db < math.inf:
-        rng = np.random.default_rng([KEY + 1, seed, noise.SPLITS[split]])
+        rng = np.random.default_rng([KEY + 1, seed, estimation_noise.SPLITS[split]])
         snr_db = rng.uniform(low_db, snr_db, power.shape)
     return codeword + np.sqrt(power * np.float32(10 ** (-snr_db / 10))) * unit

@@ -15,8 +15,8 @@ import functools
 import numpy as np
 
 from zoo import latent_start
-from zoo.batches import in_batches
 from zoo.conv_start import let_through
+from zoo.data.batches import in_batches
 from zoo.keras_compat import Model, layers
 from zoo.layers.activations import HardSigmoid
 from zoo.layers.binary import BinaryDense

@@ -6,7 +6,7 @@ import functools
 
 import tensorflow as tf
 
-from zoo import noise
+from zoo.data import estimation_noise
 from zoo.fused import FusedNetwork
 from zoo.keras_compat import Model
 from zoo.layers.entropy_model import EntropyBottleneck
@@ -71,7 +71,7 @@ class Link:
         rate = 0.0
         for layer in self._path:
             if isinstance(layer, EntropyBottleneck):
-                key = noise.key(KEY, seed, draw)
+                key = estimation_noise.key(KEY, seed, draw)
                 unit = tf.random.stateless_uniform(tf.shape(codeword), key, -0.5, 0.5)
                 codeword, rate = layer.with_noise(codeword, unit)
             else:

@@ -11,8 +11,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from serving.ue_encoder import UeEncoder
-from zoo import data, files
+from zoo import files
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import PRECISIONS, EncoderOptions
 from zoo.quantization_mixed import nmse_db
@@ -126,7 +127,7 @@ def latency_ms(encoder: UeEncoder, h: np.ndarray) -> float:
     return 1e3 * float(np.median(seconds))
 
 
-def row(path: Path, model: CsiAutoencoder, test: data.Split) -> dict:
+def row(path: Path, model: CsiAutoencoder, test: splits.Split) -> dict:
     """Figures of one encoder file."""
     content, encoder = path.read_bytes(), UeEncoder(path)
 
@@ -160,7 +161,7 @@ def write(
         settings: of the run; names the test data.
         options: of the export.
     """
-    test = data.load_split(settings, "test", options.test_samples)
+    test = splits.load_split(settings, "test", options.test_samples)
     rows = {
         name: row(directory / PRECISIONS[name].file, model, test)
         for name in options.precisions

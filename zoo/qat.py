@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from zoo.data import Split
+from zoo.data.splits import Split
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import QuantizedEncoder
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from zoo.batches import in_batches
+from zoo.data.batches import in_batches
 from zoo.keras_compat import Model
 from zoo.quantization_fold import Folder
 from zoo.quantization_kernels import LARGE

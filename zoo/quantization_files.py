@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from zoo import data, qat
+from zoo import qat
 from zoo.codec_graph import EncoderGraph, freeze
+from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import PRECISIONS, EncoderOptions, Precision
 from zoo.quantization import QuantizedEncoder
@@ -55,8 +56,8 @@ def save_encoders(
     settings, simulated = run.config(), {}
     h = train = held_out = quantised = None
     if options.samples is not None:
-        train = data.load_fine_tuning(settings, options.samples)
-        held_out = data.load_split(settings, "validation", HELD_OUT)
+        train = splits.load_fine_tuning(settings, options.samples)
+        held_out = splits.load_split(settings, "validation", HELD_OUT)
         h = train.h_seen[: options.calibration_samples]
     # QAT changes the calibrated encoder: last.
     for name in sorted(options.precisions, key=lambda name: name == "qat"):
@@ -81,8 +82,8 @@ def _fine_tuned(
     calibrated: QuantizedEncoder,
     model: CsiAutoencoder,
     h: np.ndarray,
-    train: data.Split,
-    held_out: data.Split,
+    train: splits.Split,
+    held_out: splits.Split,
     options: EncoderOptions,
 ) -> QuantizedEncoder:
     """Encoder after QAT: all int8 if that loses little enough, else the calibrated one.

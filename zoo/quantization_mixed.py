@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from zoo import metrics
-from zoo.batches import in_batches
-from zoo.data import Split
+from zoo.data.batches import in_batches
+from zoo.data.splits import Split
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import QuantizedEncoder
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from tfds_builders import transforms
 from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
-from zoo import data, metrics, pca
+from zoo import metrics, pca
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 
 BATCH = 500
 PERCENTILES = (5, 10, 50, 90, 95)
@@ -39,7 +40,7 @@ def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
     }
 
 
-def frequency_metrics(test: data.Split, h_hat: np.ndarray) -> dict:
+def frequency_metrics(test: splits.Split, h_hat: np.ndarray) -> dict:
     """Rho, SGCS, beamforming loss and NMSE on 125 subcarriers; rho on the whole grid.
 
     `nmse_freq_db` includes what the truncation of the delays loses (eq. 16 of Lin,
@@ -70,7 +71,7 @@ def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int, last: int) -> float:
     return float(np.concatenate(values).mean())
 
 
-def klt_db(train: data.Split, test: data.Split, codeword_dim: int) -> float | None:
+def klt_db(train: splits.Split, test: splits.Split, codeword_dim: int) -> float | None:
     """NMSE of the KLT line; None where it does not exist (odd M, few samples)."""
     try:
         return pca.nmse_db(train.h, test.h, codeword_dim, test.h_seen)

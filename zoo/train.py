@@ -14,9 +14,10 @@ import tensorflow as tf
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, data, distribution, klt_start, noise, pretrained, registry
+from zoo import config, distribution, klt_start, pretrained, registry
 from zoo.callbacks import Progress, TensorBoard
 from zoo.config import ExperimentConfig
+from zoo.data import estimation_noise, splits
 from zoo.keras_compat import keras, set_precision
 from zoo.run_directory import RunDirectory
 from zoo.trainer import Trainer
@@ -46,10 +47,12 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         else RunDirectory(settings.resolved_run_dir)
     )
     set_precision(settings.precision)
-    steps, batches_from = data.training_source(settings)
-    validation = data.load_split(settings, "validation")
+    steps, batches_from = splits.training_source(settings)
+    validation = splits.load_split(settings, "validation")
     shape = validation.csi.shape[1:]
-    ratio = noise.ratio(settings, "train", shape[1], validation.num_subcarriers)
+    ratio = estimation_noise.ratio(
+        settings, "train", shape[1], validation.num_subcarriers
+    )
     trainer = Trainer(settings, strategy, shape, steps, ratio)
     progress = run.restore_checkpoint(trainer.variables)
     if worker:
@@ -98,7 +101,7 @@ def _initialise(trainer):
             f"--init={settings.init} cannot start --model={settings.model}: no signal "
             "passes its layers linearly; use --init=paper"
         )
-    csi = data.training_examples(settings, klt_start.EXAMPLES)
+    csi = splits.training_examples(settings, klt_start.EXAMPLES)
     if callable(fitted):
         fitted(trainer.model, csi)
     else:
@@ -110,7 +113,7 @@ def _fit_quantizer(trainer) -> None:
     """Fit a quantiser's grid to codewords, where it has one that is not fitted."""
     quantizer = trainer.model.quantizer
     if getattr(quantizer, "needs_fit", False):
-        csi = data.training_examples(trainer.settings, QUANTIZER_EXAMPLES)
+        csi = splits.training_examples(trainer.settings, QUANTIZER_EXAMPLES)
         codeword = trainer.codewords(csi)
         quantizer.fit(codeword)
         if hasattr(quantizer, "magnitudes"):

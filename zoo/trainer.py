@@ -7,9 +7,10 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from zoo import data, distribution, feedback, metrics, noise
-from zoo.batches import in_batches
+from zoo import distribution, feedback, metrics
 from zoo.config import ExperimentConfig
+from zoo.data import estimation_noise, splits
+from zoo.data.batches import in_batches
 from zoo.fused import use_fused
 from zoo.keras_compat import keras
 from zoo.layers.polar import phase_error
@@ -106,7 +107,7 @@ class Trainer:
         """One replica's update; returns its share of the global mean loss."""
         draw = self._draw()
         with tf.GradientTape() as tape:
-            error, rate = self._error(*data.parts(batch), draw=draw)
+            error, rate = self._error(*splits.parts(batch), draw=draw)
             axes = tuple(range(1, error.shape.rank))
             per_sample = tf.reduce_mean(tf.square(error), axis=axes) + rate
             loss = tf.reduce_sum(per_sample) / self.settings.batch_size
@@ -119,7 +120,7 @@ class Trainer:
         settings = self.settings
         noisy = csi
         if self.noise_ratio:
-            noisy = noise.fresh(csi, self.noise_ratio, settings.seed, draw)
+            noisy = estimation_noise.fresh(csi, self.noise_ratio, settings.seed, draw)
         if self.model.joint is not None:
             return tf.stack(self._link.joint(noisy), 1) - csi[:, None], 0
         codeword = self._link.encode(noisy)
@@ -148,7 +149,7 @@ class Trainer:
         losses = self.strategy.run(self._replica, args=(batch,))
         return self.strategy.reduce("SUM", losses, axis=None)
 
-    def validate(self, split: data.Split) -> tuple[float, np.ndarray]:
+    def validate(self, split: splits.Split) -> tuple[float, np.ndarray]:
         """NMSE in dB of a split and its recovered CSI, zero-centred."""
         settings = self.settings
         sent = in_batches(self.transmit, split.csi)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfds_builders.progress import Progress
-from zoo import data, metrics, pca
+from zoo import metrics, pca
 from zoo.baselines import sensing, sparse
 from zoo.baselines.iteration import Estimate, Stop
 from zoo.baselines.total_variation import TotalVariation
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 
 BLOCK = 100  # samples recovered at once
 NUM_TUNING = 100  # validation samples that choose the weight
@@ -101,7 +102,7 @@ def recover(
     return h_hat, iterations
 
 
-def tune(method: Method, a: np.ndarray, validation: data.Split) -> dict[float, float]:
+def tune(method: Method, a: np.ndarray, validation: splits.Split) -> dict[float, float]:
     """Validation NMSE [dB] of each weight of the method's grid."""
     h = validation.h_seen
     result = {}
@@ -114,7 +115,7 @@ def tune(method: Method, a: np.ndarray, validation: data.Split) -> dict[float, f
 
 
 def sensed(
-    method: Method, settings: ExperimentConfig, test: data.Split
+    method: Method, settings: ExperimentConfig, test: splits.Split
 ) -> tuple[np.ndarray, dict]:
     """Recover test CSI from random measurements.
 
@@ -136,7 +137,7 @@ def sensed(
     )
     weight, tuning = method.weight, {}
     if weight is None:
-        validation = data.load_split(settings, "validation", NUM_TUNING)
+        validation = splits.load_split(settings, "validation", NUM_TUNING)
         tuned = tune(method, a, validation)
         weight = min(tuned, key=tuned.get)
         tuning = {
@@ -157,9 +158,9 @@ def sensed(
     }
 
 
-def klt(settings: ExperimentConfig, test: data.Split) -> tuple[np.ndarray, dict]:
+def klt(settings: ExperimentConfig, test: splits.Split) -> tuple[np.ndarray, dict]:
     """Recover test CSI from its M/2 complex KLT coefficients; returns as `sensed`."""
-    train = data.load_split(settings, "train")
+    train = splits.load_split(settings, "train")
     basis = pca.fit(train.h, settings.codeword_dim)
     began = time.monotonic()
     h_hat = pca.reconstruct(test.h_seen, basis)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import data
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.experiments import codewords
 from zoo.experiments.cost2100 import counts, overrides, published, rows_of, stored
 from zoo.experiments.drawings import pictures
@@ -133,7 +133,7 @@ def drops_of(channels: str, lab: Lab) -> Iterator[Entry]:
 @functools.lru_cache(SAMPLES)
 def _drops(settings: ExperimentConfig) -> np.ndarray:
     """First test CSI of a data set, zero-centred."""
-    return data.load_split(settings, "test", SAMPLES).h
+    return splits.load_split(settings, "test", SAMPLES).h
 
 
 def _share(settings: ExperimentConfig, i: int, row) -> float:

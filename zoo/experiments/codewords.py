@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo import data, evaluate, feedback, metrics, pca
+from zoo import evaluate, feedback, metrics, pca
 from zoo.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.train import QUANTIZER_EXAMPLES
@@ -33,7 +34,7 @@ class Tested(NamedTuple):
     """
 
     model: CsiAutoencoder
-    test: data.Split
+    test: splits.Split
     codeword: np.ndarray
 
     def nmse_db(self, codeword: np.ndarray) -> float:
@@ -49,7 +50,7 @@ def on(settings: ExperimentConfig, dataset: str = "") -> ExperimentConfig:
 @functools.lru_cache(KEPT)
 def tested(run: RunDirectory, dataset: str = "") -> Tested:
     """A run on the test split of its data set or another, scaled as its own is."""
-    test = data.load_split(on(run.config(), dataset), "test")
+    test = splits.load_split(on(run.config(), dataset), "test")
     model = run.load(test.csi.shape[1:])
     codeword = model.encoder.predict(test.csi, batch_size=evaluate.BATCH, verbose=0)
     return Tested(model, test, codeword)
@@ -72,14 +73,14 @@ def cross_db(run: RunDirectory, dataset: str) -> float:
 
 def zero_db(run: RunDirectory, dataset: str = "") -> float:
     """NMSE [dB] of the estimate 0, which takes no feedback."""
-    h = data.load_split(on(run.config(), dataset), "test").h
+    h = splits.load_split(on(run.config(), dataset), "test").h
     return metrics.nmse_db(h, np.zeros_like(h))
 
 
 @functools.lru_cache(KEPT)
 def _fitted(run: RunDirectory):
     """First training codewords, for a quantiser's grid, and the run's test."""
-    csi = data.training_examples(run.config(), QUANTIZER_EXAMPLES)
+    csi = splits.training_examples(run.config(), QUANTIZER_EXAMPLES)
     found = tested(run)
     given = found.model.encoder.predict(csi, batch_size=evaluate.BATCH, verbose=0)
     return given, found
@@ -101,12 +102,12 @@ def quantised_db(run: RunDirectory, bits: int) -> float:
 @functools.lru_cache(KEPT)
 def _basis(settings: ExperimentConfig) -> np.ndarray:
     """KLT of the stored training CSI of a configuration."""
-    return pca.fit(data.load_split(settings, "train").h, settings.codeword_dim)
+    return pca.fit(splits.load_split(settings, "train").h, settings.codeword_dim)
 
 
 def klt_cross_db(run: RunDirectory, dataset: str) -> float:
     """NMSE [dB] of the linear KLT of a run's training CSI on other channels."""
-    h = data.load_split(on(run.config(), dataset), "test").h
+    h = splits.load_split(on(run.config(), dataset), "test").h
     return metrics.nmse_db(h, pca.reconstruct(h, _basis(run.config())))
 
 

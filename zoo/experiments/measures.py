@@ -10,8 +10,9 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
-from zoo import data, metrics
+from zoo import metrics
 from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.keras_compat import Model
 from zoo.layers.unfolding import Block
 from zoo.run_directory import RunDirectory
@@ -39,7 +40,7 @@ def per_block(run: RunDirectory, num_test: int = 0) -> list[np.ndarray]:
     Returns:
         Zero-centred truth and estimates, `[n, N_t, N_a, 2]` float32.
     """
-    test = data.load_split(run.config(), "test", num_test)
+    test = splits.load_split(run.config(), "test", num_test)
     model = run.load(test.csi.shape[1:])
     blocks = [x.output for x in model.decoder.layers if isinstance(x, Block)]
     between = Model(model.decoder.input, blocks)
@@ -50,7 +51,7 @@ def per_block(run: RunDirectory, num_test: int = 0) -> list[np.ndarray]:
 
 def l1_norm(run: RunDirectory) -> float:
     """Mean over the test split of ||x_hat||_1, real and imaginary parts apart."""
-    test = data.load_split(run.config(), "test")
+    test = splits.load_split(run.config(), "test")
     model = run.load(test.csi.shape[1:])
     csi_hat = model.autoencoder.predict(test.csi, batch_size=BATCH, verbose=0)
     return float(np.abs(csi_hat - np.float32(0.5)).sum(axis=(1, 2, 3)).mean())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tensorflow_datasets as tfds
 
-from zoo import registry, scaling
+from zoo import registry
 from zoo.config import ExperimentConfig
+from zoo.data import scaling
 
 UPLINK = ("csi_uplink", "scale_uplink")
 

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfds_builders import build
-from zoo import metrics, noise, registry, scaling, split_reader, stream
+from zoo import metrics, registry
 from zoo.config import ExperimentConfig
+from zoo.data import estimation_noise, scaling, split_reader, stream
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         csi_freq = csi_freq.reshape(-1, *csi_freq.shape[-2:])
     metadata = builder.info.metadata or {}
     grid = int(metadata.get("num_subcarriers", 1024))
-    ratio = noise.ratio(config, split, csi.shape[-2], grid)
-    noisy = noise.stored(csi, ratio, config.seed, split)
+    ratio = estimation_noise.ratio(config, split, csi.shape[-2], grid)
+    noisy = estimation_noise.stored(csi, ratio, config.seed, split)
     last = int(metadata.get("last_taps", 0))
     return Split(noisy, csi, csi_freq, grid, last, arrays.get("uplink"))
 
@@ -122,8 +123,10 @@ def load_fine_tuning(config: ExperimentConfig, at_most: int) -> Split:
         at_most: read only so many; 0: no limit.
     """
     train = load_split(config, "train", at_most)
-    ratio = noise.ratio(config, "train", train.csi.shape[-2], train.num_subcarriers)
-    noisy = noise.stored(train.csi_clean, ratio, config.seed, "fine-tuning")
+    ratio = estimation_noise.ratio(
+        config, "train", train.csi.shape[-2], train.num_subcarriers
+    )
+    noisy = estimation_noise.stored(train.csi_clean, ratio, config.seed, "fine-tuning")
     return replace(train, csi=noisy)
 
 

@@ -1,0 +1,1 @@
+"""CSI of a data set on its way into a network."""
