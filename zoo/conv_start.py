@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from zoo import latent_start
 from zoo.keras_compat import Model, keras, layers
-from zoo.layer_graph import Walk
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.layers.non_local import NonLocalBlock
+from zoo.models.layer_graph import Walk
 from zoo.regression import weighted_ridge
 
 OFF_CENTRE = 1e-5  # of a Glorot bound: breaks ties between equal copies

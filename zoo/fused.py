@@ -17,7 +17,7 @@ import tensorflow as tf
 from zoo.config import ExperimentConfig
 from zoo.fused_norm import Form, kernel
 from zoo.keras_compat import Model, layers
-from zoo.layer_graph import LayerGraph, look_up
+from zoo.models.layer_graph import LayerGraph, look_up
 
 
 def use_fused(settings: ExperimentConfig) -> bool:

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from zoo import complexity, flops, registry
 from zoo.keras_compat import Model
-from zoo.layer_graph import LayerGraph
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.models.layer_graph import LayerGraph
 from zoo.models.spec import RATIOS, ModelSpec
 from zoo.report_blocks import Details, Flow, Stage, Table, millions
 

@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.keras_compat import Model, layers
-from zoo.layer_graph import LayerGraph
 from zoo.layers.activations import HardSigmoid
 from zoo.layers.attention import ChannelStatistics
 from zoo.layers.binary import BinaryDense
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.layers.random_projection import RandomProjection
+from zoo.models.layer_graph import LayerGraph
 from zoo.quantization_nodes import LINEAR, Node
 
 OFFSET = 0.5  # the networks' input is h + 0.5

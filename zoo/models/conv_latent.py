@@ -5,7 +5,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from zoo.keras_compat import KERAS_BN, PYTORCH_BN, Model, layers, leaky_relu
-from zoo.layer_graph import LayerGraph, look_up
 from zoo.layers.conv import conv_bn
 from zoo.layers.conv_latent import KERNEL, from_latent, latent_channels, to_latent
 from zoo.models.acrnet import build_acrnet
@@ -17,6 +16,7 @@ from zoo.models.autoencoder import (
 )
 from zoo.models.crnet import build_crnet
 from zoo.models.csinet import build_csinet
+from zoo.models.layer_graph import LayerGraph, look_up
 from zoo.models.spec import ModelSpec, rows
 
 SLOPE = 0.3
