@@ -18,8 +18,8 @@ from absl import flags
 
 from benchmarks import worker
 from tfds_builders import cli
-from zoo.complexity import count_params
 from zoo.config import ExperimentConfig
+from zoo.metrics.complexity import count_params
 from zoo.trainer import Trainer
 
 CSI_SHAPE = (32, 32, 2)

@@ -35,7 +35,7 @@ from zoo.data import splits
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.keras_compat import keras
-from zoo.plots import plt, save
+from zoo.metrics.plots import plt, save
 from zoo.quickstart import step
 from zoo.run_directory import RunDirectory, build_autoencoder
 

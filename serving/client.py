@@ -25,7 +25,7 @@ from serving import arrays, bitstream, client_tls
 from serving.decoder_client import Decoder
 from serving.ue_encoder import UeEncoder
 from tfds_builders.cli import run
-from zoo import metrics
+from zoo.metrics import accuracy
 
 PROGRESS_SECONDS = 5
 
@@ -159,7 +159,7 @@ def measure(
     h_hat, valid, seconds = decode_all(decoder, frames, batch, uplink)
     nmse_db = None
     if valid.any():
-        nmse_db = metrics.nmse_db(h[valid], h_hat[valid])
+        nmse_db = accuracy.nmse_db(h[valid], h_hat[valid])
     return {
         "model": encoder.codec["model"],
         "samples": len(h),

@@ -17,7 +17,7 @@ from serving.decoder_client import Decoder
 from serving.router import Router
 from serving.ue_encoder import UeEncoder
 from serving.ue_source import DirectorySource, FileSource, Sample
-from zoo import metrics
+from zoo.metrics import accuracy
 
 KEPT_TIMES = 10_000
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds before the next try to connect
@@ -189,7 +189,7 @@ class UeDaemon:
         )
         if not valid[0]:
             return self._note("invalid", ValueError("the decoder refused the frame"))
-        self._ratio_sum += float(metrics.nmse(sample.h[np.newaxis], h_hat)[0])
+        self._ratio_sum += float(accuracy.nmse(sample.h[np.newaxis], h_hat)[0])
         return "valid"
 
     def _note(self, outcome: str, error: Exception) -> str:
@@ -201,7 +201,7 @@ class UeDaemon:
     def summary(self) -> dict:
         """Counts, NMSE of the valid reports [dB], milliseconds of the last 10,000."""
         valid = self.counts["valid"]
-        nmse_db = float(metrics.to_db(self._ratio_sum / valid)) if valid else None
+        nmse_db = float(accuracy.to_db(self._ratio_sum / valid)) if valid else None
         return {
             "model": self._encoder.codec["model"],
             "period_ms": 1e3 * self._schedule.period,

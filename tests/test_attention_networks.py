@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tests.network_checks import randomise
-from zoo import complexity
 from zoo.keras_compat import Model, keras, layers, set_precision
 from zoo.layers.non_local import NonLocalBlock
+from zoo.metrics import complexity
 from zoo.models.attention_csinet import ResidualLSTM, build_attention_csinet
 from zoo.models.ds_nlcsinet import build_ds_nlcsinet
 

@@ -11,12 +11,13 @@ import pytest
 from absl import flags
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
-from zoo import baseline, metrics, pca
+from zoo import baseline
 from zoo.baselines import BASELINES, methods, sensing, sparse
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.baselines.total_variation import TotalVariation
 from zoo.data import splits
+from zoo.metrics import accuracy, klt_line
 
 
 def test_measurement_matrices():
@@ -69,7 +70,7 @@ def test_command_end_to_end(data_dir, tmp_path):
 def test_klt_row_is_the_klt_line(settings):
     row = baseline.evaluate_baseline(None, settings)
     train, test = (splits.load_split(settings, name) for name in ("train", "test"))
-    expected = pca.nmse_db(train.h, test.h, settings.codeword_dim)
+    expected = klt_line.nmse_db(train.h, test.h, settings.codeword_dim)
     assert row["nmse_db"] == pytest.approx(expected, abs=1e-6)
     assert row["num_train"] == TINY["num_train"] == len(train.csi)
     assert (row["model"], row["model_args"]) == ("klt", {})
@@ -84,7 +85,7 @@ def test_row_is_what_the_solver_recovers_from_noisy_csi(settings):
         a = sensing.measurement_matrix(config.codeword_dim, 2048, "orthonormal")
         seen = (test.csi - np.float32(0.5)).reshape(4, -1)
         x = sparse.lasso(a, seen @ a.T, 0.05, method.stop).x
-        expected = metrics.nmse_db(test.h, x.reshape(test.h.shape))
+        expected = accuracy.nmse_db(test.h, x.reshape(test.h.shape))
         assert row["nmse_db"] == pytest.approx(expected, abs=1e-4)
         assert "tuning_nmse_db" not in row
     assert rows[1]["test_snr_db"] == 0.0 and rows[1]["csi_noise"] == "awgn"

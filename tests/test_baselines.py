@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from zoo import metrics
 from zoo.baselines import sensing, sparse
 from zoo.baselines import total_variation as tv
 from zoo.baselines.iteration import CHECK_EVERY, Stop
+from zoo.metrics import accuracy
 
 EXACT = Stop(tolerance=1e-12, max_iterations=40_000)
 SHAPE = (4, 3, 2)
@@ -234,5 +234,5 @@ def test_tval3_recovers_flat_maps_better_than_least_squares(kind):
     y = h.reshape(1, -1) @ a.T
     x = tv.TotalVariation(a, h.shape[1:], Stop(1e-7, 2000), kind=kind)(y).x
     least_squares = y @ np.linalg.pinv(a).T
-    assert metrics.nmse_db(h, x.reshape(h.shape)) < -40
-    assert metrics.nmse_db(h, least_squares.reshape(h.shape)) > -8
+    assert accuracy.nmse_db(h, x.reshape(h.shape)) < -40
+    assert accuracy.nmse_db(h, least_squares.reshape(h.shape)) > -8

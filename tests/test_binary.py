@@ -16,9 +16,9 @@ from tests.test_csinet_family import (
     randomise,
     sigmoid,
 )
-from zoo import complexity
 from zoo.keras_compat import Model, keras
 from zoo.layers.binary import BinaryDense, binary_dense
+from zoo.metrics import complexity
 from zoo.models.acrnet import build_acrnet
 from zoo.models.bacrnet import build_bacrnet
 from zoo.models.bcsinet import build_bcsinet

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from zoo import evaluate, metrics, train
+from zoo import evaluate, train
 from zoo.experiments import codewords, drawings, dynamic_int8
+from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
 
 PLAIN = {"quantizer": "none", "bits": 0, "epochs": 1}
@@ -96,4 +97,4 @@ def test_points_and_pictures_are_drawn(tmp_path):
     drawings.pictures(cells, tmp_path / "pictures.png")
     for path in tmp_path.iterdir():
         assert path.read_bytes().startswith(b"\x89PNG")
-    assert metrics.nmse_db(h[None], h[None] / 2) == pytest.approx(-6.02, abs=0.01)
+    assert accuracy.nmse_db(h[None], h[None] / 2) == pytest.approx(-6.02, abs=0.01)

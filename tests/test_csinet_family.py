@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tests.network_checks import assert_reloads, in_bfloat16
-from zoo import complexity
 from zoo.keras_compat import keras
 from zoo.layers.random_projection import RandomProjection
+from zoo.metrics import complexity
 from zoo.models.bacrnet import build_bacrnet
 from zoo.models.bcsinet import build_bcsinet
 from zoo.models.cs_csinet import build_cs_csinet

@@ -16,7 +16,7 @@ from tests.test_csinet_family import (
     randomise,
     sigmoid,
 )
-from zoo import complexity
+from zoo.metrics import complexity
 from zoo.models.csinet_plus import build_csinet_plus
 from zoo.models.csinet_plus_rates import build_csinet_plus_pm, build_csinet_plus_sm
 

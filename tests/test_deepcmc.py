@@ -15,8 +15,8 @@ from tests.network_checks import (
     outputs_on_tf_keras,
     randomise,
 )
-from zoo import complexity
 from zoo.keras_compat import Model
+from zoo.metrics import complexity
 from zoo.models.deepcmc import build_deepcmc
 
 RNG = np.random.default_rng(0)

@@ -16,10 +16,11 @@ from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
-from zoo import complexity, evaluate, export, quickstart, registry, train
+from zoo import evaluate, export, quickstart, registry, train
 from zoo.codeword_path import make_quantizer
 from zoo.data import splits
 from zoo.keras_compat import Model, keras
+from zoo.metrics import complexity
 
 SHAPE = (16, 16, 2)
 FDD = {

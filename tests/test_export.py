@@ -13,10 +13,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from zoo import export, files, metrics, report, verify_export
+from zoo import export, files, report, verify_export
 from zoo.codec_graph import pack
 from zoo.data import splits
 from zoo.layers.quantizers import UniformQuantizer
+from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
 
 
@@ -44,7 +45,7 @@ def test_evaluate_command(tiny_run, test_h, in_process, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     row = json.loads(target.read_text())
     assert row["nmse_db"] == pytest.approx(
-        metrics.nmse_db(test_h, in_process), abs=1e-3
+        accuracy.nmse_db(test_h, in_process), abs=1e-3
     )
     assert row["feedback_bits"] == 32 * 6
     assert row["ratio"] == 32 / 2048

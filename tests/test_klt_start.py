@@ -7,8 +7,9 @@ import pytest
 
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
-from zoo import klt_start, metrics, registry, train
+from zoo import klt_start, registry, train
 from zoo.config import ExperimentConfig
+from zoo.metrics import accuracy
 from zoo.run_directory import build_autoencoder
 
 SHAPE = (16, 16, 2)
@@ -41,7 +42,7 @@ def _energy(h):
 
 def _nmse_db(network, csi, training=False) -> float:
     csi_hat = np.asarray(network(csi, training=training))
-    return metrics.nmse_db(csi - 0.5, csi_hat - 0.5)
+    return accuracy.nmse_db(csi - 0.5, csi_hat - 0.5)
 
 
 def test_reduced_rank_regression_of_itself_is_pca():

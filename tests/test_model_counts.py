@@ -7,7 +7,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 import pytest
 
-from zoo import flops, registry
+from zoo import registry
+from zoo.metrics import flops
 
 # M: (UE params, BS params, UE MACs, BS MACs), SPECS.md sections 8 and 5.9.
 COUNTS = {

@@ -14,7 +14,8 @@ from tests.conftest import ROOT, assert_one_line_error, run_command
 from tests.network_checks import SMALL, side_inputs, whole
 from tests.test_model_counts import HEAD_MACS
 from zoo import __main__ as command
-from zoo import complexity, registry
+from zoo import registry
+from zoo.metrics import complexity
 
 
 def test_crnet_slope_reaches_every_leaky_relu():

@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from tests.conftest import ROOT
 from tfds_builders import transforms
-from zoo import evaluate, metrics, pca
+from zoo import evaluate
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
+from zoo.metrics import accuracy, klt_line
 from zoo.trainer import Trainer
 
 N_T, N_A, N_C = 8, 4, 64
@@ -34,7 +35,7 @@ def _csi(count: int, seed: int = 0) -> np.ndarray:
 def _relative(noisy, clean) -> np.ndarray:
     """Complex noise `[n, N_t, N_a]` of samples scaled to unit norm."""
     norm = np.linalg.norm((clean - 0.5).reshape(len(clean), -1), axis=1)
-    return metrics.to_complex(noisy - clean) / norm[:, None, None]
+    return accuracy.to_complex(noisy - clean) / norm[:, None, None]
 
 
 def _ratio(kind: str, snr_db: float) -> float:
@@ -77,7 +78,7 @@ def test_noise_is_white_with_the_closed_form_variance(make, kind, snr_db, varian
 def test_shortcut_of_ls_is_least_squares_in_spatial_frequency():
     snr_db, count, symbols = 5.0, 1500, 12
     rng = np.random.default_rng(1)
-    h = metrics.to_complex(_csi(count) - np.float32(0.5))
+    h = accuracy.to_complex(_csi(count) - np.float32(0.5))
     h /= np.linalg.norm(h, axis=(1, 2), keepdims=True)
     channel = transforms.to_spatial_frequency(h, N_C)
     pilots = transforms.orthogonal_pilots(N_T, symbols)
@@ -135,11 +136,11 @@ def test_splits_have_noisy_input_and_clean_truth(tiny_config, tmp_path):
             got = splits.load_split(noisy, split)
             np.testing.assert_array_equal(got.csi_clean, expected.csi)
             np.testing.assert_array_equal(got.h, expected.h)
-            ratios = metrics.nmse(got.h, got.csi - np.float32(0.5))
+            ratios = accuracy.nmse(got.h, got.csi - np.float32(0.5))
             assert np.mean(ratios) == pytest.approx(gain * power, rel=0.02)
         got = splits.load_fine_tuning(noisy, 20)
         np.testing.assert_array_equal(got.h, splits.load_split(clean, "train", 20).h)
-        ratios = metrics.nmse(got.h, got.h_seen)
+        ratios = accuracy.nmse(got.h, got.h_seen)
         assert np.mean(ratios) == pytest.approx(gain * 0.1, rel=0.05)
         examples = splits.training_examples(noisy, 9)
         np.testing.assert_array_equal(examples, splits.training_examples(clean, 9))
@@ -175,9 +176,9 @@ def test_all_components_of_the_klt_leave_the_noise():
     noisy = estimation_noise.stored(
         h + np.float32(0.5), _ratio("awgn", 10.0), 0, "test"
     )
-    line = pca.nmse_db(h, h, 2 * N_T * N_A, noisy - np.float32(0.5))
+    line = klt_line.nmse_db(h, h, 2 * N_T * N_A, noisy - np.float32(0.5))
     assert line == pytest.approx(-10, abs=0.1)
-    assert pca.nmse_db(h, h, 2 * N_T * N_A) < -80
+    assert klt_line.nmse_db(h, h, 2 * N_T * N_A) < -80
 
 
 def test_override_needs_noise_and_snr():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import complexity
 from zoo.keras_compat import keras
+from zoo.metrics import complexity
 from zoo.models.receivers import RECEIVERS, build_dnnnet, build_offset
 
 

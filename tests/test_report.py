@@ -13,9 +13,10 @@ import pytest
 from tests import report_files
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
 from tests.html_page import Page
-from zoo import plots, report_html, report_results
 from zoo import report_files as report_loader
+from zoo import report_html, report_results
 from zoo.config import ExperimentConfig
+from zoo.metrics import plots
 from zoo.report_blocks import Table, markdown
 from zoo.report_tables import number, reproduced
 from zoo.run_directory import RunDirectory

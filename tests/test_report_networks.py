@@ -8,8 +8,9 @@ import pytest
 from matplotlib.text import Text
 
 from tests import report_files
-from zoo import complexity, flops, model_cards, pareto, pareto_plot, registry
+from zoo import model_cards, pareto, pareto_plot, registry
 from zoo.keras_compat import Model, keras, layers
+from zoo.metrics import complexity, flops
 from zoo.report_blocks import markdown, millions
 from zoo.report_tables import KLT
 

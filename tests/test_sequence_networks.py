@@ -21,8 +21,8 @@ from tests.test_layers_slots import (
     random_input,
     recur,
 )
-from zoo import complexity
 from zoo.keras_compat import Model, keras
+from zoo.metrics import complexity
 from zoo.models.convlstm_csinet import VARIANTS, build_convlstm_csinet, features
 from zoo.models.csinet_lstm import build_csinet_lstm
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.test_klt_start import CODEWORD_DIM, SHAPE, _nmse_db, csi, pca_db  # noqa: F401
-from zoo import klt_start, metrics, pca, registry, train
+from zoo import klt_start, registry, train
 from zoo.keras_compat import keras
+from zoo.metrics import accuracy, klt_line
 
 # How far from the KLT line [dB]. One-bit weights, random ones, LeakyReLUs that bend the
 # signal and one matrix for all delays cannot come near; test_klt_start has klt_exact.
@@ -54,8 +55,8 @@ def test_all_rates_start_near_their_klt_lines(name, csi):  # noqa: F811
     h = csi - np.float32(0.5)
     outputs = model.joint(csi[1_500:], training=False)
     for dim, csi_hat in zip((128, 64, 32, 16), outputs, strict=True):
-        line = pca.nmse_db(h[:1_500], h[1_500:], dim)
-        assert metrics.nmse_db(h[1_500:], np.asarray(csi_hat) - 0.5) < line + 2.5
+        line = klt_line.nmse_db(h[:1_500], h[1_500:], dim)
+        assert accuracy.nmse_db(h[1_500:], np.asarray(csi_hat) - 0.5) < line + 2.5
     np.testing.assert_array_equal(model.autoencoder(csi[1_500:]), outputs[1])
 
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
-from zoo import metrics
+from zoo.metrics import accuracy
 from zoo.schedules import WarmUpCosine
 
 torch = pytest.importorskip(
@@ -71,7 +71,7 @@ def test_nmse_is_the_zoos(splits):
         csi_hat = model(csi).numpy()
     h, h_hat = (x - np.float32(0.5) for x in (csi.numpy(), csi_hat))
     value = torch_train.nmse_db(model, csi)
-    assert value == pytest.approx(metrics.nmse_db(h, h_hat), abs=1e-6)
+    assert value == pytest.approx(accuracy.nmse_db(h, h_hat), abs=1e-6)
     assert value > 0  # random weights
 
 

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tests.network_checks import randomise
-from zoo import complexity
 from zoo.keras_compat import Model, keras, set_precision
 from zoo.layers.transformer import TransformerDecoder, TransformerEncoder
+from zoo.metrics import complexity
 from zoo.models.transnet import build_transnet
 
 RNG = np.random.default_rng(0)

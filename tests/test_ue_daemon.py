@@ -29,7 +29,7 @@ from tests.tiny_export import (
     samples,
     save_encoder,
 )
-from zoo import metrics
+from zoo.metrics import accuracy
 
 pytestmark = [pytest.mark.serving, pytest.mark.tflite]
 H = samples(40)
@@ -237,7 +237,7 @@ def test_nmse_is_that_of_the_decoded_reports(export):
 def frame_nmse(h: np.ndarray) -> float:
     levels = np.floor((h.ravel() @ DIRECTIONS + 1) * 2 ** (BITS - 1))
     indices = np.clip(levels, 0, 2**BITS - 1).astype(np.int32)
-    return float(metrics.nmse(h[None], decode(indices[None]))[0])
+    return float(accuracy.nmse(h[None], decode(indices[None]))[0])
 
 
 @pytest.mark.slow

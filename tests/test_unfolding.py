@@ -9,11 +9,12 @@ import tensorflow as tf
 from tests.network_checks import assert_gradients, randomise
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
-from zoo import complexity, metrics, pca, registry
+from zoo import registry
 from zoo.baselines import sparse
 from zoo.baselines.iteration import Stop
 from zoo.keras_compat import Model, keras
 from zoo.layers.regularisers import CnnRegulariser, SparseCoder, soft_threshold
+from zoo.metrics import accuracy, complexity, klt_line
 from zoo.models.ista_net import build_ista_net
 from zoo.models.lora import build_lora
 from zoo.models.unfolding import SENSING, klt_kernel
@@ -200,7 +201,7 @@ def test_klt_kernel_is_the_klt(indoor):
     kernel = klt_kernel(indoor, M)
     np.testing.assert_allclose(kernel.T @ kernel, np.eye(M), atol=1e-5)
     x = h.reshape(len(h), N)
-    expected = pca.reconstruct(h, pca.fit(h, M)).reshape(len(h), N)
+    expected = klt_line.reconstruct(h, klt_line.fit(h, M)).reshape(len(h), N)
     np.testing.assert_allclose(x @ kernel @ kernel.T, expected, atol=1e-5)
 
 
@@ -211,8 +212,8 @@ def test_fitted_start_is_at_the_klt_line(name, indoor):
     spec.fitted_start(model, indoor[:2_500])
     csi = indoor[2_500:]
     h, h_hat = csi - 0.5, np.asarray(model.autoencoder(csi)) - 0.5
-    reached = metrics.nmse_db(h, h_hat)
-    line = pca.nmse_db(indoor[:2_500] - np.float32(0.5), h.astype(np.float32), M)
+    reached = accuracy.nmse_db(h, h_hat)
+    line = klt_line.nmse_db(indoor[:2_500] - np.float32(0.5), h.astype(np.float32), M)
     if name == "ista_net_cnn":  # a random measurement knows less than the KLT's
         assert line + 1 < reached < -0.5
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zoo import flops, registry
+from zoo import registry
+from zoo.metrics import flops
 
 N = 2048
 UNUSED_BIASES = 20 * 81  # created in FISTA-Net's public code, connected to nothing

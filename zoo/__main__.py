@@ -9,9 +9,10 @@ import json
 from absl import flags
 
 from tfds_builders import cli
-from zoo import flops, registry
+from zoo import registry
 from zoo.baselines import BASELINES
 from zoo.config_checks import parse_object
+from zoo.metrics import flops
 from zoo.models.receivers import RECEIVERS
 
 USAGE = "usage: python -m zoo list [PATTERN] | info NAME | summary NAME [--flags]"
@@ -71,7 +72,7 @@ def summary(name: str, codeword_dim: int | None = None, model_args: str = "{}") 
         model_args: the paper's options as JSON.
 
     Returns:
-        What was built, and the counts of `zoo.flops.summary`.
+        What was built, and the counts of `zoo.metrics.flops.summary`.
     """
     spec, args = registry.get(name), parse_object("model_args", model_args)
     if codeword_dim is None:

@@ -19,12 +19,13 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, files, results_row
+from zoo import config, files
 from zoo.baselines import BASELINES, methods, sensing, total_variation
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.metrics import results_row
 
 DATA_FLAGS = (
     "codeword_dim", "dataset", "data_dir", "manual_dir", "scaling", "num_train",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from zoo import plots
+from zoo.metrics import plots
 
 
 def format_seconds(seconds: float) -> str:

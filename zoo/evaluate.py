@@ -18,23 +18,15 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli
-from zoo import (
-    codeword_path,
-    complexity,
-    feedback,
-    files,
-    metrics,
-    plots,
-    registry,
-    run_row,
-)
+from zoo import codeword_path, feedback, files, registry, run_row
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.data.batches import BATCH, in_batches
 from zoo.entropy_coding import EntropyCodec
 from zoo.layers.entropy_model import EntropyBottleneck
+from zoo.metrics import accuracy, complexity, plots
+from zoo.metrics.results_row import frequency_metrics, klt_db, nmse_metrics
 from zoo.models.autoencoder import CsiAutoencoder, alone
-from zoo.results_row import frequency_metrics, klt_db, nmse_metrics
 from zoo.run_directory import RunDirectory
 
 
@@ -44,7 +36,7 @@ def decode(model: CsiAutoencoder, codeword: np.ndarray, *uplink) -> np.ndarray:
         codeword = model.receiver.predict(codeword, batch_size=BATCH, verbose=0)
     inputs = alone([codeword, *uplink])
     csi = model.decoder.predict(inputs, batch_size=BATCH, verbose=0)
-    return metrics.frames(csi) - np.float32(0.5)
+    return accuracy.frames(csi) - np.float32(0.5)
 
 
 def through_bits(codeword: np.ndarray, quantizer) -> tuple[np.ndarray, int]:
@@ -124,7 +116,7 @@ def evaluate(
         "feedback_snr_db": None if snr_db == math.inf else snr_db,
         **bits,
         **nmse_metrics(test.h, h_hat),
-        "nmse_float_db": metrics.nmse_db(test.h, h_float),
+        "nmse_float_db": accuracy.nmse_db(test.h, h_float),
         "nmse_pca_db": klt_db(train, test, _klt_length(settings, codeword, csi_shape)),
         "uplink": uplink if side else None,
         **frequency_metrics(test, h_hat),
@@ -197,7 +189,7 @@ def main(argv: list[str]) -> None:
     with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
         plots.save_examples(h[:6], h_hat[:6], image)
     with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
-        plots.save_nmse_histogram(metrics.nmse(h, h_hat), image)
+        plots.save_nmse_histogram(accuracy.nmse(h, h_hat), image)
     files.write_json(target, row)
     if flags.FLAGS.samples:
         _save_samples(Path(flags.FLAGS.samples), h, run.config())

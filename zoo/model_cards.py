@@ -9,8 +9,9 @@ from collections import Counter
 
 import tensorflow as tf
 
-from zoo import complexity, flops, registry
+from zoo import registry
 from zoo.keras_compat import Model
+from zoo.metrics import complexity, flops
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.layer_graph import LayerGraph
 from zoo.models.spec import RATIOS, ModelSpec

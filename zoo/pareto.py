@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo import complexity, registry
+from zoo import registry
+from zoo.metrics import complexity
 from zoo.report_blocks import Table
 from zoo.report_files import rows_of
 from zoo.report_tables import CSI_VALUES, KLT, NMSE_UNIT, data_set

@@ -9,7 +9,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from zoo import pareto, plots
+from zoo import pareto
+from zoo.metrics import plots
 from zoo.pareto import Point
 from zoo.report_tables import KLT, NMSE_UNIT
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zoo import metrics
 from zoo.data.batches import in_batches
 from zoo.data.splits import Split
+from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import QuantizedEncoder
 
@@ -85,4 +85,4 @@ def nmse_db(model: CsiAutoencoder, encoder, split: Split) -> float:
         return np.asarray(model.receive(model.quantizer.dequantize(indices), *side))
 
     h_hat = in_batches(reconstruct, split.h_seen, *split.side) - np.float32(0.5)
-    return metrics.nmse_db(split.h, h_hat)
+    return accuracy.nmse_db(split.h, h_hat)

@@ -29,7 +29,8 @@ LEAD = (
 )
 CARDS_NOTE = (
     "Counts are of the built network for 32 x 32 complex entries (of a sequence: for "
-    "all snapshots), as zoo.complexity counts. NMSE is the paper's, on its data."
+    "all snapshots), as zoo.metrics.complexity counts. NMSE is the paper's, on its "
+    "data."
 )
 PICTURE = "pareto.png"
 NAMES = ("name", "model", "system")  # of a row

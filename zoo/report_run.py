@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 
 from tfds_builders import inspect_html as html
-from zoo import files, plots
+from zoo import files
+from zoo.metrics import plots
 
 
 def write(target: Path, evaluation: Path, run: Path, rows: dict) -> None:

@@ -8,7 +8,7 @@ from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.keras_compat import LEGACY
-from zoo.results_row import data_set
+from zoo.metrics.results_row import data_set
 from zoo.run_directory import RunDirectory
 
 

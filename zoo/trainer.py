@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from zoo import distribution, feedback, metrics
+from zoo import distribution, feedback
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
 from zoo.data.batches import in_batches
@@ -15,6 +15,7 @@ from zoo.fused import use_fused
 from zoo.keras_compat import keras
 from zoo.layers.polar import phase_error
 from zoo.link import Link
+from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.dualnet_branches import MAGNITUDE
 from zoo.run_directory import build_autoencoder
@@ -161,8 +162,8 @@ class Trainer:
             settings.feedback_snr_low_db,
         )
         csi_hat = in_batches(self.receive, arrived, *split.side)
-        h_hat = metrics.frames(csi_hat) - np.float32(0.5)
-        return metrics.nmse_db(split.h, h_hat), h_hat
+        h_hat = accuracy.frames(csi_hat) - np.float32(0.5)
+        return accuracy.nmse_db(split.h, h_hat), h_hat
 
     def codewords(self, csi: np.ndarray) -> np.ndarray:
         """What the encoder makes of `[n, N_t, N_a, 2]`, before the quantiser."""

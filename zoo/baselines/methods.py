@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfds_builders.progress import Progress
-from zoo import metrics, pca
 from zoo.baselines import sensing, sparse
 from zoo.baselines.iteration import Estimate, Stop
 from zoo.baselines.total_variation import TotalVariation
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.metrics import accuracy, klt_line
 
 BLOCK = 100  # samples recovered at once
 NUM_TUNING = 100  # validation samples that choose the weight
@@ -110,7 +110,7 @@ def tune(method: Method, a: np.ndarray, validation: splits.Split) -> dict[float,
         for weight in method.grid:
             solve = method.solver(a, h.shape[1:], weight)
             h_hat, _ = recover(solve, a, h, progress)
-            result[weight] = metrics.nmse_db(validation.h, h_hat)
+            result[weight] = accuracy.nmse_db(validation.h, h_hat)
     return result
 
 
@@ -161,9 +161,9 @@ def sensed(
 def klt(settings: ExperimentConfig, test: splits.Split) -> tuple[np.ndarray, dict]:
     """Recover test CSI from its M/2 complex KLT coefficients; returns as `sensed`."""
     train = splits.load_split(settings, "train")
-    basis = pca.fit(train.h, settings.codeword_dim)
+    basis = klt_line.fit(train.h, settings.codeword_dim)
     began = time.monotonic()
-    h_hat = pca.reconstruct(test.h_seen, basis)
+    h_hat = klt_line.reconstruct(test.h_seen, basis)
     seconds = time.monotonic() - began
     return h_hat, {
         "model_args": {},

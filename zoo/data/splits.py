@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfds_builders import build
-from zoo import metrics, registry
+from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, scaling, split_reader, stream
+from zoo.metrics import accuracy
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ class Split:
     @property
     def h(self) -> np.ndarray:
         """Zero-centred truth, float32 `[snapshots, N_t, N_a, 2]`."""
-        return metrics.frames(self.csi_clean) - np.float32(0.5)
+        return accuracy.frames(self.csi_clean) - np.float32(0.5)
 
     @property
     def h_seen(self) -> np.ndarray:
         """What the network sees of `h`: with noise, where there is some."""
-        return metrics.frames(self.csi) - np.float32(0.5)
+        return accuracy.frames(self.csi) - np.float32(0.5)
 
 
 def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
@@ -105,7 +106,7 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         arrays = {name: x[:, : config.num_frames] for name, x in arrays.items()}
     csi, csi_freq = arrays["csi"], arrays.get("csi_freq")
     if csi_freq is not None:
-        csi_freq = metrics.to_complex(csi_freq)
+        csi_freq = accuracy.to_complex(csi_freq)
         csi_freq = csi_freq.reshape(-1, *csi_freq.shape[-2:])
     metadata = builder.info.metadata or {}
     grid = int(metadata.get("num_subcarriers", 1024))

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo import evaluate, feedback, metrics, pca
+from zoo import evaluate, feedback
 from zoo.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.metrics import accuracy, klt_line
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.train import QUANTIZER_EXAMPLES
@@ -39,7 +40,7 @@ class Tested(NamedTuple):
 
     def nmse_db(self, codeword: np.ndarray) -> float:
         """NMSE [dB] of what the decoder makes of received codewords `[n, M]`."""
-        return metrics.nmse_db(self.test.h, evaluate.decode(self.model, codeword))
+        return accuracy.nmse_db(self.test.h, evaluate.decode(self.model, codeword))
 
 
 def on(settings: ExperimentConfig, dataset: str = "") -> ExperimentConfig:
@@ -74,7 +75,7 @@ def cross_db(run: RunDirectory, dataset: str) -> float:
 def zero_db(run: RunDirectory, dataset: str = "") -> float:
     """NMSE [dB] of the estimate 0, which takes no feedback."""
     h = splits.load_split(on(run.config(), dataset), "test").h
-    return metrics.nmse_db(h, np.zeros_like(h))
+    return accuracy.nmse_db(h, np.zeros_like(h))
 
 
 @functools.lru_cache(KEPT)
@@ -102,21 +103,21 @@ def quantised_db(run: RunDirectory, bits: int) -> float:
 @functools.lru_cache(KEPT)
 def _basis(settings: ExperimentConfig) -> np.ndarray:
     """KLT of the stored training CSI of a configuration."""
-    return pca.fit(splits.load_split(settings, "train").h, settings.codeword_dim)
+    return klt_line.fit(splits.load_split(settings, "train").h, settings.codeword_dim)
 
 
 def klt_cross_db(run: RunDirectory, dataset: str) -> float:
     """NMSE [dB] of the linear KLT of a run's training CSI on other channels."""
     h = splits.load_split(on(run.config(), dataset), "test").h
-    return metrics.nmse_db(h, pca.reconstruct(h, _basis(run.config())))
+    return accuracy.nmse_db(h, klt_line.reconstruct(h, _basis(run.config())))
 
 
 def klt_noisy_db(run: RunDirectory, snr_db: float) -> float:
     """NMSE [dB] of the linear KLT with noise of an SNR on its M real numbers."""
     settings = run.config()
     basis, h = _basis(settings), tested(run).test.h
-    x = metrics.to_complex(h).reshape(len(h), -1)
+    x = accuracy.to_complex(h).reshape(len(h), -1)
     sent = (x @ basis.conj()).astype(np.complex64).view(np.float32)
     arrived = feedback.received(sent, snr_db, settings.seed, "test")
     x_hat = arrived.view(np.complex64) @ basis.T
-    return metrics.nmse_db(x, x_hat)
+    return accuracy.nmse_db(x, x_hat)

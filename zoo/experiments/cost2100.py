@@ -13,10 +13,11 @@ import functools
 import json
 from pathlib import Path
 
-from zoo import flops, registry
+from zoo import registry
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import settings_of
 from zoo.experiments.target import Lab
+from zoo.metrics import flops
 from zoo.models.spec import RATIOS
 
 FLAGFILES = {
@@ -81,7 +82,7 @@ def published(model: str, variant: str, ratio: str, scenario: str) -> float | No
 
 @functools.cache
 def counts(model: str, ratio: str, **model_args) -> dict[str, int]:
-    """Parameters and operations of a network at a ratio, see `zoo.flops`."""
+    """Parameters and operations of a network at a ratio, see `zoo.metrics.flops`."""
     dim = RATIOS[ratio]
     parts = registry.build(model, codeword_dim=dim, model_args=model_args)
     return flops.summary(parts)

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo import evaluate, metrics
+from zoo import evaluate
 from zoo.experiments import codewords
 from zoo.experiments.claims import beats
 from zoo.experiments.cost2100 import (
@@ -28,6 +28,7 @@ from zoo.experiments.cost2100 import (
 )
 from zoo.experiments.drawings import curves, pictures
 from zoo.experiments.target import Entry, Lab, Target, klt, run_of
+from zoo.metrics import accuracy
 from zoo.models.spec import RATIOS
 from zoo.run_directory import RunDirectory
 
@@ -39,7 +40,8 @@ SCHEDULES = {
 }
 SLOPES = ("0.01", "0.05", "0.1", "0.3", "0.5")
 HEADS = ("blank", "3x3", "dual3x3", "5x5", "7x7")
-# Operations by ratio (Table I) and by head at 1/4 (Table IV), `zoo.flops`: thop_old.
+# Operations by ratio (Table I) and by head at 1/4 (Table IV): thop_old of
+# `zoo.metrics.flops`.
 # CsiNet's belong to a network with more batch norm than its paper has.
 FLOPS = {
     "csinet": (7_800_000, 5_700_000, 4_650_000, 4_130_000, 3_870_000),
@@ -88,7 +90,7 @@ def operations(printed: dict[str, tuple], kind: str) -> Iterator[Entry]:
 
     Args:
         printed: published values by network, in the order of `RATIOS`.
-        kind: key of `zoo.flops.summary`.
+        kind: key of `zoo.metrics.flops.summary`.
     """
     for ratio, *values in zip(RATIOS, *printed.values(), strict=True):
         for model, value in zip(printed, values, strict=True):
@@ -174,7 +176,7 @@ def _first(run: RunDirectory):
 
 
 def _first_db(lab: Lab, row) -> float:
-    return metrics.nmse_db(*_first(run_of(lab, row)))
+    return accuracy.nmse_db(*_first(run_of(lab, row)))
 
 
 def draw_figure5(lab: Lab, result: dict, image: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import metrics, plots
 from zoo.experiments.target import Lab
+from zoo.metrics import accuracy, plots
 
 Cells = list[list[tuple[str, np.ndarray]]]
 
@@ -57,6 +57,6 @@ def pictures(cells: Cells, image: Path) -> None:
         axis.set_axis_off()
     for row, places in zip(cells, axes, strict=True):
         for (title, h), axis in zip(row, places, strict=False):
-            axis.imshow(np.abs(metrics.to_complex(h)), cmap="gray", vmin=0)
+            axis.imshow(np.abs(accuracy.to_complex(h)), cmap="gray", vmin=0)
             axis.set_title(title, fontsize="small")
     plots.save(figure, image)

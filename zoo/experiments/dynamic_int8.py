@@ -12,9 +12,10 @@ import functools
 
 import numpy as np
 
-from zoo import evaluate, metrics
+from zoo import evaluate
 from zoo.experiments import codewords
 from zoo.keras_compat import Model, layers
+from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
 
 
@@ -58,4 +59,4 @@ def nmse_db(run: RunDirectory) -> float:
     for layer in (compress, expand):
         x = linear(x, *(np.asarray(w) for w in (layer.kernel, layer.bias)))
     csi = behind.predict(x, batch_size=evaluate.BATCH, verbose=0)
-    return metrics.nmse_db(test.h, csi - np.float32(0.5))
+    return accuracy.nmse_db(test.h, csi - np.float32(0.5))

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from zoo import flops, metrics, registry
+from zoo import registry
 from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.sensing import measurement_matrix
 from zoo.experiments import measures
 from zoo.experiments.drawings import pictures
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.target import Entry, Lab, decibel, klt, run_of
+from zoo.metrics import accuracy, flops
 from zoo.models.spec import RATIOS
 from zoo.run_directory import RunDirectory
 
@@ -71,7 +72,7 @@ def figure5(lab: Lab) -> Iterator[Entry]:
 
             def after_block(row, block=block) -> float:
                 h, *estimates = _first_drop(run_of(lab, row))
-                return metrics.nmse_db(h, estimates[block])
+                return accuracy.nmse_db(h, estimates[block])
 
             yield Entry(regulariser, block + 1, rows, value=after_block)
 

@@ -10,11 +10,11 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
-from zoo import metrics
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.keras_compat import Model
 from zoo.layers.unfolding import Block
+from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
 from zoo.trainer import Trainer
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 def per_block_db(run: RunDirectory) -> list[float]:
     """NMSE [dB] on the test split of the estimate after each block of a decoder."""
     h, *estimates = per_block(run)
-    return [metrics.nmse_db(h, h_hat) for h_hat in estimates]
+    return [accuracy.nmse_db(h, h_hat) for h_hat in estimates]
 
 
 def per_block(run: RunDirectory, num_test: int = 0) -> list[np.ndarray]:

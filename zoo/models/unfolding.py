@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo import pca
 from zoo.keras_compat import Model, layers
+from zoo.metrics import klt_line
 from zoo.models.autoencoder import codeword_input, csi_input, flat_size
 
 SENSING = "codeword"  # name of the layer that holds A
@@ -63,7 +63,7 @@ def klt_kernel(csi: np.ndarray, codeword_dim: int) -> np.ndarray:
     Raises:
         ValueError: odd M, or fewer examples than coefficients.
     """
-    basis = pca.fit(csi - np.float32(0.5), codeword_dim)
+    basis = klt_line.fit(csi - np.float32(0.5), codeword_dim)
     real = np.stack([basis.real, basis.imag], axis=1)
     imag = np.stack([-basis.imag, basis.real], axis=1)
     kernel = np.stack([real, imag], axis=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib
 import numpy as np
 
-from zoo import metrics
+from zoo.metrics import accuracy
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -23,9 +23,9 @@ def save_examples(h: np.ndarray, h_hat: np.ndarray, target) -> None:
     figure, axes = plt.subplots(
         2, count, figsize=(2.2 * count, 4.4), squeeze=False, layout="constrained"
     )
-    errors = metrics.to_db(metrics.nmse(h, h_hat))
+    errors = accuracy.to_db(accuracy.nmse(h, h_hat))
     for i in range(count):
-        magnitudes = [np.abs(metrics.to_complex(x[i])) for x in (h, h_hat)]
+        magnitudes = [np.abs(accuracy.to_complex(x[i])) for x in (h, h_hat)]
         for row, magnitude in enumerate(magnitudes):
             axes[row, i].imshow(magnitude, vmin=0, vmax=magnitudes[0].max())
         axes[0, i].set_title("true")
@@ -39,8 +39,8 @@ def save_examples(h: np.ndarray, h_hat: np.ndarray, target) -> None:
 def save_nmse_histogram(ratios: np.ndarray, target) -> None:
     """Histogram of per-sample NMSE in dB with the global value as a line."""
     figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
-    axis.hist(metrics.to_db(ratios), bins=60)
-    average = metrics.to_db(ratios.mean())
+    axis.hist(accuracy.to_db(ratios), bins=60)
+    average = accuracy.to_db(ratios.mean())
     axis.axvline(average, color="black", label=f"global NMSE {average:.2f} dB")
     axis.set_xlabel("per-sample NMSE [dB]")
     axis.set_ylabel("samples")

@@ -6,7 +6,7 @@ trainable scalars, batch-normalisation scale and shift included, running statist
 excluded. A frozen matrix costs MACs but is no parameter. The UE side is the encoder,
 the BS side the decoder and the receiver in front of it. A weight that several layers
 share is one parameter; one that both sides hold is a parameter of the UE, and stored
-twice. Counts in the conventions of the papers: `zoo.flops`.
+twice. Counts in the conventions of the papers: `zoo.metrics.flops`.
 """
 
 from __future__ import annotations

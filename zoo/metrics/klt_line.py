@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo import metrics
+from zoo.metrics import accuracy
 
 
 def fit(h: np.ndarray, codeword_dim: int) -> np.ndarray:
@@ -24,7 +24,7 @@ def fit(h: np.ndarray, codeword_dim: int) -> np.ndarray:
     Raises:
         ValueError: odd M, or fewer training samples than coefficients.
     """
-    x = metrics.to_complex(h).reshape(len(h), -1)
+    x = accuracy.to_complex(h).reshape(len(h), -1)
     rank = codeword_dim // 2
     if codeword_dim % 2 or rank > min(x.shape):
         raise ValueError(
@@ -38,7 +38,7 @@ def fit(h: np.ndarray, codeword_dim: int) -> np.ndarray:
 
 def reconstruct(h: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Project zero-centred `[n, N_t, N_a, 2]` on the basis; same shape, float32."""
-    x = metrics.to_complex(h).reshape(len(h), -1)
+    x = accuracy.to_complex(h).reshape(len(h), -1)
     x_hat = (x @ basis.conj()) @ basis.T
     x_hat = x_hat.astype(np.complex64).view(np.float32)
     return x_hat.reshape(h.shape)
@@ -59,4 +59,4 @@ def nmse_db(
         noisy: what the encoder sees of `test`; by default the truth.
     """
     inputs = test if noisy is None else noisy
-    return metrics.nmse_db(test, reconstruct(inputs, fit(train, codeword_dim)))
+    return accuracy.nmse_db(test, reconstruct(inputs, fit(train, codeword_dim)))

@@ -39,8 +39,8 @@ from collections import Counter
 
 import tensorflow as tf
 
-from zoo import complexity
-from zoo.complexity import kernels, layer_macs, once, size
+from zoo.metrics import complexity
+from zoo.metrics.complexity import kernels, layer_macs, once, size
 from zoo.models.autoencoder import CsiAutoencoder
 
 

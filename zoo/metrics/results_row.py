@@ -6,9 +6,9 @@ import numpy as np
 
 from tfds_builders import transforms
 from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
-from zoo import metrics, pca
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.metrics import accuracy, klt_line
 
 BATCH = 500
 PERCENTILES = (5, 10, 50, 90, 95)
@@ -27,9 +27,9 @@ def data_set(settings: ExperimentConfig, builder) -> dict:
 
 def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
     """NMSE in dB by definition, and its distribution; arguments as `metrics.nmse`."""
-    per_sample = metrics.to_db(metrics.nmse(h, h_hat))
+    per_sample = accuracy.to_db(accuracy.nmse(h, h_hat))
     names = ("global", "batch_db", "sample_db")
-    by_definition = {name: metrics.nmse_db(h, h_hat, name) for name in names}
+    by_definition = {name: accuracy.nmse_db(h, h_hat, name) for name in names}
     return {
         "nmse_db": by_definition["global"],
         "nmse_definition": "global",
@@ -46,18 +46,18 @@ def frequency_metrics(test: splits.Split, h_hat: np.ndarray) -> dict:
     `nmse_freq_db` includes what the truncation of the delays loses (eq. 16 of Lin,
     Liu, Lee, Ding, IEEE Wireless Communications Letters 10(10), 2021).
     """
-    estimate = metrics.to_complex(h_hat)
-    h, grid = metrics.to_complex(test.h), test.num_subcarriers
+    estimate = accuracy.to_complex(h_hat)
+    h, grid = accuracy.to_complex(test.h), test.num_subcarriers
     last = test.last_taps
     row = {"rho_all": _rho_all(h, estimate, grid, last)}
     if test.csi_freq is None:
         return row
     freq = transforms.delay_to_frequency(estimate, FREQUENCY_GRID, FREQUENCY_KEPT, last)
     return row | {
-        "rho": metrics.rho(test.csi_freq, freq),
-        "sgcs": metrics.sgcs(test.csi_freq, freq),
-        "nmse_freq_db": metrics.nmse_db(test.csi_freq, freq),
-        "beamforming_loss_db": metrics.beamforming_loss_db(test.csi_freq, freq),
+        "rho": accuracy.rho(test.csi_freq, freq),
+        "sgcs": accuracy.sgcs(test.csi_freq, freq),
+        "nmse_freq_db": accuracy.nmse_db(test.csi_freq, freq),
+        "beamforming_loss_db": accuracy.beamforming_loss_db(test.csi_freq, freq),
     }
 
 
@@ -67,14 +67,14 @@ def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int, last: int) -> float:
     for start in range(0, len(h), BATCH):
         pair = (x[start : start + BATCH] for x in (h, h_hat))
         freq = [transforms.delay_to_frequency(x, grid, last=last) for x in pair]
-        values.append(metrics.cosine_similarity(*freq).mean(axis=1))
+        values.append(accuracy.cosine_similarity(*freq).mean(axis=1))
     return float(np.concatenate(values).mean())
 
 
 def klt_db(train: splits.Split, test: splits.Split, codeword_dim: int) -> float | None:
     """NMSE of the KLT line; None where it does not exist (odd M, few samples)."""
     try:
-        return pca.nmse_db(train.h, test.h, codeword_dim, test.h_seen)
+        return klt_line.nmse_db(train.h, test.h, codeword_dim, test.h_seen)
     except ValueError as error:
         print(f"no KLT line: {error}")
         return None

@@ -1,0 +1,1 @@
+"""What is measured: accuracy of CSI, the KLT line, cost of a network."""
