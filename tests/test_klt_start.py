@@ -7,10 +7,11 @@ import pytest
 
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
-from zoo import klt_start, registry, train
+from zoo import registry, train
 from zoo.config import ExperimentConfig
 from zoo.metrics import accuracy
 from zoo.run_directory import build_autoencoder
+from zoo.starts import klt_start
 
 SHAPE = (16, 16, 2)
 CODEWORD_DIM = 64

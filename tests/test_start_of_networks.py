@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tests.test_klt_start import CODEWORD_DIM, SHAPE, _nmse_db, csi, pca_db  # noqa: F401
-from zoo import klt_start, registry, train
+from zoo import registry, train
 from zoo.keras_compat import keras
 from zoo.metrics import accuracy, klt_line
+from zoo.starts import klt_start
 
 # How far from the KLT line [dB]. One-bit weights, random ones, LeakyReLUs that bend the
 # signal and one matrix for all delays cannot come near; test_klt_start has klt_exact.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo import klt_start
-from zoo.conv_start import let_through
 from zoo.keras_compat import Model, layers
 from zoo.models import csinet_plus
 from zoo.models.autoencoder import (
@@ -17,7 +15,9 @@ from zoo.models.autoencoder import (
 )
 from zoo.models.csinet_plus import csinet_plus_decoder, front_end
 from zoo.models.spec import ModelSpec
-from zoo.regression import reduced_rank_regression
+from zoo.starts import klt_start
+from zoo.starts.conv_start import let_through
+from zoo.starts.regression import reduced_rank_regression
 
 RATES = (4, 8, 16, 32)  # values of a CSI matrix per value of its codeword
 

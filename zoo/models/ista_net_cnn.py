@@ -23,7 +23,7 @@ from zoo.models.unfolding import (
     centred_csi_input,
     csi_of,
 )
-from zoo.regression import ridge_regression
+from zoo.starts.regression import ridge_regression
 
 FIRST = "first_estimate"
 WEIGHTS = (0.0, 0.01)  # of the estimates between and of the symmetry in the loss

@@ -14,12 +14,12 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from zoo import latent_start
 from zoo.keras_compat import Model, keras, layers
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.layers.non_local import NonLocalBlock
 from zoo.models.layer_graph import Walk
-from zoo.regression import weighted_ridge
+from zoo.starts import latent_start
+from zoo.starts.regression import weighted_ridge
 
 OFF_CENTRE = 1e-5  # of a Glorot bound: breaks ties between equal copies
 KNOTS = (0.5, 0.85, 0.2)  # thresholds, as fractions of the input's energy

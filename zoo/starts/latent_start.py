@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.keras_compat import layers
-from zoo.regression import reduced_rank_regression, ridge_regression
+from zoo.starts.regression import reduced_rank_regression, ridge_regression
 
 PASSING = 0.999  # share of values that the constant lifts above zero
 LARGEST_MULTIPLE = 1.1

@@ -1,7 +1,7 @@
 """Data-dependent initialisation: a network that starts as the linear KLT codec.
 
 `--init=klt`, or `klt_exact`. The convolutions of encoder and decoder let the CSI
-through unchanged (`zoo.conv_start`); the two fully connected layers then are, in closed
+through unchanged (`zoo.starts.conv_start`); the two fully connected layers then are, in closed
 form, the best linear codec of the training CSI for the encoder's features: reduced-rank
 regression for the encoder, ridge regression on the codeword that arrives for the
 decoder. The untrained network reaches the KLT line up to what its activations cannot
@@ -14,15 +14,15 @@ import functools
 
 import numpy as np
 
-from zoo import latent_start
-from zoo.conv_start import let_through
 from zoo.data.batches import in_batches
 from zoo.keras_compat import Model, layers
 from zoo.layers.activations import HardSigmoid
 from zoo.layers.binary import BinaryDense
 from zoo.layers.random_projection import RandomProjection
 from zoo.models.autoencoder import CsiAutoencoder, in_a_row
-from zoo.regression import reduced_rank_regression, ridge_regression
+from zoo.starts import latent_start
+from zoo.starts.conv_start import let_through
+from zoo.starts.regression import reduced_rank_regression, ridge_regression
 
 EXAMPLES = 20_000
 WALKED = 256

@@ -1,0 +1,1 @@
+"""Fitted initial weights"""
