@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from serving import bitstream
-from zoo.codeword_path import QUANTIZERS, make_quantizer
+from zoo.codeword.codeword_path import QUANTIZERS, make_quantizer
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras
 from zoo.layers.affine_quantizer import AffineGrid, AffineQuantizer

@@ -17,7 +17,7 @@ from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
 from zoo import evaluate, export, quickstart, registry, train
-from zoo.codeword_path import make_quantizer
+from zoo.codeword.codeword_path import make_quantizer
 from zoo.data import splits
 from zoo.keras_compat import Model, keras
 from zoo.metrics import complexity

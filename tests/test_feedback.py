@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import run_command, tiny_flags
-from zoo import evaluate, export, feedback, train, train_stages
+from zoo import evaluate, export, train, train_stages
+from zoo.codeword import channel_noise
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.run_directory import RunDirectory, build_autoencoder
@@ -36,8 +37,8 @@ def _noise_ratio(received, sent) -> np.ndarray:
 def test_noise_power_is_each_samples_own_within_one_percent(snr_db):
     sent = _codewords()
     settings = ExperimentConfig(feedback_snr_db=snr_db)
-    draws = feedback.fresh(tf.constant(sent), settings, tf.constant(3, tf.int64))
-    for received in (draws.numpy(), feedback.received(sent, snr_db, 0, "test")):
+    draws = channel_noise.fresh(tf.constant(sent), settings, tf.constant(3, tf.int64))
+    for received in (draws.numpy(), channel_noise.received(sent, snr_db, 0, "test")):
         ratio = _noise_ratio(received, sent)
         assert received.dtype == np.float32
         assert ratio.mean() == pytest.approx(10 ** (-snr_db / 10), rel=0.01)
@@ -50,33 +51,37 @@ def test_noise_is_a_function_of_seed_and_draw_and_of_the_own_sample():
 
     def fresh(values, draw, seed=0):
         own = ExperimentConfig(feedback_snr_db=5.0, seed=seed)
-        return feedback.fresh(values, own, tf.constant(draw, tf.int64)).numpy()
+        return channel_noise.fresh(values, own, tf.constant(draw, tf.int64)).numpy()
 
     np.testing.assert_array_equal(fresh(sent, 1), fresh(sent, 1))
     assert not np.array_equal(fresh(sent, 1), fresh(sent, 2))
     assert not np.array_equal(fresh(sent, 1), fresh(sent, 1, seed=1))
     louder = np.concatenate([sent[:1], 100 * sent[1:]])
     np.testing.assert_array_equal(fresh(louder, 1)[0], fresh(sent, 1)[0])
-    stored = feedback.received(sent, 5.0, 0, "test")
+    stored = channel_noise.received(sent, 5.0, 0, "test")
     np.testing.assert_array_equal(
-        feedback.received(sent[:3], 5.0, 0, "test"), stored[:3]
+        channel_noise.received(sent[:3], 5.0, 0, "test"), stored[:3]
     )
-    assert not np.array_equal(feedback.received(sent, 5.0, 0, "validation"), stored)
-    assert feedback.received(sent, math.inf, 0, "test") is sent
-    assert feedback.is_noisy(settings) and not feedback.is_noisy(ExperimentConfig())
+    assert not np.array_equal(
+        channel_noise.received(sent, 5.0, 0, "validation"), stored
+    )
+    assert channel_noise.received(sent, math.inf, 0, "test") is sent
+    assert channel_noise.is_noisy(settings) and not channel_noise.is_noisy(
+        ExperimentConfig()
+    )
 
 
 def test_stored_split_with_an_snr_of_its_own_each():
     """Even in dB over the range; a single SNR is what it was without one."""
     sent = np.random.default_rng(0).standard_normal((2000, 256)).astype(np.float32)
-    arrived = feedback.received(sent, 20.0, 0, "validation", -5.0)
+    arrived = channel_noise.received(sent, 20.0, 0, "validation", -5.0)
     error = np.mean((arrived - sent) ** 2, axis=1)
     snr_db = 10 * np.log10(np.mean(sent**2, axis=1) / error)
     shares = np.quantile(snr_db, [0.01, 0.25, 0.5, 0.75, 0.99])
     np.testing.assert_allclose(shares, [-5, 1.25, 7.5, 13.75, 20], atol=1.0)
     np.testing.assert_allclose(
-        feedback.received(sent, 20.0, 0, "validation", 20.0),
-        feedback.received(sent, 20.0, 0, "validation"),
+        channel_noise.received(sent, 20.0, 0, "validation", 20.0),
+        channel_noise.received(sent, 20.0, 0, "validation"),
         rtol=1e-5,
     )
 
@@ -84,7 +89,7 @@ def test_stored_split_with_an_snr_of_its_own_each():
 def test_random_snr_is_even_in_db():
     sent = np.ones((4000, 256), np.float32)
     settings = ExperimentConfig(feedback_snr_db=40.0, feedback_snr_low_db=-5.0)
-    received = feedback.fresh(sent, settings, tf.constant(0, tf.int64)).numpy()
+    received = channel_noise.fresh(sent, settings, tf.constant(0, tf.int64)).numpy()
     snr_db = -10 * np.log10(_noise_ratio(received, sent))
     expected = np.linspace(-5, 40, 4000)
     assert np.abs(np.sort(snr_db) - expected).max() < 1.5

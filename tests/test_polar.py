@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from serving import bitstream
 from tests.network_checks import run_tflite
-from zoo.codeword_path import make_quantizer, sections
+from zoo.codeword.codeword_path import make_quantizer, sections
 from zoo.keras_compat import Model, keras, layers
 from zoo.layers import ranking
 from zoo.layers.polar import FromPolar, Magnitude, Phase, phase_error, sine

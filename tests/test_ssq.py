@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from serving import bitstream
-from zoo.codeword_path import make_quantizer
+from zoo.codeword.codeword_path import make_quantizer
 from zoo.layers.ssq import SumOfSigmoidsQuantizer
 
 RNG = np.random.default_rng(5)

@@ -18,11 +18,12 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli
-from zoo import codeword_path, feedback, files, registry, run_row
+from zoo import files, registry, run_row
+from zoo.codeword import channel_noise, codeword_path
+from zoo.codeword.entropy_coding import EntropyCodec
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.data.batches import BATCH, in_batches
-from zoo.entropy_coding import EntropyCodec
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.metrics import accuracy, complexity, plots
 from zoo.metrics.results_row import frequency_metrics, klt_db, nmse_metrics
@@ -105,7 +106,7 @@ def evaluate(
             f"--feedback_snr_db={snr_db}: {run.path} sends bits, which arrive or are "
             "refused; the noise is for real-valued codewords"
         )
-    codeword = feedback.received(codeword, snr_db, settings.seed, "test")
+    codeword = channel_noise.received(codeword, snr_db, settings.seed, "test")
     sent, bits = _send(model, settings, codeword, train.csi)
     side = _side(test, settings, uplink)
     h_float = h_hat = decode(model, codeword, *side)

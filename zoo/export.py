@@ -18,15 +18,9 @@ from absl import flags
 
 from serving import bitstream, golden
 from tfds_builders import cli
-from zoo import (
-    codeword_path,
-    files,
-    precision_table,
-    precisions,
-    registry,
-    verify_export,
-)
+from zoo import files, precision_table, precisions, registry, verify_export
 from zoo.codec_graph import DecoderGraph, freeze
+from zoo.codeword import codeword_path
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.models.autoencoder import CsiAutoencoder

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import feedback, files, registry
-from zoo.codeword_path import make_quantizer
+from zoo import files, registry
+from zoo.codeword import channel_noise
+from zoo.codeword.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.keras_compat import Model, set_precision
@@ -41,7 +42,7 @@ def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
     args = parse_object("model_args", config.model_args)
     parts = registry.build(config.model, csi_shape, config.codeword_dim, args)
     plain = config.quantizer == "none" and config.receiver == "none"
-    if parts.joint is not None and (not plain or feedback.is_noisy(config)):
+    if parts.joint is not None and (not plain or channel_noise.is_noisy(config)):
         raise ValueError(
             f"--model={config.model} trains several rates at once: without "
             "--quantizer, --receiver and --feedback_snr_db"

@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from zoo import distribution, feedback
+from zoo import distribution
+from zoo.codeword import channel_noise
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
 from zoo.data.batches import in_batches
@@ -126,8 +127,8 @@ class Trainer:
             return tf.stack(self._link.joint(noisy), 1) - csi[:, None], 0
         codeword = self._link.encode(noisy)
         arrived, rate = self._link.send(codeword, settings.seed, draw)
-        if feedback.is_noisy(settings):
-            arrived = feedback.fresh(arrived, settings, draw)
+        if channel_noise.is_noisy(settings):
+            arrived = channel_noise.fresh(arrived, settings, draw)
         repaired = self._link.repair(arrived)
         if settings.loss == "codeword":
             return repaired - tf.stop_gradient(codeword), rate
@@ -154,7 +155,7 @@ class Trainer:
         """NMSE in dB of a split and its recovered CSI, zero-centred."""
         settings = self.settings
         sent = in_batches(self.transmit, split.csi)
-        arrived = feedback.received(
+        arrived = channel_noise.received(
             sent,
             settings.feedback_snr_db,
             settings.seed,

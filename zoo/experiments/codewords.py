@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo import evaluate, feedback
-from zoo.codeword_path import make_quantizer
+from zoo import evaluate
+from zoo.codeword import channel_noise
+from zoo.codeword.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.metrics import accuracy, klt_line
@@ -62,7 +63,7 @@ def noisy_db(run: RunDirectory, snr_db: float) -> float:
     """NMSE [dB] with noise of an SNR on the codeword, the only one at the decoder."""
     found = tested(run)
     return found.nmse_db(
-        feedback.received(found.codeword, snr_db, run.config().seed, "test")
+        channel_noise.received(found.codeword, snr_db, run.config().seed, "test")
     )
 
 
@@ -118,6 +119,6 @@ def klt_noisy_db(run: RunDirectory, snr_db: float) -> float:
     basis, h = _basis(settings), tested(run).test.h
     x = accuracy.to_complex(h).reshape(len(h), -1)
     sent = (x @ basis.conj()).astype(np.complex64).view(np.float32)
-    arrived = feedback.received(sent, snr_db, settings.seed, "test")
+    arrived = channel_noise.received(sent, snr_db, settings.seed, "test")
     x_hat = arrived.view(np.complex64) @ basis.T
     return accuracy.nmse_db(x, x_hat)
