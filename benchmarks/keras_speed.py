@@ -20,7 +20,7 @@ from benchmarks import worker
 from tfds_builders import cli
 from zoo.config import ExperimentConfig
 from zoo.metrics.complexity import count_params
-from zoo.trainer import Trainer
+from zoo.training.trainer import Trainer
 
 CSI_SHAPE = (32, 32, 2)
 

@@ -20,7 +20,7 @@ from tfds_builders import cli
 from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.data import splits
-from zoo.trainer import Trainer
+from zoo.training.trainer import Trainer
 
 WARM_UP = 3
 MODELS = {"crnet": 512, "csinet": 512}

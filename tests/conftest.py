@@ -81,6 +81,6 @@ def tiny_config(data_dir):
 @pytest.fixture(scope="session")
 def tiny_run(tiny_config, tmp_path_factory):
     """A finished tiny training run."""
-    from zoo import train
+    from zoo.training import session
 
-    return train.train(tiny_config(tmp_path_factory.mktemp("runs") / "tiny"))
+    return session.train(tiny_config(tmp_path_factory.mktemp("runs") / "tiny"))

@@ -12,7 +12,7 @@ from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras
 from zoo.layers.affine_quantizer import AffineGrid, AffineQuantizer
 from zoo.run_directory import build_autoencoder
-from zoo.trainer import Trainer, freeze
+from zoo.training.trainer import Trainer, freeze
 
 LEARNED = ("qat", "lsq", "lszq")
 FITTED = (*LEARNED, "ssq")

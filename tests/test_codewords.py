@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from zoo import evaluate, train
 from zoo.experiments import codewords, drawings, dynamic_int8
 from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
+from zoo.training import evaluation, session
 
 PLAIN = {"quantizer": "none", "bits": 0, "epochs": 1}
 
@@ -20,13 +20,13 @@ PLAIN = {"quantizer": "none", "bits": 0, "epochs": 1}
 def run(tiny_config, tmp_path_factory) -> RunDirectory:
     """An unquantised tiny ACRNet."""
     directory = tmp_path_factory.mktemp("runs") / "acrnet"
-    return train.train(tiny_config(directory, model="acrnet", **PLAIN))
+    return session.train(tiny_config(directory, model="acrnet", **PLAIN))
 
 
 @pytest.fixture(scope="module")
 def row(run) -> dict:
     """Its evaluation with 5 dB on the codeword."""
-    return evaluate.evaluate(run, feedback_snr_db=5.0)[0]
+    return evaluation.evaluate(run, feedback_snr_db=5.0)[0]
 
 
 def test_noise_is_that_of_the_evaluation(run, row):

@@ -18,7 +18,7 @@ from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.precisions import PRECISIONS
 from zoo.quantization_files import convert
-from zoo.trainer import Trainer
+from zoo.training.trainer import Trainer
 
 SHAPE, CODEWORD_DIM = (16, 16, 2), 64
 SCENARIOS = {"indoor", "outdoor", "rma_nlos"}

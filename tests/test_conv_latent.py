@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from tests.network_checks import assert_reloads, in_bfloat16
 from tests.test_model_counts import COUNTS
-from zoo.fused import FusedNetwork
 from zoo.keras_compat import Model, keras, layers
 from zoo.layers.conv_latent import from_latent, to_latent
 from zoo.metrics import complexity
 from zoo.models import acrnet, cllwcsinet, conv_latent, crnet, csinet
 from zoo.models.spec import RATIOS
+from zoo.training.fused import FusedNetwork
 
 NETWORKS = {spec.name: spec for spec in (cllwcsinet.SPEC, *conv_latent.SPECS)}
 ORIGINALS = {

@@ -16,11 +16,12 @@ from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
-from zoo import evaluate, export, quickstart, registry, train
+from zoo import export, quickstart, registry
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.data import splits
 from zoo.keras_compat import Model, keras
 from zoo.metrics import complexity
+from zoo.training import evaluation, session
 
 SHAPE = (16, 16, 2)
 FDD = {
@@ -121,18 +122,18 @@ def test_refused_options(args, word):
 def first(data_dir, tiny_config, tmp_path_factory):
     """Stage 1, the magnitudes, on the tiny FDD pairs."""
     splits.open_builder(FDD["dataset"], str(data_dir))
-    return train.train(tiny_config(tmp_path_factory.mktemp("fdd") / "mag", **MAG))
+    return session.train(tiny_config(tmp_path_factory.mktemp("fdd") / "mag", **MAG))
 
 
 @pytest.fixture(scope="module")
 def second(first, tiny_config, tmp_path_factory):
     """Stage 2, the phases, behind the frozen magnitudes."""
     path = tmp_path_factory.mktemp("fdd") / "mp"
-    return train.train(tiny_config(path, **MP, weights=str(first.path)))
+    return session.train(tiny_config(path, **MP, weights=str(first.path)))
 
 
 def test_error_of_exact_phases_is_that_of_the_magnitudes(first):
-    row, h, h_hat = evaluate.evaluate(first)
+    row, h, h_hat = evaluation.evaluate(first)
     size = [np.linalg.norm(x, axis=-1) for x in (h, h_hat)]
     error = ((size[0] - size[1]) ** 2).sum((1, 2)) / (size[0] ** 2).sum((1, 2))
     assert row["nmse_db"] == pytest.approx(10 * np.log10(error.mean()), abs=0.01)
@@ -155,7 +156,7 @@ def test_second_stage_keeps_the_magnitudes(first, second):
 @pytest.mark.serving
 def test_over_the_air(second, tmp_path):
     """encoder.tflite -> stream of three sections -> server that knows the uplink."""
-    row, _, _ = evaluate.evaluate(second)
+    row, _, _ = evaluation.evaluate(second)
     assert row["feedback_bits"] == 32 * 6 + 64 * 8 + 256 and row["quantizer"] == "polar"
     codec = export.export(second, tmp_path / "export")
     assert codec["sections"] == [[32, 6], [64, 8], [256, 1]] and codec["uplink"]
@@ -207,16 +208,16 @@ def test_bits_per_phase_entry(codeword_dim, share):
 
 
 def test_refusals_of_the_commands(first, tiny_config, tmp_path, data_dir):
-    row = evaluate.evaluate(first, uplink="shuffled")[0]
+    row = evaluation.evaluate(first, uplink="shuffled")[0]
     assert row["uplink"] == "shuffled"
     with pytest.raises(ValueError, match="choose a data set with '_fdd'"):
         other = {**MAG, "dataset": "cost2100_sim/indoor_tiny"}
-        train.train(tiny_config(tmp_path / "a", **other))
+        session.train(tiny_config(tmp_path / "a", **other))
     with pytest.raises(ValueError, match="uplinks are not streamed"):
         stream = {**MAG, "dataset": FDD["dataset"] + ":stream"}
-        train.train(tiny_config(tmp_path / "b", **stream))
+        session.train(tiny_config(tmp_path / "b", **stream))
     with pytest.raises(ValueError, match="no branch of the magnitudes"):
         other = {**FDD, "model": "crnet", "train_part": "phase"}
-        train.train(tiny_config(tmp_path / "c", **other, weights=str(first.path)))
+        session.train(tiny_config(tmp_path / "c", **other, weights=str(first.path)))
     flags = ["--model=crnet", "--train_part=phase"]
     assert_one_line_error(run_command("zoo.train", *flags), "give --weights")

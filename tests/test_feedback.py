@@ -10,12 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import run_command, tiny_flags
-from zoo import evaluate, export, train, train_stages
+from zoo import export, train_stages
 from zoo.codeword import channel_noise
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.run_directory import RunDirectory, build_autoencoder
-from zoo.trainer import Trainer, freeze
+from zoo.training import evaluation, session
+from zoo.training.trainer import Trainer, freeze
 
 SHAPE = (8, 8, 2)
 NOISY = {"quantizer": "none", "bits": 0, "feedback_snr_db": 10.0}
@@ -175,7 +176,7 @@ def staged(tiny_config, tmp_path_factory) -> list[RunDirectory]:
     """CsiNet without noise, then the denoiser alone, then both."""
     path = tmp_path_factory.mktemp("stages")
     common = tiny_config(path, **FLOAT)
-    return [train.train(s) for s in train_stages.stage_settings(common, STAGES, path)]
+    return [session.train(s) for s in train_stages.stage_settings(common, STAGES, path)]
 
 
 def test_stages_hand_their_weights_on(staged):
@@ -211,8 +212,8 @@ def test_bad_stages(stages, word, tmp_path):
 
 def test_evaluation_over_the_snr_of_the_feedback(staged):
     run = staged[2]
-    rows = {s: evaluate.evaluate(run, feedback_snr_db=s)[0] for s in (-5.0, math.inf)}
-    own = evaluate.evaluate(run)[0]
+    rows = {s: evaluation.evaluate(run, feedback_snr_db=s)[0] for s in (-5.0, math.inf)}
+    own = evaluation.evaluate(run)[0]
     assert (own["feedback_snr_db"], own["receiver"]) == (0.0, "dnnnet")
     assert rows[math.inf]["feedback_snr_db"] is None
     assert rows[-5.0]["nmse_db"] != own["nmse_db"] != rows[math.inf]["nmse_db"]
@@ -220,7 +221,7 @@ def test_evaluation_over_the_snr_of_the_feedback(staged):
 
 def test_bits_take_no_noise(tiny_run):
     with pytest.raises(ValueError, match="sends bits"):
-        evaluate.evaluate(tiny_run, feedback_snr_db=3.0)
+        evaluation.evaluate(tiny_run, feedback_snr_db=3.0)
 
 
 @pytest.mark.slow
@@ -228,14 +229,14 @@ def test_offset_network_and_mu_law_are_exported(tiny_config, tmp_path):
     settings = tiny_config(
         tmp_path / "run", quantizer="mu_law", bits=4, receiver="offset", epochs=1
     )
-    run = train.train(settings)
+    run = session.train(settings)
     codec = export.export(run, tmp_path / "export")  # verifies every artefact
     assert codec["quantizer"]["name"] == "mu_law"
-    row, _, _ = evaluate.evaluate(run)
+    row, _, _ = evaluation.evaluate(run)
     assert row["quantizer"] == "mu_law" and row["feedback_bits"] == 32 * 4
 
 
 def test_weights_of_another_network_are_refused(tiny_run, tiny_config, tmp_path):
     settings = tiny_config(tmp_path / "run", model="csinet", weights=str(tiny_run.path))
     with pytest.raises(ValueError, match="its encoder is of another network"):
-        train.train(settings)
+        session.train(settings)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import registry, train
+from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.fused import use_fused
-from zoo.fused_norm import Form, kernel
 from zoo.keras_compat import set_precision
-from zoo.link import Link
 from zoo.models.autoencoder import in_a_row
+from zoo.training import session
+from zoo.training.fused import use_fused
+from zoo.training.fused_norm import Form, kernel
+from zoo.training.link import Link
 
 SHAPE = (8, 6, 2)
 
@@ -147,5 +148,5 @@ def test_training_with_either_step_ends_alike(tiny_config, tmp_path):
     losses = []
     for step in ("native", "fused"):
         config = tiny_config(tmp_path / step, epochs=1, cpu_step=step)
-        losses.append(train.train(config).read_metrics()[0]["loss"])
+        losses.append(session.train(config).read_metrics()[0]["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=0.02)

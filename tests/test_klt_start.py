@@ -7,11 +7,12 @@ import pytest
 
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
-from zoo import registry, train
+from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.metrics import accuracy
 from zoo.run_directory import build_autoencoder
 from zoo.starts import klt_start
+from zoo.training import session
 
 SHAPE = (16, 16, 2)
 CODEWORD_DIM = 64
@@ -130,7 +131,7 @@ def test_too_few_examples(csi):
 
 def test_training_begins_at_the_fitted_start(tiny_config, tmp_path, monkeypatch):
     changes = {"init": "klt", "epochs": 1, "quantizer": "none", "bits": 0}
-    run = train.train(tiny_config(tmp_path / "run", **changes, lr=1e-9, lr_min=0))
+    run = session.train(tiny_config(tmp_path / "run", **changes, lr=1e-9, lr_min=0))
     start, epoch = run.read_metrics()
     assert start["epoch"] == 0 and start["loss"] is None
     assert start["val_nmse_db"] < -0.5
@@ -140,5 +141,5 @@ def test_training_begins_at_the_fitted_start(tiny_config, tmp_path, monkeypatch)
         raise AssertionError("initialised again")
 
     monkeypatch.setattr(klt_start, "initialise", fitted_again)
-    train.train(tiny_config(tmp_path / "run", **changes, lr=1e-9, lr_min=0))
+    session.train(tiny_config(tmp_path / "run", **changes, lr=1e-9, lr_min=0))
     assert [r["epoch"] for r in run.read_metrics()] == [0, 1]

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from zoo import evaluate, export, train
+from zoo import export
+from zoo.training import evaluation, session
 
 LORA = {
     "model": "lora",
@@ -22,7 +23,7 @@ LSZQ = {**LORA, "quantizer": "lszq", "bits": 4}
 @pytest.fixture(scope="module")
 def joint(tiny_config, tmp_path_factory):
     """LORA and LSZQ trained together."""
-    return train.train(tiny_config(tmp_path_factory.mktemp("lszq") / "run", **LSZQ))
+    return session.train(tiny_config(tmp_path_factory.mktemp("lszq") / "run", **LSZQ))
 
 
 def _grid(run):
@@ -31,7 +32,7 @@ def _grid(run):
 
 @pytest.mark.slow
 def test_qat_keeps_the_fitted_grid(joint, tiny_config, tmp_path):
-    fixed = train.train(tiny_config(tmp_path / "qat", **LSZQ | {"quantizer": "qat"}))
+    fixed = session.train(tiny_config(tmp_path / "qat", **LSZQ | {"quantizer": "qat"}))
     quantizer = joint.load().quantizer
     assert not fixed.load().quantizer.trainable_weights
     assert _grid(fixed).scale == pytest.approx(float(quantizer.first_scale), rel=0.3)
@@ -45,7 +46,7 @@ def test_grid_is_fitted_and_then_trained(joint):
 
 
 def test_bits_cost_what_quantising_costs(joint):
-    row, _, _ = evaluate.evaluate(joint)
+    row, _, _ = evaluation.evaluate(joint)
     assert row["feedback_bits"] == 4 * 32 and row["quantizer"] == "lszq"
     assert row["nmse_float_db"] < row["nmse_db"] < -0.5
 
@@ -66,16 +67,16 @@ def test_export_holds_the_learned_grid(joint, tmp_path):
 @pytest.mark.slow
 def test_one_grid_per_entry_is_exported(tiny_config, tmp_path):
     changes = {**LSZQ, "quantizer_args": '{"per_entry": true}', "epochs": 1}
-    run = train.train(tiny_config(tmp_path / "run", **changes))
+    run = session.train(tiny_config(tmp_path / "run", **changes))
     codec = export.export(run, tmp_path / "export")
     assert len(codec["quantizer"]["scale"]) == len(codec["quantizer"]["zero"]) == 32
 
 
 def test_later_training_moves_the_quantiser_alone(tiny_config, tmp_path):
     plain = {**LORA, "quantizer": "none", "bits": 0, "epochs": 1}
-    first = train.train(tiny_config(tmp_path / "plain", **plain))
+    first = session.train(tiny_config(tmp_path / "plain", **plain))
     later = {**LSZQ, "init": "paper", "train_part": "quantizer", "weights": first.path}
-    second = train.train(tiny_config(tmp_path / "later", **later | _text(later)))
+    second = session.train(tiny_config(tmp_path / "later", **later | _text(later)))
     before, after = first.load(), second.load()
     for part in ("encoder", "decoder"):
         pairs = zip(
@@ -84,7 +85,7 @@ def test_later_training_moves_the_quantiser_alone(tiny_config, tmp_path):
         assert all(np.array_equal(a, b) for a, b in pairs), part
     assert float(after.quantizer.log_gain) != 0
     third = {**later, "epochs": 1, "lr": 1e-9, "lr_min": 0.0, "weights": second.path}
-    again = train.train(tiny_config(tmp_path / "third", **third | _text(third)))
+    again = session.train(tiny_config(tmp_path / "third", **third | _text(third)))
     assert _grid(again).scale == pytest.approx(float(_grid(second).scale), rel=1e-5)
 
 
@@ -97,4 +98,4 @@ def test_a_bounded_normaliser_does_not_go_with_the_unfolded_start(
 ):
     changes = {**LORA, "normaliser": "tanh", "quantizer": "uniform", "bits": 6}
     with pytest.raises(ValueError, match="give --normaliser=none"):
-        train.train(tiny_config(tmp_path / "run", **changes))
+        session.train(tiny_config(tmp_path / "run", **changes))

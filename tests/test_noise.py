@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from tests.conftest import ROOT
 from tfds_builders import transforms
-from zoo import evaluate
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
 from zoo.metrics import accuracy, klt_line
-from zoo.trainer import Trainer
+from zoo.training import evaluation
+from zoo.training.trainer import Trainer
 
 N_T, N_A, N_C = 8, 4, 64
 RATIO = 0.1
@@ -184,15 +184,15 @@ def test_all_components_of_the_klt_leave_the_noise():
 def test_override_needs_noise_and_snr():
     clean = ExperimentConfig()
     with pytest.raises(ValueError, match="--csi_noise=none.*test_snr_db=3.0 do not"):
-        evaluate.with_noise(clean, None, 3.0)
+        evaluation.with_noise(clean, None, 3.0)
     with pytest.raises(ValueError, match="--csi_noise=ls.*do not fit"):
-        evaluate.with_noise(clean, "ls", None)
-    noisy = evaluate.with_noise(clean, "ls", 3.0)
+        evaluation.with_noise(clean, "ls", None)
+    noisy = evaluation.with_noise(clean, "ls", 3.0)
     assert (noisy.csi_noise, noisy.test_snr_db) == ("ls", 3.0)
-    assert evaluate.with_noise(noisy, "none", None) == clean
-    assert evaluate.with_noise(noisy, None, None) == noisy
+    assert evaluation.with_noise(noisy, "none", None) == clean
+    assert evaluation.with_noise(noisy, None, None) == noisy
     with pytest.raises(ValueError, match="--csi_noise=none"):
-        evaluate.with_noise(noisy, "none", 3.0)
+        evaluation.with_noise(noisy, "none", 3.0)
 
 
 STEP = {"model": "crnet", "codeword_dim": 12, "batch_size": 6, "schedule": "constant"}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_command
-from zoo import evaluate, train
 from zoo.run_directory import RunDirectory
+from zoo.training import evaluation, session
 
 NOISY = {
     "model": "csinet", "dataset": "cost2100_sim/indoor_tiny:stream", "num_train": 60,
@@ -20,7 +20,7 @@ NOISY = {
 
 @pytest.fixture(scope="module")
 def noisy_run(tiny_config, tmp_path_factory) -> RunDirectory:
-    return train.train(tiny_config(tmp_path_factory.mktemp("noisy") / "run", **NOISY))
+    return session.train(tiny_config(tmp_path_factory.mktemp("noisy") / "run", **NOISY))
 
 
 @pytest.mark.slow
@@ -34,9 +34,9 @@ def test_resumed_run_repeats_the_noise(noisy_run, tiny_config, tmp_path, monkeyp
 
     monkeypatch.setattr(RunDirectory, "append_metrics", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train.train(tiny_config(tmp_path / "run", **NOISY))
+        session.train(tiny_config(tmp_path / "run", **NOISY))
     monkeypatch.undo()
-    run = train.train(tiny_config(tmp_path / "run", **NOISY))
+    run = session.train(tiny_config(tmp_path / "run", **NOISY))
     values, expected = (
         [[r["epoch"], r["loss"], r["val_nmse_db"]] for r in each.read_metrics()]
         for each in (run, noisy_run)
@@ -45,14 +45,14 @@ def test_resumed_run_repeats_the_noise(noisy_run, tiny_config, tmp_path, monkeyp
 
 
 def test_evaluation_at_the_runs_snr_and_at_others(noisy_run):
-    row, h, _ = evaluate.evaluate(noisy_run)
+    row, h, _ = evaluation.evaluate(noisy_run)
     assert (row["csi_noise"], row["test_snr_db"]) == ("awgn", 5.0)
     assert (row["train_csi_noise"], row["train_snr_db"]) == ("awgn", 3.0)
-    clean, h_clean, _ = evaluate.evaluate(noisy_run, "none")
+    clean, h_clean, _ = evaluation.evaluate(noisy_run, "none")
     assert (clean["csi_noise"], clean["test_snr_db"]) == ("none", None)
     assert clean["train_snr_db"] == 3.0 and clean["nmse_db"] != row["nmse_db"]
     np.testing.assert_array_equal(h, h_clean)
-    strong, _, _ = evaluate.evaluate(noisy_run, "ls", 0.0)
+    strong, _, _ = evaluation.evaluate(noisy_run, "ls", 0.0)
     assert (strong["csi_noise"], strong["test_snr_db"]) == ("ls", 0.0)
     json.dumps([row, clean, strong], allow_nan=False)
     # The basis is orthonormal: M / 2 of 1024 noise entries add to the clean error.
@@ -74,9 +74,9 @@ def test_codec_without_loss_leaves_the_noise(noisy_run, monkeypatch):
     identity = Identity()
     identity.encoder = identity.decoder = identity
     monkeypatch.setattr(RunDirectory, "load", lambda *_: identity)
-    monkeypatch.setattr(evaluate, "through_bits", lambda codeword, _: (codeword, 1))
-    monkeypatch.setattr(evaluate.complexity, "summary", lambda _: {})
-    row, _, _ = evaluate.evaluate(noisy_run, test_snr_db=10.0)
+    monkeypatch.setattr(evaluation, "through_bits", lambda codeword, _: (codeword, 1))
+    monkeypatch.setattr(evaluation.complexity, "summary", lambda _: {})
+    row, _, _ = evaluation.evaluate(noisy_run, test_snr_db=10.0)
     assert row["nmse_db"] == pytest.approx(-10, abs=0.1)
     assert row["rho_all"] == pytest.approx(1 / math.sqrt(1.1), abs=0.05)
 

@@ -13,15 +13,16 @@ from tests.conftest import ROOT, assert_one_line_error, run_command
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
-from zoo import evaluate, files, pretrained, train
+from zoo import files, pretrained
 from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.training import evaluation, session
 
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_run, tmp_path_factory) -> RunDirectory:
     run = RunDirectory(tmp_path_factory.mktemp("evaluated") / "run")
     shutil.copytree(tiny_run.path, run.path)
-    row, _, _ = evaluate.evaluate(run)
+    row, _, _ = evaluation.evaluate(run)
     files.write_json(run.path / "evaluation.json", row)
     return run
 
@@ -73,7 +74,7 @@ def test_weights_of_the_zoo_load_and_are_those_of_their_cards():
 
 
 def test_training_goes_on_from_them(shipped, tiny_config, tmp_path):
-    run = train.train(tiny_config(tmp_path / "run", weights="pretrained", epochs=1))
+    run = session.train(tiny_config(tmp_path / "run", weights="pretrained", epochs=1))
     best = min(r["val_nmse_db"] for r in shipped.read_metrics())
     assert run.read_metrics()[0]["val_nmse_db"] == pytest.approx(best, abs=1e-3)
 
@@ -99,14 +100,14 @@ def test_damaged_weights(shipped, tiny_config, tmp_path):
     content[len(content) // 2] ^= 1
     shipped.weights.write_bytes(content)
     with pytest.raises(ValueError, match="damaged, its hash"):
-        train.train(tiny_config(tmp_path / "run", weights="pretrained"))
+        session.train(tiny_config(tmp_path / "run", weights="pretrained"))
 
 
 def test_a_file_instead(evaluated, tiny_config, tmp_path):
     settings = tiny_config(tmp_path / "a", weights=str(evaluated.weights), epochs=1)
-    assert train.train(settings).read_metrics()[0]["epoch"] == 0
+    assert session.train(settings).read_metrics()[0]["epoch"] == 0
     with pytest.raises(FileNotFoundError, match="no.weights.h5"):
-        train.train(tiny_config(tmp_path / "b", weights="no.weights.h5"))
+        session.train(tiny_config(tmp_path / "b", weights="no.weights.h5"))
     with pytest.raises(ValueError, match="--init=klt both set"):
         tiny_config(tmp_path / "c", weights="pretrained", init="klt")
 

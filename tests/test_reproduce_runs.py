@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 
 from tests.conftest import ROOT
-from zoo import config, evaluate, files, reproduce, train
+from zoo import config, files, reproduce
 from zoo.experiments import (
     bits,
     cllwcsinet_figures,
@@ -23,6 +23,7 @@ from zoo.experiments import (
 from zoo.experiments.runner import Runner
 from zoo.experiments.target import Lab
 from zoo.run_directory import RunDirectory
+from zoo.training import evaluation, session
 
 TINY = (
     "--init=paper --num_train=400 --num_validation=50 --num_test=50 --epochs=1 "
@@ -43,10 +44,10 @@ def in_process(module: str, *args, log=None) -> None:
         values = flags.FlagValues()
         config.define_flags(values)
         values(["train", *args])
-        train.train(config.from_flags(values))
+        session.train(config.from_flags(values))
         return
     run, target = (Path(word.partition("=")[2]) for word in args)
-    files.write_json(target, evaluate.evaluate(RunDirectory(run))[0])
+    files.write_json(target, evaluation.evaluate(RunDirectory(run))[0])
 
 
 @pytest.fixture(scope="module")

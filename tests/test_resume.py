@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, run_command, tiny_flags
-from zoo import files, train
+from zoo import files
 from zoo.data import splits
 from zoo.run_directory import RunDirectory
+from zoo.training import session
 
 
 def test_nan_loss_stops_with_an_error(tiny_config, tmp_path, monkeypatch):
@@ -29,7 +30,7 @@ def test_nan_loss_stops_with_an_error(tiny_config, tmp_path, monkeypatch):
     loaded = {"train": splits.Split(bad, bad, None, 1024), "validation": good}
     monkeypatch.setattr(splits, "load_split", lambda config, split: loaded[split])
     with pytest.raises(ValueError, match="loss became nan at epoch 1"):
-        train.train(config)
+        session.train(config)
 
 
 def _flip_middle(data: bytes) -> bytes:
@@ -40,12 +41,12 @@ def _flip_middle(data: bytes) -> bytes:
 
 def test_damaged_checkpoint_is_refused(tiny_config, tmp_path):
     config = tiny_config(tmp_path / "run", epochs=1)
-    run = train.train(config)
+    run = session.train(config)
     content = run.checkpoint.read_bytes()
     for damaged in (content[:-200], _flip_middle(content)):
         run.checkpoint.write_bytes(damaged)
         with pytest.raises(ValueError, match="damaged checkpoint"):
-            train.train(config)
+            session.train(config)
 
 
 def test_full_disk_keeps_the_last_checkpoint(tiny_config, tmp_path, monkeypatch):
@@ -62,10 +63,10 @@ def test_full_disk_keeps_the_last_checkpoint(tiny_config, tmp_path, monkeypatch)
 
     monkeypatch.setattr(np, "savez", full_disk)
     with pytest.raises(OSError, match="No space left .*last.npz"):
-        train.train(config)
+        session.train(config)
     monkeypatch.undo()
     assert [p.name for p in run.checkpoint.parent.iterdir()] == ["last.npz"]
-    train.train(config)
+    session.train(config)
     assert [r["epoch"] for r in run.read_metrics()] == [1, 2]
 
 
@@ -191,7 +192,7 @@ def test_two_workers_end_with_the_same_weights(data_dir, tmp_path, tiny_run):
 def test_unusable_cluster_is_refused(tiny_config, tmp_path, monkeypatch, cluster):
     monkeypatch.setenv("TF_CONFIG", cluster)
     with pytest.raises(ValueError, match="TF_CONFIG is"):
-        train.train(tiny_config(tmp_path / "run", strategy="multi_worker"))
+        session.train(tiny_config(tmp_path / "run", strategy="multi_worker"))
     assert not (tmp_path / "run").exists()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo import evaluate, export, train
+from zoo import export
 from zoo.data import splits
+from zoo.training import evaluation, session
 
 TRACKS = {
     "dataset": "cost2100_sim/indoor_track_tiny", "num_train": 40, "num_validation": 10,
@@ -19,8 +20,8 @@ def test_sequences_are_trained_and_measured_per_snapshot(tiny_config, tmp_path):
         tmp_path / "run", model="convlstm_csinet", num_frames=3, codeword_dim=16,
         csi_noise="awgn", train_snr_db=10.0, **TRACKS,
     )  # fmt: skip
-    run = train.train(settings)
-    row, h, h_hat = evaluate.evaluate(run)
+    run = session.train(settings)
+    row, h, h_hat = evaluation.evaluate(run)
     assert h.shape == h_hat.shape == (30, 32, 32, 2)
     assert row["num_test"] == 10 and row["ratio"] == 16 / 2048
     assert np.isfinite(row["nmse_db"]) and row["nmse_pca_db"] < 0
@@ -48,8 +49,8 @@ def test_entropy_coded_feedback_is_counted_in_real_bytes(tiny_config, tmp_path):
         tmp_path / "run", model="deepcmc", codeword_dim=32, epochs=1, quantizer="none",
         bits=0, model_args='{"filters": 8, "rate_weight": 1e-3}', num_train=40,
     )  # fmt: skip
-    run = train.train(settings)
-    row, _, _ = evaluate.evaluate(run)
+    run = session.train(settings)
+    row, _, _ = evaluation.evaluate(run)
     ideal, real = row["feedback_bits_ideal"], row["feedback_bits"]
     assert 0 < ideal and 0.9 * ideal < real < 1.1 * ideal + 24
     assert row["nmse_db"] != row["nmse_float_db"]
@@ -64,6 +65,6 @@ def test_rates_are_trained_together(cpu_step, tiny_config, tmp_path):
         quantizer="none", bits=0, num_train=20, num_validation=10, num_test=10,
         cpu_step=cpu_step,
     )  # fmt: skip
-    run = train.train(settings)
-    row, _, _ = evaluate.evaluate(run)
+    run = session.train(settings)
+    row, _, _ = evaluation.evaluate(run)
     assert row["codeword_dim"] == 64 and np.isfinite(row["nmse_db"])

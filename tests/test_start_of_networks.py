@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.test_klt_start import CODEWORD_DIM, SHAPE, _nmse_db, csi, pca_db  # noqa: F401
-from zoo import registry, train
+from zoo import registry
 from zoo.keras_compat import keras
 from zoo.metrics import accuracy, klt_line
 from zoo.starts import klt_start
+from zoo.training import session
 
 # How far from the KLT line [dB]. One-bit weights, random ones, LeakyReLUs that bend the
 # signal and one matrix for all delays cannot come near; test_klt_start has klt_exact.
@@ -64,7 +65,7 @@ def test_all_rates_start_near_their_klt_lines(name, csi):  # noqa: F811
 def test_networks_that_no_signal_passes_are_refused(tiny_config, tmp_path):
     settings = tiny_config(tmp_path / "run", model="transnet", init="klt")
     with pytest.raises(ValueError, match="--model=transnet: no signal passes"):
-        train.train(settings)
+        session.train(settings)
 
 
 def test_one_bit_decoder_is_refused():

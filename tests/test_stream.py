@@ -19,9 +19,9 @@ from tfds_builders import blocks
 from tfds_builders import stream as drops
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
 from tfds_builders.stream import CHUNK_BLOCKS, Stream, block_csi
-from zoo import evaluate, train
 from zoo.data import splits, stream
 from zoo.run_directory import RunDirectory
+from zoo.training import evaluation, session
 
 INDOOR = ("cost2100_sim", {"scenario": "indoor"})
 TINY_STREAM = {
@@ -133,17 +133,17 @@ def test_interrupted_training_resumes_to_the_same_metrics(
 
     monkeypatch.setattr(RunDirectory, "append_metrics", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train.train(tiny_config(tmp_path, **changes))
+        session.train(tiny_config(tmp_path, **changes))
     assert not workers()
     monkeypatch.undo()
-    run = train.train(tiny_config(tmp_path, **changes, stream_workers=2))
+    run = session.train(tiny_config(tmp_path, **changes, stream_workers=2))
     assert not workers()
     values, expected = (
         [record["loss"], record["val_nmse_db"], record["lr"]]
         for record in (run.read_metrics()[1], *cut)
     )
     np.testing.assert_allclose(values, expected, rtol=1e-5)
-    row, h, _ = evaluate.evaluate(run)
+    row, h, _ = evaluation.evaluate(run)
     assert row["dataset_config"] == "indoor_tiny:stream" and row["num_train"] == 60
     assert row["nmse_pca_db"] < 0 and len(h) == 50
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
 from zoo.metrics import accuracy
-from zoo.schedules import WarmUpCosine
+from zoo.training.schedules import WarmUpCosine
 
 torch = pytest.importorskip(
     "torch", reason="PyTorch is only in the 'bench' extra: pip install -e .[bench]"
@@ -28,7 +28,7 @@ from zoo.config import ExperimentConfig  # noqa: E402
 from zoo.experiments.runner import Runner, settings_of  # noqa: E402
 from zoo.keras_compat import keras, set_precision  # noqa: E402
 from zoo.run_directory import build_autoencoder  # noqa: E402
-from zoo.trainer import Trainer  # noqa: E402
+from zoo.training.trainer import Trainer  # noqa: E402
 
 SMALL = ("dataset", "num_train", "num_validation", "num_test", "epochs", "batch_size")
 SETTINGS = {

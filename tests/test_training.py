@@ -10,13 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import assert_one_line_error, run_command, tiny_flags
-from zoo import train
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.data import split_reader, splits
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.run_directory import RunDirectory
-from zoo.schedules import WarmUpCosine
+from zoo.training import session
+from zoo.training.schedules import WarmUpCosine
 
 
 def _cosine(t, lr_max=2e-3, lr_min=5e-5, warmup=30, total=1000):
@@ -173,13 +173,13 @@ def test_training_reduces_the_loss(tiny_run):
 
 def test_finished_run_is_not_trained_again(tiny_run):
     before = tiny_run.metrics.read_text()
-    train.train(tiny_run.config())
+    session.train(tiny_run.config())
     assert tiny_run.metrics.read_text() == before
 
 
 def test_other_flags_refuse_the_same_directory(tiny_run, tiny_config):
     with pytest.raises(ValueError, match="--lr: 0.002 -> 0.01"):
-        train.train(tiny_config(tiny_run.path, lr=0.01))
+        session.train(tiny_config(tiny_run.path, lr=0.01))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_precision_and_execution_options(data_dir, tmp_path, tiny_run, change):
 )
 def test_bad_configuration_names_value_and_fix(tiny_config, tmp_path, changes, words):
     with pytest.raises(ValueError, match=words):
-        train.train(tiny_config(tmp_path / "run", **changes))
+        session.train(tiny_config(tmp_path / "run", **changes))
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_bad_flags_give_one_line(data_dir, tmp_path, changes, words, code):
 @pytest.mark.slow
 def test_corrected_command_uses_the_same_directory(tiny_config, tmp_path):
     with pytest.raises(ValueError, match="--warmup_epochs|warmup_epochs is 30"):
-        train.train(tiny_config(tmp_path / "run", warmup_epochs=30.0))
-    run = train.train(tiny_config(tmp_path / "run", epochs=1))
+        session.train(tiny_config(tmp_path / "run", warmup_epochs=30.0))
+    run = session.train(tiny_config(tmp_path / "run", epochs=1))
     assert len(run.read_metrics()) == 1
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo import evaluate
 from zoo.codeword import channel_noise
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
@@ -20,7 +19,8 @@ from zoo.data import splits
 from zoo.metrics import accuracy, klt_line
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
-from zoo.train import QUANTIZER_EXAMPLES
+from zoo.training import evaluation
+from zoo.training.session import QUANTIZER_EXAMPLES
 
 KEPT = 8  # runs, or data sets, in memory
 GRID = {"per_entry": True}  # each codeword entry has its own range
@@ -41,7 +41,7 @@ class Tested(NamedTuple):
 
     def nmse_db(self, codeword: np.ndarray) -> float:
         """NMSE [dB] of what the decoder makes of received codewords `[n, M]`."""
-        return accuracy.nmse_db(self.test.h, evaluate.decode(self.model, codeword))
+        return accuracy.nmse_db(self.test.h, evaluation.decode(self.model, codeword))
 
 
 def on(settings: ExperimentConfig, dataset: str = "") -> ExperimentConfig:
@@ -54,7 +54,7 @@ def tested(run: RunDirectory, dataset: str = "") -> Tested:
     """A run on the test split of its data set or another, scaled as its own is."""
     test = splits.load_split(on(run.config(), dataset), "test")
     model = run.load(test.csi.shape[1:])
-    codeword = model.encoder.predict(test.csi, batch_size=evaluate.BATCH, verbose=0)
+    codeword = model.encoder.predict(test.csi, batch_size=evaluation.BATCH, verbose=0)
     return Tested(model, test, codeword)
 
 
@@ -84,7 +84,7 @@ def _fitted(run: RunDirectory):
     """First training codewords, for a quantiser's grid, and the run's test."""
     csi = splits.training_examples(run.config(), QUANTIZER_EXAMPLES)
     found = tested(run)
-    given = found.model.encoder.predict(csi, batch_size=evaluate.BATCH, verbose=0)
+    given = found.model.encoder.predict(csi, batch_size=evaluation.BATCH, verbose=0)
     return given, found
 
 
@@ -98,7 +98,7 @@ def quantised_db(run: RunDirectory, bits: int) -> float:
     quantizer = make_quantizer("qat", bits, GRID)
     quantizer.build(given.shape)
     quantizer.fit(given)
-    return found.nmse_db(evaluate.through_bits(found.codeword, quantizer)[0])
+    return found.nmse_db(evaluation.through_bits(found.codeword, quantizer)[0])
 
 
 @functools.lru_cache(KEPT)

@@ -12,7 +12,6 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo import evaluate
 from zoo.experiments import codewords
 from zoo.experiments.claims import beats
 from zoo.experiments.cost2100 import (
@@ -31,6 +30,7 @@ from zoo.experiments.target import Entry, Lab, Target, klt, run_of
 from zoo.metrics import accuracy
 from zoo.models.spec import RATIOS
 from zoo.run_directory import RunDirectory
+from zoo.training import evaluation
 
 EPOCHS = (100, 500, 1000, 2500, 5000)
 FAST_EPOCHS = (1, 2, 4, 8)
@@ -172,7 +172,7 @@ def figure5(lab: Lab) -> Iterator[Entry]:
 def _first(run: RunDirectory):
     """First test CSI and what a run makes of it, zero-centred `[1, N_t, N_a, 2]`."""
     found = codewords.tested(run)
-    return found.test.h[:1], evaluate.decode(found.model, found.codeword[:1])
+    return found.test.h[:1], evaluation.decode(found.model, found.codeword[:1])
 
 
 def _first_db(lab: Lab, row) -> float:

@@ -14,10 +14,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo import evaluate
 from zoo.experiments.drawings import curves
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.target import Entry, Lab, Target, run_of
+from zoo.training import evaluation
 
 DATA = {
     "indoor": "cost2100_sim/dualnet_indoor_fdd",
@@ -168,7 +168,7 @@ def uplink(lab: Lab) -> Iterator[Entry]:
 
 
 def _shuffled(lab: Lab, row: PendingRow) -> dict:
-    return evaluate.evaluate(run_of(lab, row), uplink="shuffled")[0]
+    return evaluation.evaluate(run_of(lab, row), uplink="shuffled")[0]
 
 
 TEXT = "NMSE over subcarriers [dB]"

@@ -12,11 +12,11 @@ import functools
 
 import numpy as np
 
-from zoo import evaluate
 from zoo.experiments import codewords
 from zoo.keras_compat import Model, layers
 from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
+from zoo.training import evaluation
 
 
 def linear(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -55,8 +55,8 @@ def nmse_db(run: RunDirectory) -> float:
     )
     before = Model(model.encoder.input, compress.input)
     behind = Model(expand.output, model.decoder.output)
-    x = before.predict(test.csi, batch_size=evaluate.BATCH, verbose=0)
+    x = before.predict(test.csi, batch_size=evaluation.BATCH, verbose=0)
     for layer in (compress, expand):
         x = linear(x, *(np.asarray(w) for w in (layer.kernel, layer.bias)))
-    csi = behind.predict(x, batch_size=evaluate.BATCH, verbose=0)
+    csi = behind.predict(x, batch_size=evaluation.BATCH, verbose=0)
     return accuracy.nmse_db(test.h, csi - np.float32(0.5))

@@ -16,7 +16,7 @@ from zoo.keras_compat import Model
 from zoo.layers.unfolding import Block
 from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
-from zoo.trainer import Trainer
+from zoo.training.trainer import Trainer
 
 BATCH = 500
 WARM_UP, ROUNDS = 3, 10

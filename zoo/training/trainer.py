@@ -7,20 +7,20 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from zoo import distribution
 from zoo.codeword import channel_noise
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
 from zoo.data.batches import in_batches
-from zoo.fused import use_fused
 from zoo.keras_compat import keras
 from zoo.layers.polar import phase_error
-from zoo.link import Link
 from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.dualnet_branches import MAGNITUDE
 from zoo.run_directory import build_autoencoder
-from zoo.schedules import make_schedule
+from zoo.training import distribution
+from zoo.training.fused import use_fused
+from zoo.training.link import Link
+from zoo.training.schedules import make_schedule
 
 
 def freeze(model: CsiAutoencoder, train_part: str) -> None:

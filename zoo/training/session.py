@@ -14,14 +14,15 @@ import tensorflow as tf
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, distribution, pretrained, registry
-from zoo.callbacks import Progress, TensorBoard
+from zoo import config, pretrained, registry
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
 from zoo.keras_compat import keras, set_precision
 from zoo.run_directory import RunDirectory
 from zoo.starts import klt_start
-from zoo.trainer import Trainer
+from zoo.training import distribution
+from zoo.training.callbacks import Progress, TensorBoard
+from zoo.training.trainer import Trainer
 
 QUANTIZER_EXAMPLES = 2000
 

@@ -4,7 +4,7 @@ The networks' feature maps have 2 to 16 channels, so that batch norm and activat
 each a pass or more over memory, take as long as the convolutions (BUILD_NOTES.md has
 the profile). Here the functional graph is evaluated layer by layer with the same
 variables, and each group of batch norm, Add and LeakyReLU or PReLU is one kernel (see
-`zoo.fused_norm`). Convolutions and everything else stay the layers' own. Only the
+`zoo.training.fused_norm`). Convolutions and everything else stay the layers' own. Only the
 training step uses this: evaluation and exported artefacts see ordinary Keras models.
 """
 
@@ -15,9 +15,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from zoo.config import ExperimentConfig
-from zoo.fused_norm import Form, kernel
 from zoo.keras_compat import Model, layers
 from zoo.models.layer_graph import LayerGraph, look_up
+from zoo.training.fused_norm import Form, kernel
 
 
 def use_fused(settings: ExperimentConfig) -> bool:

@@ -7,10 +7,10 @@ import functools
 import tensorflow as tf
 
 from zoo.data import estimation_noise
-from zoo.fused import FusedNetwork
 from zoo.keras_compat import Model
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.models.autoencoder import CsiAutoencoder, alone, in_a_row
+from zoo.training.fused import FusedNetwork
 
 KEY = 0xB0771E  # keeps the bottleneck's random numbers apart from all others
 

@@ -18,7 +18,7 @@ from absl import flags
 
 from serving import bitstream
 from tfds_builders import cli
-from zoo import files, registry, run_row
+from zoo import files, registry
 from zoo.codeword import channel_noise, codeword_path
 from zoo.codeword.entropy_coding import EntropyCodec
 from zoo.config import ExperimentConfig
@@ -29,6 +29,7 @@ from zoo.metrics import accuracy, complexity, plots
 from zoo.metrics.results_row import frequency_metrics, klt_db, nmse_metrics
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.run_directory import RunDirectory
+from zoo.training import run_row
 
 
 def decode(model: CsiAutoencoder, codeword: np.ndarray, *uplink) -> np.ndarray:
