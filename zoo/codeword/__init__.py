@@ -1,1 +1,1 @@
-"""Between encoder and decoder"""
+"""Between encoder and decoder: quantiser, entropy coder, noisy channel."""

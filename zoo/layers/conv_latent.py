@@ -3,7 +3,8 @@
 A feature map `[batch, N_t, N_a, 2]` becomes the sequence `[batch, 1, N_a, 2 N_t]`: one
 step per delay, one channel per angle and part. Convolutions of length 7 along delay
 compress it to k channels, and the codeword is what they give, M = k N_a numbers. A
-height of 1 keeps the tensors 4-D, as two-dimensional layers and `zoo.training.fused` want them.
+height of 1 keeps the tensors 4-D, as two-dimensional layers and
+`zoo.training.fused` want them.
 """
 
 from __future__ import annotations

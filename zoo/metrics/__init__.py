@@ -1,1 +1,1 @@
-"""What is measured: accuracy of CSI, the KLT line, cost of a network."""
+"""What is measured: accuracy of CSI, the KLT line, the cost of a network."""

@@ -1,0 +1,1 @@
+"""One file for each family of networks; the registry lists them."""

@@ -1,1 +1,1 @@
-"""Fitted initial weights"""
+"""Fitted initial weights: networks that start as the linear KLT codec."""

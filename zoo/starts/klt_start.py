@@ -1,11 +1,11 @@
 """Data-dependent initialisation: a network that starts as the linear KLT codec.
 
 `--init=klt`, or `klt_exact`. The convolutions of encoder and decoder let the CSI
-through unchanged (`zoo.starts.conv_start`); the two fully connected layers then are, in closed
-form, the best linear codec of the training CSI for the encoder's features: reduced-rank
-regression for the encoder, ridge regression on the codeword that arrives for the
-decoder. The untrained network reaches the KLT line up to what its activations cannot
-express, and training begins there instead of at noise.
+through unchanged (`zoo.starts.conv_start`); the two fully connected layers then are, in
+closed form, the best linear codec of the training CSI for the encoder's features:
+reduced-rank regression for the encoder, ridge regression on the codeword that arrives
+for the decoder. The untrained network reaches the KLT line up to what its activations
+cannot express, and training begins there instead of at noise.
 """
 
 from __future__ import annotations

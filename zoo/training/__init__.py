@@ -1,1 +1,1 @@
-"""From a configuration to trained weights, and what they measure."""
+"""From a configuration to trained weights, and to what they measure."""

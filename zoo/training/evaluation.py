@@ -1,31 +1,21 @@
-"""Evaluate a run on the test split: python -m zoo.evaluate --run=DIR --json=FILE.
-
-Writes one results row (JSON), and beside it plots of true against recovered |H| and of
-the distribution of the per-sample NMSE. `--test_snr_db` and `--csi_noise` put another
-noise on the network's input than the run's, `--feedback_snr_db` on the codeword; the
-truth is always clean.
-"""
+"""What a run reaches on its test split: one results row, truth and estimate."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-from pathlib import Path
 
 import numpy as np
-from absl import flags
 
 from serving import bitstream
-from tfds_builders import cli
-from zoo import files, registry
+from zoo import registry
 from zoo.codeword import channel_noise, codeword_path
 from zoo.codeword.entropy_coding import EntropyCodec
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.data.batches import BATCH, in_batches
 from zoo.layers.entropy_model import EntropyBottleneck
-from zoo.metrics import accuracy, complexity, plots
+from zoo.metrics import accuracy, complexity
 from zoo.metrics.results_row import frequency_metrics, klt_db, nmse_metrics
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.run_directory import RunDirectory
@@ -164,57 +154,3 @@ def _klt_length(settings: ExperimentConfig, codeword: np.ndarray, csi_shape) -> 
     frames = csi_shape[:-3]
     length = codeword.shape[1] // (frames[0] if frames else 1)
     return length - length % 2 if frames else length
-
-
-def _save_samples(target: Path, h: np.ndarray, settings: ExperimentConfig) -> None:
-    """Write zero-centred clean CSI, and its uplink, as samples of serving.client."""
-    arrays = {"h": h}
-    if registry.get(settings.model).takes_uplink:
-        arrays["uplink"] = splits.load_split(settings, "test").uplink
-    with files.atomic_path(target) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    print(f"test CSI for serving.client: {target}")
-
-
-def main(argv: list[str]) -> None:
-    """Command line."""
-    cli.refuse_arguments(argv)
-    if not flags.FLAGS.run:
-        raise ValueError("--run is missing: give a run directory, e.g. runs/quickstart")
-    run = RunDirectory(Path(flags.FLAGS.run))
-    names = ("csi_noise", "test_snr_db", "feedback_snr_db")
-    noise = [flags.FLAGS[name].value for name in names]
-    changes = [*noise, None if flags.FLAGS.uplink == "paired" else flags.FLAGS.uplink]
-    name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
-    target = Path(flags.FLAGS.json or run.path / f"{name}.json")
-    row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink)
-    with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
-        plots.save_examples(h[:6], h_hat[:6], image)
-    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
-        plots.save_nmse_histogram(accuracy.nmse(h, h_hat), image)
-    files.write_json(target, row)
-    if flags.FLAGS.samples:
-        _save_samples(Path(flags.FLAGS.samples), h, run.config())
-    keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits")
-    print(json.dumps({k: row.get(k) for k in keys}))
-    print(f"results row: {target}")
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("run", "", "run directory of a training")
-    flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation*.json")
-    flags.DEFINE_string("samples", "", "also write the clean test CSI for the client")
-    flags.DEFINE_float("test_snr_db", None, "SNR of the test instead of the run's")
-    flags.DEFINE_float(
-        "feedback_snr_db", None, "SNR of the codeword instead of the run's; inf: exact"
-    )
-    flags.DEFINE_enum(
-        "csi_noise", None, ["none", "awgn", "ls"], "noise instead of the run's"
-    )
-    flags.DEFINE_enum(
-        "uplink",
-        "paired",
-        ["paired", "shuffled"],
-        "give the decoder the drop's own uplink, or that of another drop",
-    )
-    cli.run(main)

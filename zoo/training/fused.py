@@ -4,8 +4,9 @@ The networks' feature maps have 2 to 16 channels, so that batch norm and activat
 each a pass or more over memory, take as long as the convolutions (BUILD_NOTES.md has
 the profile). Here the functional graph is evaluated layer by layer with the same
 variables, and each group of batch norm, Add and LeakyReLU or PReLU is one kernel (see
-`zoo.training.fused_norm`). Convolutions and everything else stay the layers' own. Only the
-training step uses this: evaluation and exported artefacts see ordinary Keras models.
+`zoo.training.fused_norm`). Convolutions and everything else stay the layers' own. Only
+the training step uses this: evaluation and exported artefacts see ordinary Keras
+models.
 """
 
 from __future__ import annotations

@@ -1,0 +1,77 @@
+"""Evaluate a run on the test split: python -m zoo.evaluate --run=DIR --json=FILE.
+
+Writes one results row (JSON), and beside it plots of true against recovered |H| and of
+the distribution of the per-sample NMSE. `--test_snr_db` and `--csi_noise` put another
+noise on the network's input than the run's, `--feedback_snr_db` on the codeword; the
+truth is always clean.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from tfds_builders import cli
+from zoo import files, registry
+from zoo.config import ExperimentConfig
+from zoo.data import splits
+from zoo.metrics import accuracy, plots
+from zoo.run_directory import RunDirectory
+from zoo.training.evaluation import evaluate
+
+
+def _save_samples(target: Path, h: np.ndarray, settings: ExperimentConfig) -> None:
+    """Write zero-centred clean CSI, and its uplink, as samples of serving.client."""
+    arrays = {"h": h}
+    if registry.get(settings.model).takes_uplink:
+        arrays["uplink"] = splits.load_split(settings, "test").uplink
+    with files.atomic_path(target) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+    print(f"test CSI for serving.client: {target}")
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    cli.refuse_arguments(argv)
+    if not flags.FLAGS.run:
+        raise ValueError("--run is missing: give a run directory, e.g. runs/quickstart")
+    run = RunDirectory(Path(flags.FLAGS.run))
+    names = ("csi_noise", "test_snr_db", "feedback_snr_db")
+    noise = [flags.FLAGS[name].value for name in names]
+    changes = [*noise, None if flags.FLAGS.uplink == "paired" else flags.FLAGS.uplink]
+    name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
+    target = Path(flags.FLAGS.json or run.path / f"{name}.json")
+    row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink)
+    with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
+        plots.save_examples(h[:6], h_hat[:6], image)
+    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
+        plots.save_nmse_histogram(accuracy.nmse(h, h_hat), image)
+    files.write_json(target, row)
+    if flags.FLAGS.samples:
+        _save_samples(Path(flags.FLAGS.samples), h, run.config())
+    keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits")
+    print(json.dumps({k: row.get(k) for k in keys}))
+    print(f"results row: {target}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("run", "", "run directory of a training")
+    flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation*.json")
+    flags.DEFINE_string("samples", "", "also write the clean test CSI for the client")
+    flags.DEFINE_float("test_snr_db", None, "SNR of the test instead of the run's")
+    flags.DEFINE_float(
+        "feedback_snr_db", None, "SNR of the codeword instead of the run's; inf: exact"
+    )
+    flags.DEFINE_enum(
+        "csi_noise", None, ["none", "awgn", "ls"], "noise instead of the run's"
+    )
+    flags.DEFINE_enum(
+        "uplink",
+        "paired",
+        ["paired", "shuffled"],
+        "give the decoder the drop's own uplink, or that of another drop",
+    )
+    cli.run(main)
