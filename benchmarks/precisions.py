@@ -17,9 +17,10 @@ from absl import flags
 
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
-from zoo import compression, files, precision_table
+from zoo import files
 from zoo.experiments.runner import evaluated, settings_of
-from zoo.precisions import PRECISIONS
+from zoo.quantization import compression, precision_table
+from zoo.quantization.precisions import PRECISIONS
 from zoo.quickstart import FLAGFILE, step
 from zoo.report_blocks import markdown
 from zoo.report_deployment import precisions

@@ -7,10 +7,11 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from tests.conftest import assert_one_line_error, run_command
-from zoo import compression, files, precision_table, registry
+from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.data import splits
-from zoo.precisions import EncoderOptions
+from zoo.quantization import compression, precision_table
+from zoo.quantization.precisions import EncoderOptions
 from zoo.run_directory import build_autoencoder
 
 SHAPE = (16, 16, 2)
@@ -68,7 +69,7 @@ def test_what_stands_at_the_bs_stays_as_it_is(monkeypatch):
 
 @pytest.mark.slow
 def test_process_refuses_keras_3(tiny_run):
-    done = run_command("zoo.compression", f"--run={tiny_run.path}")
+    done = run_command("zoo.quantization.compression", f"--run={tiny_run.path}")
     assert_one_line_error(done, "TF_USE_LEGACY_KERAS=1")
 
 

@@ -16,8 +16,8 @@ from zoo.config import ExperimentConfig
 from zoo.keras_compat import Model, keras
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.precisions import PRECISIONS
-from zoo.quantization_files import convert
+from zoo.quantization.encoder_files import convert
+from zoo.quantization.precisions import PRECISIONS
 from zoo.training.trainer import Trainer
 
 SHAPE, CODEWORD_DIM = (16, 16, 2), 64

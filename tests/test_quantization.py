@@ -16,13 +16,14 @@ from ai_edge_litert.interpreter import Interpreter
 from serving import bitstream, golden
 from serving.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
-from zoo import export, files, precision_table, quantization_files, verify_export
+from zoo import export, files, verify_export
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
 from zoo.data import splits
-from zoo.precisions import PRECISIONS, EncoderOptions
+from zoo.quantization import encoder_files, precision_table
+from zoo.quantization.precisions import PRECISIONS, EncoderOptions
+from zoo.quantization.tflite_slim import pack
 from zoo.run_directory import build_autoencoder
-from zoo.tflite_slim import pack
 
 EXPORTED = ("fp32", "fp16", "dynamic", "int8", "int8_io", "int16x8")
 
@@ -85,7 +86,7 @@ def test_the_quantiser_is_not_rounded_with_the_encoder(quantizer, name, tmp_path
     if fitted == "none":
         model.quantizer.fit(np.asarray(model.encoder(h + 0.5)))
     codec = {"csi_shape": shape, "codeword_dim": m, "sections": [[m, 10]]}
-    content = quantization_files.convert(
+    content = encoder_files.convert(
         EncoderGraph(model, codec), tmp_path, PRECISIONS[name]
     )
     encode, bits = (

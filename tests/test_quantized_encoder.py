@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import qat, quantization_mixed, registry
+from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.keras_compat import keras, layers
 from zoo.layers.grouped_conv import GroupedConv2D
-from zoo.qat import QatOptions, fine_tune
-from zoo.quantization import QuantizedEncoder
-from zoo.quantization_fold import Folder
-from zoo.quantization_kernels import LARGE
-from zoo.quantization_mixed import accurate_encoder, nmse_db
-from zoo.quantization_nodes import LINEAR
-from zoo.quantization_scales import equalise
+from zoo.quantization import mixed, qat
+from zoo.quantization.fold import Folder
+from zoo.quantization.kernels import LARGE
+from zoo.quantization.mixed import accurate_encoder, nmse_db
+from zoo.quantization.nodes import LINEAR
+from zoo.quantization.qat import QatOptions, fine_tune
+from zoo.quantization.quantized_encoder import QuantizedEncoder
+from zoo.quantization.scales import equalise
 from zoo.run_directory import build_autoencoder
 
 SHAPE, M = (16, 16, 2), 16
@@ -133,7 +134,7 @@ def test_most_accurate_encoder_where_none_is_within_the_limit(monkeypatch):
         tried.append(encoder)
         return float(len(tried))  # the first is the best, not the last
 
-    monkeypatch.setattr(quantization_mixed, "losses", lambda *args: lost_db)
+    monkeypatch.setattr(mixed, "losses", lambda *args: lost_db)
     model, h = disturbed("csinet"), sparse_csi(8)
     encoder = accurate_encoder(model, h, None, limit_db=-1.0)
     assert len(tried) > 1 and not tried[-1].costs(h)

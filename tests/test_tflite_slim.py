@@ -11,13 +11,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
-from zoo.precision_table import not_int8, outside_xnnpack
-from zoo.precisions import PRECISIONS
-from zoo.quantization import QuantizedEncoder
-from zoo.quantization_files import convert
-from zoo.quantization_kernels import LARGE, store_int8
+from zoo.quantization.encoder_files import convert
+from zoo.quantization.kernels import LARGE, store_int8
+from zoo.quantization.precision_table import not_int8, outside_xnnpack
+from zoo.quantization.precisions import PRECISIONS
+from zoo.quantization.quantized_encoder import QuantizedEncoder
+from zoo.quantization.tflite_slim import ALIGNMENT, slim
 from zoo.run_directory import build_autoencoder
-from zoo.tflite_slim import ALIGNMENT, slim
 
 pytestmark = pytest.mark.tflite
 SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in ("dynamic", "int16x8")]

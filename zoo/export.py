@@ -18,14 +18,15 @@ from absl import flags
 
 from serving import bitstream, golden
 from tfds_builders import cli
-from zoo import files, precision_table, precisions, registry, verify_export
+from zoo import files, registry, verify_export
 from zoo.codec_graph import DecoderGraph, freeze
 from zoo.codeword import codeword_path
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.precisions import DEFAULT_PRECISIONS, PRECISIONS, EncoderOptions
-from zoo.quantization_files import int8_grids, save_encoders
+from zoo.quantization import precision_table, precisions
+from zoo.quantization.encoder_files import int8_grids, save_encoders
+from zoo.quantization.precisions import DEFAULT_PRECISIONS, PRECISIONS, EncoderOptions
 from zoo.run_directory import RunDirectory
 
 ENCODERS = [PRECISIONS[name].file for name in DEFAULT_PRECISIONS]

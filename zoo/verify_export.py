@@ -11,7 +11,7 @@ import tensorflow as tf
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.precisions import Precision
+from zoo.quantization.precisions import Precision
 
 NUM_CHECKS = 16
 FLOAT_TOLERANCE = 1e-4

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 from absl import flags
 
-from zoo.compression import check_strength
-from zoo.qat import QatOptions
+from zoo.quantization.compression import check_strength
+from zoo.quantization.qat import QatOptions
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Precision:
             CSI at about 1.4.
         fake_quantised: it has fake quantisers, calibrated on training CSI.
         calibrated: the converter calibrates it on training CSI.
-        compressed: its large kernels are pruned or clustered by `zoo.compression`.
+        compressed: its large kernels are pruned or clustered by `zoo.quantization.compression`.
         set_up: sets the options of the converter.
     """
 

@@ -13,17 +13,17 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from zoo import qat
 from zoo.codec_graph import EncoderGraph, freeze
 from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.precisions import PRECISIONS, EncoderOptions, Precision
-from zoo.quantization import QuantizedEncoder
-from zoo.quantization_graft import append_tail
-from zoo.quantization_kernels import store_int8
-from zoo.quantization_mixed import accurate_encoder, losses
+from zoo.quantization import qat
+from zoo.quantization.graft import append_tail
+from zoo.quantization.kernels import store_int8
+from zoo.quantization.mixed import accurate_encoder, losses
+from zoo.quantization.precisions import PRECISIONS, EncoderOptions, Precision
+from zoo.quantization.quantized_encoder import QuantizedEncoder
+from zoo.quantization.tflite_slim import slim
 from zoo.run_directory import RunDirectory, load_weights
-from zoo.tflite_slim import slim
 
 HELD_OUT = 500  # validation CSI that what int8 costs is measured on
 SIMULATED = 16  # calibration samples whose codewords are checked
@@ -105,10 +105,15 @@ def _compressed(
 ) -> Callable:
     """Encoder with pruned or clustered kernels: zero-centred CSI to codeword.
 
-    TF-MOT needs a process of its own, see `zoo.compression`.
+    TF-MOT needs a process of its own, see `zoo.quantization.compression`.
     """
     weights = scratch.absolute() / f"{method}.weights.h5"
-    command = [sys.executable, "-m", "zoo.compression", f"--method={method}"]
+    command = [
+        sys.executable,
+        "-m",
+        "zoo.quantization.compression",
+        f"--method={method}",
+    ]
     command += [f"--run={run.path.absolute()}", f"--out={weights}"]
     command += [f"--sparsity={options.sparsity}", f"--clusters={options.clusters}"]
     command += [f"--samples={options.qat_samples}"]

@@ -20,7 +20,7 @@ from zoo.layers.binary import BinaryDense
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.layers.random_projection import RandomProjection
 from zoo.models.layer_graph import LayerGraph
-from zoo.quantization_nodes import LINEAR, Node
+from zoo.quantization.nodes import LINEAR, Node
 
 OFFSET = 0.5  # the networks' input is h + 0.5
 

@@ -11,7 +11,7 @@ import copy
 
 from ai_edge_litert import schema_py_generated as schema
 
-from zoo.tflite_slim import pack
+from zoo.quantization.tflite_slim import pack
 
 
 def append_tail(encoder: bytes, tail: bytes) -> bytes:

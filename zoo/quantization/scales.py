@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zoo.quantization_nodes import LINEAR, Node
+from zoo.quantization.nodes import LINEAR, Node
 
 THROUGH = ("identity", "leaky_relu", "prelu", "relu", "pool", "multiply", "scale")
 SMALLEST = 1e-3  # scales are within this factor of the largest channel

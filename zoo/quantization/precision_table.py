@@ -15,8 +15,8 @@ from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.precisions import PRECISIONS, EncoderOptions
-from zoo.quantization_mixed import nmse_db
+from zoo.quantization.mixed import nmse_db
+from zoo.quantization.precisions import PRECISIONS, EncoderOptions
 from zoo.report_deployment import int8_operations
 
 FILE = "precision.json"

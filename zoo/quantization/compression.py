@@ -4,7 +4,7 @@ TF-MOT takes only tf_keras models, so this runs with TF_USE_LEGACY_KERAS=1 set b
 TensorFlow is imported; `python -m zoo.export --precision=pruned,clustered` does that.
 By hand:
 
-    TF_USE_LEGACY_KERAS=1 python -m zoo.compression --run=DIR --method=pruned \
+    TF_USE_LEGACY_KERAS=1 python -m zoo.quantization.compression --run=DIR --method=pruned \
         --out=pruned.weights.h5
 """
 

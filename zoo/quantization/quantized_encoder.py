@@ -3,7 +3,7 @@
 The TFLite converter turns an operation between fake quantisers into its int8 kernel.
 Weights have one symmetric scale per output channel, activations one range per tensor,
 chosen on calibration samples for the least squared error. What quantisation-aware
-training adjusts (`zoo.qat`) is the same encoder, so both convert alike.
+training adjusts (`zoo.quantization.qat`) is the same encoder, so both convert alike.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from zoo.data.batches import in_batches
 from zoo.keras_compat import Model
-from zoo.quantization_fold import Folder
-from zoo.quantization_kernels import LARGE
-from zoo.quantization_nodes import LINEAR, MOVES, OPERATIONS, Node, Quantisers, linear
-from zoo.quantization_scales import equalise
+from zoo.quantization.fold import Folder
+from zoo.quantization.kernels import LARGE
+from zoo.quantization.nodes import LINEAR, MOVES, OPERATIONS, Node, Quantisers, linear
+from zoo.quantization.scales import equalise
 
 # Kernels of LOGISTIC and TANH have these output grids, whatever the data.
 FIXED_RANGES = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
@@ -39,7 +39,7 @@ class QuantizedEncoder(tf.Module):
             though a large kernel has int8 values all the same.
 
     Raises:
-        ValueError: a layer is not in the table of `zoo.quantization_fold`.
+        ValueError: a layer is not in the table of `zoo.quantization.fold`.
     """
 
     def __init__(self, encoder: Model, h: np.ndarray, floats=frozenset()):

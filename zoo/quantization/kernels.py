@@ -12,7 +12,7 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from zoo.tflite_slim import pack
+from zoo.quantization.tflite_slim import pack
 
 LARGE = 256  # weights, from which on a kernel is worth scales and an operation more
 VERSION = 5  # of DEQUANTIZE with a scale for each channel
@@ -23,7 +23,7 @@ def store_int8(content: bytes) -> bytes:
 
     Args:
         content: TFLite file whose kernels have values on the grids of
-            `zoo.quantization.QuantizedEncoder`: 127 steps up to the largest magnitude
+            `zoo.quantization.quantized_encoder.QuantizedEncoder`: 127 steps up to the largest magnitude
             of each output.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
@@ -67,7 +67,7 @@ def _unpacking(model: schema.ModelT, graph, kernel: int, code: int):
     """Make a kernel int8; append a tensor for its float values and give its maker.
 
     A kernel that both signatures read has a buffer of its own in each afterwards, which
-    `zoo.tflite_slim.slim` merges.
+    `zoo.quantization.tflite_slim.slim` merges.
     """
     packed = graph.tensors[kernel]
     values = model.buffers[packed.buffer].data.view(np.float32)

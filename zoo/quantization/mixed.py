@@ -10,7 +10,7 @@ from zoo.data.batches import in_batches
 from zoo.data.splits import Split
 from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.quantization import QuantizedEncoder
+from zoo.quantization.quantized_encoder import QuantizedEncoder
 
 COSTS_ON = 100  # samples
 

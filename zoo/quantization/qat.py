@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from zoo.data.splits import Split
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.quantization import QuantizedEncoder
+from zoo.quantization.quantized_encoder import QuantizedEncoder
 
 BETAS = (0.9, 0.99)
 SMALLEST = 1e-3  # size of a variable that is about zero

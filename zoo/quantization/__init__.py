@@ -1,0 +1,1 @@
+"""Encoders in fewer bits: calibrated, fine-tuned, pruned, and their files."""
