@@ -16,9 +16,10 @@ from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
-from zoo import export, quickstart, registry
+from zoo import quickstart, registry
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.data import splits
+from zoo.exporting import exporter
 from zoo.keras_compat import Model, keras
 from zoo.metrics import complexity
 from zoo.training import evaluation, session
@@ -158,7 +159,7 @@ def test_over_the_air(second, tmp_path):
     """encoder.tflite -> stream of three sections -> server that knows the uplink."""
     row, _, _ = evaluation.evaluate(second)
     assert row["feedback_bits"] == 32 * 6 + 64 * 8 + 256 and row["quantizer"] == "polar"
-    codec = export.export(second, tmp_path / "export")
+    codec = exporter.export(second, tmp_path / "export")
     assert codec["sections"] == [[32, 6], [64, 8], [256, 1]] and codec["uplink"]
     samples = tmp_path / "samples.npz"
     test = splits.load_split(second.config(), "test")

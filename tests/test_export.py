@@ -13,9 +13,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from serving import bitstream
 from serving.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from zoo import export, files, report, verify_export
-from zoo.codec_graph import pack
+from zoo import files, report
 from zoo.data import splits
+from zoo.exporting import exporter, verify_export
+from zoo.exporting.codec_graph import pack
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
@@ -24,7 +25,7 @@ from zoo.run_directory import RunDirectory
 @pytest.fixture(scope="module")
 def exported(tiny_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("export") / "crnet"
-    export.export(tiny_run, out)
+    exporter.export(tiny_run, out)
     return out
 
 
@@ -91,7 +92,7 @@ def test_encoder_sends_the_bits_of_the_network(exported, tiny_run, test_h):
 
 
 @pytest.mark.tflite
-@pytest.mark.parametrize("name", export.ENCODERS)
+@pytest.mark.parametrize("name", exporter.ENCODERS)
 def test_signatures_and_builtin_operations(exported, name):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -106,7 +107,7 @@ def test_signatures_and_builtin_operations(exported, name):
 
 
 def test_sizes_and_checksums(exported):
-    sizes = {n: (exported / n).stat().st_size for n in export.ENCODERS}
+    sizes = {n: (exported / n).stat().st_size for n in exporter.ENCODERS}
     assert sizes["encoder.tflite"] > 4 * 65_740
     assert sizes["encoder_dynamic.tflite"] < 0.35 * sizes["encoder.tflite"]
     lines = (exported / "checksums.sha256").read_text().splitlines()
@@ -179,14 +180,14 @@ def test_export_refuses(tiny_run, tiny_config, exported, tmp_path):
         tiny_config(tmp_path / "float", quantizer="none", bits=0)
     )
     with pytest.raises(ValueError, match="--quantizer=uniform"):
-        export.export(float_run, tmp_path / "out")
+        exporter.export(float_run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_export_that_differs_is_discarded(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(verify_export, "FLOAT_TOLERANCE", -1.0)
     with pytest.raises(ValueError, match="export was discarded"):
-        export.export(tiny_run, tmp_path / "out")
+        exporter.export(tiny_run, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -196,7 +197,7 @@ def test_full_disk_during_export_leaves_nothing(tiny_run, tmp_path, monkeypatch)
 
     monkeypatch.setattr(tf.saved_model, "save", full)
     with pytest.raises(OSError, match="No space left on device"):
-        export.export(tiny_run, tmp_path / "out")
+        exporter.export(tiny_run, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -204,8 +205,8 @@ def test_codec_says_how_to_scale(exported, tiny_config, tmp_path):
     codec = json.loads((exported / "codec.json").read_text())
     assert "0.9 / ||H||_F" in codec["normalisation"]["scale"]
     published = tiny_config(tmp_path, dataset="cost2100/indoor")
-    assert export.normalisation(published)["scale"] is None
-    one_factor = export.normalisation(tiny_config(tmp_path, scaling="global"))
+    assert exporter.normalisation(published)["scale"] is None
+    one_factor = exporter.normalisation(tiny_config(tmp_path, scaling="global"))
     assert one_factor["scale"] is None
 
 

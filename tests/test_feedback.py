@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import run_command, tiny_flags
-from zoo import export, train_stages
+from zoo import train_stages
 from zoo.codeword import channel_noise
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.exporting import exporter
 from zoo.run_directory import RunDirectory, build_autoencoder
 from zoo.training import evaluation, session
 from zoo.training.trainer import Trainer, freeze
@@ -230,7 +231,7 @@ def test_offset_network_and_mu_law_are_exported(tiny_config, tmp_path):
         tmp_path / "run", quantizer="mu_law", bits=4, receiver="offset", epochs=1
     )
     run = session.train(settings)
-    codec = export.export(run, tmp_path / "export")  # verifies every artefact
+    codec = exporter.export(run, tmp_path / "export")  # verifies every artefact
     assert codec["quantizer"]["name"] == "mu_law"
     row, _, _ = evaluation.evaluate(run)
     assert row["quantizer"] == "mu_law" and row["feedback_bits"] == 32 * 4

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from zoo import export
+from zoo.exporting import exporter
 from zoo.training import evaluation, session
 
 LORA = {
@@ -55,7 +55,7 @@ def test_bits_cost_what_quantising_costs(joint):
 @pytest.mark.serving
 def test_export_holds_the_learned_grid(joint, tmp_path):
     """Export itself compares every artefact with the network, payload bits included."""
-    codec = export.export(joint, tmp_path / "export")
+    codec = exporter.export(joint, tmp_path / "export")
     _, scale, zero = _grid(joint)
     assert codec["quantizer"]["scale"] == pytest.approx(float(scale))
     assert codec["quantizer"]["zero"] == pytest.approx(float(zero))
@@ -68,7 +68,7 @@ def test_export_holds_the_learned_grid(joint, tmp_path):
 def test_one_grid_per_entry_is_exported(tiny_config, tmp_path):
     changes = {**LSZQ, "quantizer_args": '{"per_entry": true}', "epochs": 1}
     run = session.train(tiny_config(tmp_path / "run", **changes))
-    codec = export.export(run, tmp_path / "export")
+    codec = exporter.export(run, tmp_path / "export")
     assert len(codec["quantizer"]["scale"]) == len(codec["quantizer"]["zero"]) == 32
 
 

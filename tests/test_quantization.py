@@ -16,10 +16,11 @@ from ai_edge_litert.interpreter import Interpreter
 from serving import bitstream, golden
 from serving.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
-from zoo import export, files, verify_export
-from zoo.codec_graph import EncoderGraph
+from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.exporting import exporter, verify_export
+from zoo.exporting.codec_graph import EncoderGraph
 from zoo.quantization import encoder_files, precision_table
 from zoo.quantization.precisions import PRECISIONS, EncoderOptions
 from zoo.quantization.tflite_slim import pack
@@ -32,7 +33,7 @@ EXPORTED = ("fp32", "fp16", "dynamic", "int8", "int8_io", "int16x8")
 def exported(tiny_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("precisions") / "crnet"
     options = EncoderOptions(EXPORTED, 20, int8_loss_db=10.0, evaluate=True)
-    export.export(tiny_run, out, options=options)
+    exporter.export(tiny_run, out, options=options)
     return out
 
 
@@ -255,7 +256,7 @@ def test_all_but_the_last_layer_float(tiny_run, tmp_path):
     options = EncoderOptions(
         ("int8",), calibration_samples=50, int8_loss_db=-10.0, evaluate=True
     )
-    export.export(tiny_run, tmp_path / "out", options=options)
+    exporter.export(tiny_run, tmp_path / "out", options=options)
     row = files.read_json(tmp_path / "out" / "precision.json")["rows"]["int8"]
     assert {"CONV_2D", "LEAKY_RELU"} < set(row["not_int8"]["encode"])
     assert row["kib"] < 0.4 * 263

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo import export
 from zoo.data import splits
+from zoo.exporting import exporter
 from zoo.training import evaluation, session
 
 TRACKS = {
@@ -26,7 +26,7 @@ def test_sequences_are_trained_and_measured_per_snapshot(tiny_config, tmp_path):
     assert row["num_test"] == 10 and row["ratio"] == 16 / 2048
     assert np.isfinite(row["nmse_db"]) and row["nmse_pca_db"] < 0
     with pytest.raises(ValueError, match="takes sequences"):
-        export.check_exportable(run, settings)
+        exporter.check_exportable(run, settings)
 
 
 @pytest.mark.parametrize(

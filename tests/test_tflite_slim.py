@@ -9,8 +9,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from zoo.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
+from zoo.exporting.codec_graph import EncoderGraph
 from zoo.quantization.encoder_files import convert
 from zoo.quantization.kernels import LARGE, store_int8
 from zoo.quantization.precision_table import not_int8, outside_xnnpack

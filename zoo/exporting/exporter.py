@@ -18,11 +18,12 @@ from absl import flags
 
 from serving import bitstream, golden
 from tfds_builders import cli
-from zoo import files, registry, verify_export
-from zoo.codec_graph import DecoderGraph, freeze
+from zoo import files, registry
 from zoo.codeword import codeword_path
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
+from zoo.exporting import verify_export
+from zoo.exporting.codec_graph import DecoderGraph, freeze
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table, precisions
 from zoo.quantization.encoder_files import int8_grids, save_encoders

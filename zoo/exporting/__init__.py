@@ -1,0 +1,1 @@
+"""What leaves the building: graphs of both sides, written and verified."""
