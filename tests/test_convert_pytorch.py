@@ -8,7 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from zoo.convert_network import import_network
+from zoo.importing.network import import_network
 
 torch = pytest.importorskip(
     "torch", reason="PyTorch is only in the 'bench' extra: pip install -e .[bench]"

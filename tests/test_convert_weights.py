@@ -14,9 +14,10 @@ from tests.published_files import (
     save_pytorch,
     variables,
 )
-from zoo import convert_tensors, registry
-from zoo.convert_network import import_network
-from zoo.weight_maps import PYTORCH
+from zoo import registry
+from zoo.importing import tensor_matching
+from zoo.importing.network import import_network
+from zoo.importing.weight_maps import PYTORCH
 
 CODEWORD_DIM = 8
 
@@ -63,7 +64,7 @@ def test_other_names_in_the_same_order(crnet, published, tmp_path):
     assert_same_weights(imported.network, crnet)
     # All but the FC layers' four tensors and the kernels 1x9, 9x1, 1x1 of the encoder
     # and 5x5 of the decoder have a twin.
-    assert convert_tensors.ambiguous(imported.entries) == len(tensors) - 8
+    assert tensor_matching.ambiguous(imported.entries) == len(tensors) - 8
     swapped = dict(reversed(tensors.items()))
     with pytest.raises(
         ValueError, match="stands where encoder1.conv3x3_bn.conv.weight"

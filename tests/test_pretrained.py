@@ -13,7 +13,8 @@ from tests.conftest import ROOT, assert_one_line_error, run_command
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
-from zoo import files, pretrained
+from zoo import files
+from zoo.importing import shipped_weights
 from zoo.run_directory import RunDirectory, build_autoencoder
 from zoo.training import evaluation, session
 
@@ -29,8 +30,8 @@ def evaluated(tiny_run, tmp_path_factory) -> RunDirectory:
 
 @pytest.fixture
 def shipped(evaluated, tmp_path, monkeypatch) -> RunDirectory:
-    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "weights")
-    return pretrained.ship(evaluated, "tiny")
+    monkeypatch.setattr(shipped_weights, "SHIPPED", tmp_path / "weights")
+    return shipped_weights.ship(evaluated, "tiny")
 
 
 def test_shipped_weights_are_a_run_without_paths(shipped, evaluated):
@@ -59,10 +60,10 @@ def test_weights_of_the_zoo_load_and_are_those_of_their_cards():
         run = RunDirectory(card.parent)
         as_given = {"weights": "pretrained", "init": "paper"}
         settings = dataclasses.replace(run.config(), **as_given)
-        assert pretrained.find(settings).path == run.path
-        assert run.weights.stat().st_size <= pretrained.LARGEST_BYTES
+        assert shipped_weights.find(settings).path == run.path
+        assert run.weights.stat().st_size <= shipped_weights.LARGEST_BYTES
         model = build_autoencoder(settings, (32, 32, 2))
-        assert pretrained.load(settings, model) == run.weights
+        assert shipped_weights.load(settings, model) == run.weights
         best = min(record["val_nmse_db"] for record in run.read_metrics())
         row = json.loads(card.read_text())
         assert row["nmse_db"] == pytest.approx(best, abs=0.2)
@@ -82,17 +83,17 @@ def test_training_goes_on_from_them(shipped, tiny_config, tmp_path):
 def test_none_fits(shipped, tiny_config, tmp_path):
     settings = tiny_config(tmp_path, weights="pretrained", codeword_dim=8)
     with pytest.raises(ValueError, match="0 fit .*codeword_dim=8.*there are: tiny"):
-        pretrained.find(settings)
+        shipped_weights.find(settings)
 
 
 def test_several_fit_and_the_data_set_decides(shipped, evaluated, tiny_config):
-    pretrained.ship(evaluated, "second")
+    shipped_weights.ship(evaluated, "second")
     with pytest.raises(ValueError, match="2 fit .*second, tiny"):
-        pretrained.find(evaluated.config())
+        shipped_weights.find(evaluated.config())
     config = json.loads((shipped.path / "config.json").read_text())
     config["dataset"] = "cost2100_sim/outdoor_tiny"
     (shipped.path / "config.json").write_text(json.dumps(config))
-    assert pretrained.find(evaluated.config()).path.name == "second"
+    assert shipped_weights.find(evaluated.config()).path.name == "second"
 
 
 def test_damaged_weights(shipped, tiny_config, tmp_path):
@@ -114,17 +115,17 @@ def test_a_file_instead(evaluated, tiny_config, tmp_path):
 
 def test_shipping_needs_an_evaluation_of_these_weights(shipped, evaluated):
     with pytest.raises(FileNotFoundError, match="evaluation.json"):
-        pretrained.ship(shipped, "again")
+        shipped_weights.ship(shipped, "again")
     row = files.read_json(evaluated.path / "evaluation.json")
     files.write_json(shipped.path / "evaluation.json", row | {"weights_sha256": "0"})
     with pytest.raises(ValueError, match="of other weights"):
-        pretrained.ship(shipped, "again")
+        shipped_weights.ship(shipped, "again")
 
 
 def test_weights_of_others_are_not_shipped(shipped):
     files.write_json(shipped.path / "source.json", {"origin": "published_checkpoint"})
     with pytest.raises(ValueError, match="converted weights of others"):
-        pretrained.ship(shipped, "again")
+        shipped_weights.ship(shipped, "again")
 
 
 def test_command_line():

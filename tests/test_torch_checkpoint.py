@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tests.torch_files import SAVE, Call, Global, Storage, of_array, tensor
-from zoo import torch_checkpoint
-from zoo.convert_unpickler import DTYPES
+from zoo.importing import torch_checkpoint
+from zoo.importing.unpickler import DTYPES
 
 
 @pytest.fixture(params=list(SAVE))

@@ -21,7 +21,7 @@ from tests.torch_files import (
     save_zip,
     tensor,
 )
-from zoo import torch_checkpoint
+from zoo.importing import torch_checkpoint
 
 
 @pytest.fixture(params=list(SAVE))

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from zoo.convert_unpickler import DTYPES
+from zoo.importing.unpickler import DTYPES
 
 
 class Global:

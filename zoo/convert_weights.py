@@ -1,7 +1,7 @@
 """Import published weights: python -m zoo.convert_weights --model=NAME --source=FILE.
 
 Reads the authors' Keras .h5 of CsiNet and CS-CsiNet and the PyTorch files of CRNet,
-CLNet, ACRNet, BCsiNet and TransNet (without PyTorch, see `zoo.torch_checkpoint`),
+CLNet, ACRNet, BCsiNet and TransNet (without PyTorch, see `zoo.importing.torch_checkpoint`),
 refuses any missing or unused tensor, and writes a run directory for zoo.evaluate with
 `source.json`, which says where the weights are from. Codeword length and options of
 the network are those that the tensors show; `--model_args` overrides them.
@@ -21,14 +21,15 @@ import numpy as np
 from absl import flags
 
 from tfds_builders import cli
-from zoo import convert_tensors, files, registry
+from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
-from zoo.convert_network import CSI_SHAPE, MATCH, Imported, import_network
+from zoo.importing import tensor_matching
+from zoo.importing.network import CSI_SHAPE, MATCH, Imported, import_network
+from zoo.importing.weight_maps import PYTORCH
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
-from zoo.weight_maps import PYTORCH
 
 DATA = ("dataset", "data_dir", "manual_dir")
 
@@ -161,7 +162,7 @@ def report(imported: Imported, source: dict[str, Any]) -> str:
         lines.append(f"left out: {len(imported.ignored)} entries ({', '.join(names)})")
     if source["match"] == "order":
         lines.append(
-            f"matched by order: {convert_tensors.ambiguous(entries)} tensors have a "
+            f"matched by order: {tensor_matching.ambiguous(entries)} tensors have a "
             "twin of the same kind and shape, so only --reference confirms the order"
         )
     differences = ", ".join(f"{k} {v:.3g}" for k, v in source["parity"].items())

@@ -8,9 +8,10 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from zoo import pretrained, registry
+from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
+from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
 from zoo.run_directory import RunDirectory
 from zoo.starts import klt_start
@@ -88,7 +89,7 @@ def _initialise(trainer):
     """Set initial weights other than the paper's; returns where they are from."""
     settings = trainer.settings
     if settings.weights:
-        return pretrained.load(settings, trainer.model)
+        return shipped_weights.load(settings, trainer.model)
     if settings.init == "paper":
         return None
     fitted = registry.get(settings.model).fitted_start

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.convert_sources import Tensors
+from zoo.importing.sources import Tensors
+from zoo.importing.weight_maps import CODEWORD, EXPAND, Places
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.weight_maps import CODEWORD, EXPAND, Places
 
 
 class Entry(NamedTuple):
-    """A tensor of the file, in our axes, and its place (see `zoo.weight_maps`)."""
+    """A tensor of the file, in our axes, and its place (see `zoo.importing.weight_maps`)."""
 
     key: str
     place: tuple[str, int]

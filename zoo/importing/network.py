@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zoo import convert_sources, convert_tensors, registry
+from zoo import registry
+from zoo.importing import sources, tensor_matching
+from zoo.importing.weight_maps import CODEWORD, PYTORCH
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.weight_maps import CODEWORD, PYTORCH
 
 CSI_SHAPE = (32, 32, 2)
 KERAS = ("csinet", "cs_csinet")
@@ -32,7 +33,7 @@ class Imported(NamedTuple):
     network: CsiAutoencoder
     codeword_dim: int
     model_args: dict[str, Any]
-    entries: list[convert_tensors.Entry]
+    entries: list[tensor_matching.Entry]
     ignored: list[str]
     match: str
     paths: list[Path]
@@ -73,17 +74,17 @@ def import_network(
 
 def _import_pytorch(model, paths, args, match: str) -> Imported:
     public = PYTORCH[model]
-    tensors, ignored = convert_sources.read_pytorch(paths, public)
+    tensors, ignored = sources.read_pytorch(paths, public)
     if match == "order":
-        tensors = convert_tensors.rename_by_order(tensors, public.places(args))
+        tensors = tensor_matching.rename_by_order(tensors, public.places(args))
     args = public.options(tensors) | args
     places = public.places(args)
-    entries = convert_tensors.pytorch_entries(
+    entries = tensor_matching.pytorch_entries(
         tensors, places, public.channels_first, CSI_SHAPE
     )
     (codeword_dim,) = [e.value.size for e in entries if e.place == (CODEWORD, 1)]
     network = registry.build(model, CSI_SHAPE, codeword_dim, args)
-    convert_tensors.assign(network, entries)
+    tensor_matching.assign(network, entries)
     return Imported(model, network, codeword_dim, args, entries, ignored, match, paths)
 
 
@@ -93,7 +94,7 @@ def _import_keras(model, paths, args, matrix: Path | None) -> Imported:
             "a Keras file is one --source; --matrix=FILE (A, [M, 2048]) belongs to "
             "cs_csinet, and to it alone"
         )
-    tensors = convert_sources.read_h5(paths[0])
+    tensors = sources.read_h5(paths[0])
     kernels = [t for k, t in tensors.items() if k.endswith("/kernel") and t.ndim == 2]
     gammas = {t.size for key, t in tensors.items() if key.endswith("/gamma")}
     if not kernels or not gammas:
@@ -104,10 +105,10 @@ def _import_keras(model, paths, args, matrix: Path | None) -> Imported:
     read = list(paths)
     if matrix is not None:
         read.append(matrix)
-        tensors = {"matrix/kernel": convert_sources.read_matrix(matrix).T, **tensors}
+        tensors = {"matrix/kernel": sources.read_matrix(matrix).T, **tensors}
     network = registry.build(model, CSI_SHAPE, codeword_dim, args)
     # The authors' retraining with batch norm per channel is channels-last throughout.
     channels_first = args["bn"] == "delay"
-    entries = convert_tensors.h5_entries(tensors, network, channels_first, CSI_SHAPE)
-    convert_tensors.assign(network, entries)
+    entries = tensor_matching.h5_entries(tensors, network, channels_first, CSI_SHAPE)
+    tensor_matching.assign(network, entries)
     return Imported(model, network, codeword_dim, args, entries, [], "order", read)

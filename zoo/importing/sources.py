@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import scipy.io
 
-from zoo import torch_checkpoint
-from zoo.weight_maps import PublicNetwork
+from zoo.importing import torch_checkpoint
+from zoo.importing.weight_maps import PublicNetwork
 
 Tensors = dict[str, np.ndarray]
 

@@ -6,7 +6,7 @@ A PyTorch file is a pickle with raw numbers beside it, in one of two formats:
     legacy              four pickles (magic number, version, machine, object), the list
                         of storage keys, then per storage its length and raw numbers
 
-The pickle is read by `zoo.convert_unpickler`, which refuses anything but tensors.
+The pickle is read by `zoo.importing.unpickler`, which refuses anything but tensors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.convert_unpickler import DTYPES, Storage, Tensor, Unpickler
+from zoo.importing.unpickler import DTYPES, Storage, Tensor, Unpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001

@@ -1,0 +1,1 @@
+"""Weights from elsewhere: published files, and those that come with the zoo."""
