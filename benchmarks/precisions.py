@@ -21,10 +21,11 @@ from zoo import files
 from zoo.experiments.runner import evaluated, settings_of
 from zoo.quantization import compression, precision_table
 from zoo.quantization.precisions import PRECISIONS
-from zoo.quickstart import FLAGFILE, step
+from zoo.quickstart import FLAGFILE
 from zoo.report_blocks import markdown
 from zoo.report_deployment import precisions
 from zoo.run_directory import RunDirectory
+from zoo.steps import step
 
 RUN = (
     "model", "codeword_dim", "dataset", "dataset_config", "seed", "epochs",

@@ -33,7 +33,7 @@ from serving.decoder_client import decode_request
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
-from zoo.quickstart import server
+from zoo.steps import server
 
 MODEL = "csi_decoder"  # the name that the server gives by default
 METHOD = "/tensorflow.serving.PredictionService/Predict"

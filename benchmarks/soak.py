@@ -30,7 +30,7 @@ from benchmarks.soak_processes import Clients, failures
 from serving.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
-from zoo.quickstart import server
+from zoo.steps import server
 
 NUM_FRAMES = 256
 SHOW_SECONDS = 30

@@ -36,8 +36,8 @@ from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.keras_compat import keras
 from zoo.metrics.plots import plt, save
-from zoo.quickstart import step
 from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.steps import step
 
 FLAGFILE = Path(__file__).parents[1] / "zoo" / "flagfiles" / "crnet.cfg"
 RECIPE = (

@@ -16,7 +16,7 @@ from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
-from zoo import quickstart, registry
+from zoo import registry, steps
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.data import splits
 from zoo.exporting import exporter
@@ -166,7 +166,7 @@ def test_over_the_air(second, tmp_path):
     np.savez(samples, h=test.h, uplink=test.uplink)
     encoder = UeEncoder(tmp_path / "export" / "encoder.tflite")
     uplink = client.load_samples(samples, key="uplink")[..., 0]
-    with quickstart.server(tmp_path / "export" / "decoder") as running:
+    with steps.server(tmp_path / "export" / "decoder") as running:
         with Decoder(running.endpoint, "csi_decoder", 30) as decoder:
             report = client.measure(encoder, decoder, test.h, 10, uplink=uplink)
             broken = uplink[:2].copy()

@@ -106,13 +106,13 @@ def test_tensors_without_quantiser():
     plain = QuantizedEncoder(model.encoder, h)
     costs = plain.costs(h)
     assert costs and "h" not in costs and plain.nodes[-1].name not in costs
-    mixed = QuantizedEncoder(model.encoder, h, set(costs))
-    assert set(mixed.ranges) < set(plain.ranges) and not mixed.costs(h)
+    mixture = QuantizedEncoder(model.encoder, h, set(costs))
+    assert set(mixture.ranges) < set(plain.ranges) and not mixture.costs(h)
     linear = [node for node in plain.nodes if node.kind in LINEAR]
     large = {x.name for x in linear if x.weights["kernel"].size >= LARGE}
-    assert set(mixed.scales) == large < set(plain.scales)
+    assert set(mixture.scales) == large < set(plain.scales)
     exact = np.asarray(model.encoder(h + 0.5))
-    errors = [np.mean(np.square(encoder(h) - exact)) for encoder in (mixed, plain)]
+    errors = [np.mean(np.square(encoder(h) - exact)) for encoder in (mixture, plain)]
     assert 0 < errors[0] < errors[1]
 
 

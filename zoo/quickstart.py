@@ -7,87 +7,18 @@ through encoder.tflite -> bytes -> server, and sums up in one table, `summary.js
 
 from __future__ import annotations
 
-import contextlib
-import shlex
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, report
+from zoo import files
+from zoo.report_quickstart import LABELS, table
+from zoo.report_run import write
+from zoo.steps import server, step
 
 FLAGFILE = Path(__file__).parent / "flagfiles" / "crnet_quickstart.cfg"
 ENCODERS = {"float32": "encoder.tflite", "dynamic": "encoder_dynamic.tflite"}
-STOP_SECONDS = 60
-
-
-def step(module: str, *args, log: Path | None = None) -> None:
-    """Run `python -m module args`.
-
-    Args:
-        module: what to run.
-        *args: of its command line.
-        log: file that its output is appended to; None: it is passed through.
-
-    Raises:
-        ValueError: the command failed (it has said why).
-    """
-    command = [sys.executable, "-m", module, *map(str, args)]
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(log.open("a")) if log else None
-        shown = f"\n$ python -m {module} {shlex.join(command[3:])}"
-        print(shown, file=output, flush=True)
-        status = subprocess.run(command, stdout=output, stderr=output).returncode
-    if status:
-        where = log or "above"
-        raise ValueError(f"python -m {module} ended with status {status}, see {where}")
-
-
-class Server(NamedTuple):
-    """A running reference server: gRPC host:port and process number."""
-
-    endpoint: str
-    pid: int
-
-
-@contextlib.contextmanager
-def server(model_base_path: Path, *extra: str) -> Iterator[Server]:
-    """Run the reference server on free ports until the context ends.
-
-    Args:
-        model_base_path: holds the decoder's versions.
-        *extra: further flags of the server.
-
-    Raises:
-        ValueError: the server ended instead of becoming ready.
-    """
-    ports = ["--port=0", "--rest_api_port=0"]
-    args = [f"--model_base_path={model_base_path}", *ports, *extra]
-    print(f"\n$ python -m serving.server {shlex.join(args)} &", flush=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving.server", *args],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        ready = process.stdout.readline().strip()
-        if "grpc " not in ready:
-            raise ValueError(f"serving.server did not start: {ready or 'see above'}")
-        print(ready, flush=True)
-        yield Server(ready.split("grpc ")[1].split(",")[0], process.pid)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        print("server stopped", flush=True)
 
 
 def summarise(directory: Path, run: Path, export: Path) -> dict:
@@ -110,35 +41,6 @@ def summarise(directory: Path, run: Path, export: Path) -> dict:
         "decode_ms_p50": served["round_trip_ms"]["p50"],
         "train_seconds": row["train_seconds"],
     }
-
-
-LABELS = {
-    "nmse_float_db": "NMSE, float codeword [dB]",
-    "nmse_quantised_db": "NMSE, quantised codeword, in process [dB]",
-    "nmse_served_db": "NMSE, encoder.tflite -> bytes -> server [dB]",
-    "nmse_served_dynamic_db": "NMSE, int8 encoder_dynamic.tflite -> server [dB]",
-    "nmse_pca_db": "NMSE, linear KLT (PCA), same codeword length, float [dB]",
-    "rho": "rho, 125 subcarriers",
-    "feedback_bits": "feedback bits per CSI",
-    "frame_bytes": "frame bytes per CSI, header and CRC included",
-    "encoder_bytes": "encoder.tflite [bytes]",
-    "encoder_dynamic_bytes": "encoder_dynamic.tflite [bytes]",
-    "encode_ms_p50": "encode, 1 thread, p50 [ms]",
-    "decode_ms_p50": "decode, gRPC round trip, p50 [ms]",
-    "train_seconds": "training [s]",
-}
-
-
-def table(summary: dict) -> str:
-    """The summary as aligned text."""
-    lines = []
-    for key, label in LABELS.items():
-        value = summary[key]
-        text = "-" if value is None else f"{value:,}"
-        if isinstance(value, float):
-            text = f"{value:.3f}"
-        lines.append(f"{label:<58}{text:>12}")
-    return "\n".join(lines)
 
 
 def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
@@ -184,7 +86,7 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
     row = files.read_json(directory / "evaluation.json")
     files.write_json(directory / "result.json", {"summary": summary, "row": row})
     rows = {LABELS[key]: value for key, value in summary.items()}
-    report.write(directory / "report.html", directory / "evaluation.json", run, rows)
+    write(directory / "report.html", directory / "evaluation.json", run, rows)
     return summary
 
 

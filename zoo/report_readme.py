@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zoo import files, quickstart, report_files
+from zoo import files, report_files, report_quickstart
 from zoo.report_blocks import markdown
 from zoo.report_files import complete
 from zoo.report_results import trainings, verdicts
@@ -31,7 +31,7 @@ def block(path: Path) -> str:
     content = files.read_json(path)
     if path.stem == "crnet_quickstart":
         with complete(path):
-            return f"```\n{quickstart.table(content['summary'])}\n```\n"
+            return f"```\n{report_quickstart.table(content['summary'])}\n```\n"
     return markdown(table_of(path, content)._replace(caption=""))
 
 

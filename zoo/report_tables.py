@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo import quickstart
+from zoo import report_quickstart
 from zoo.experiments.claims import remark
 from zoo.report_blocks import KLT, NMSE_UNIT, Table, millions
 from zoo.report_deployment import encoder_speed, precisions, served, soak
@@ -121,7 +121,7 @@ def networks(content: dict) -> Table:
 
 def whole_chain(content: dict) -> Table:
     """Summary of a quickstart."""
-    lines = quickstart.table(content["summary"]).splitlines()
+    lines = report_quickstart.table(content["summary"]).splitlines()
     return Table(["", "ours"], [line.rsplit(maxsplit=1) for line in lines])
 
 

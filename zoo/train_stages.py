@@ -17,7 +17,7 @@ from absl import flags
 from tfds_builders import cli
 from zoo import config, files
 from zoo.config import ExperimentConfig
-from zoo.quickstart import step
+from zoo.steps import step
 
 
 def stage_settings(

@@ -13,8 +13,8 @@ from absl import flags
 from zoo import config, files
 from zoo.config import ExperimentConfig
 from zoo.experiments.pool import PendingRow, Pool
-from zoo.quickstart import step
 from zoo.run_directory import MAY_CHANGE
+from zoo.steps import step
 
 
 def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfig:

@@ -1,11 +1,4 @@
-"""Export a run: python -m zoo.export --run=DIR --out=DIR --precision=fp32,int8,qat.
-
-Writes the UE's encoders, one file for each precision (by default `encoder.tflite`,
-float32, and `encoder_dynamic.tflite`, dynamic-range int8), `decoder/<version>/` (frozen
-SavedModel) for the BS, `codec.json`, golden vectors and `checksums.sha256`; every
-artefact is loaded back and compared with the trained network before the directory
-appears under its name.
-"""
+"""A trained run as the files of both sides, verified before they appear."""
 
 from __future__ import annotations
 
@@ -14,10 +7,8 @@ import shutil
 from pathlib import Path
 
 import tensorflow as tf
-from absl import flags
 
 from serving import bitstream, golden
-from tfds_builders import cli
 from zoo import files, registry
 from zoo.codeword import codeword_path
 from zoo.config import ExperimentConfig
@@ -25,7 +16,7 @@ from zoo.config_checks import parse_object
 from zoo.exporting import verify_export
 from zoo.exporting.codec_graph import DecoderGraph, freeze
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.quantization import precision_table, precisions
+from zoo.quantization import precision_table
 from zoo.quantization.encoder_files import int8_grids, save_encoders
 from zoo.quantization.precisions import DEFAULT_PRECISIONS, PRECISIONS, EncoderOptions
 from zoo.run_directory import RunDirectory
@@ -181,36 +172,3 @@ def export(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return codec
-
-
-def main(argv: list[str]) -> None:
-    """Command line."""
-    values = flags.FLAGS
-    cli.refuse_arguments(argv)
-    for name in ("run", "out"):
-        if not values[name].value:
-            raise ValueError(f"--{name} is missing")
-    out, options = Path(values.out), precisions.options()
-    codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
-    if options.evaluate:
-        print(precision_table.text(files.read_json(out / precision_table.FILE)))
-    print(
-        f"model {codec['model_id']}: "
-        f"{' + '.join(f'{n} x {bits}' for n, bits in codec['sections'])} bits = "
-        f"{codec['payload_bytes']} payload bytes; verified; next: python -m "
-        f"serving.server --model_base_path={out / 'decoder'}"
-    )
-
-
-def define_flags() -> None:
-    """Flags of this command."""
-    flags.DEFINE_string("run", "", "run directory of a training")
-    flags.DEFINE_string("out", "", "directory to create")
-    flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
-    precisions.define_flags()
-    flags.adopt_module_key_flags(precisions)  # so that --help lists them
-
-
-if __name__ == "__main__":
-    define_flags()
-    cli.run(main)

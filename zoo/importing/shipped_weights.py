@@ -1,7 +1,5 @@
 """Weights that come with the zoo: `--weights=pretrained`, and how they get there.
 
-python -m zoo.pretrained --run=DIR --name=NAME
-
 `zoo/weights/NAME/` is a small run directory (configuration, metrics, best weights) with
 `card.json`, the evaluation of these weights and their hash, and its text README.md. So
 everything that takes a run takes it as well: python -m zoo.evaluate
@@ -14,16 +12,13 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from absl import flags
-
-from tfds_builders import cli
 from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import MAY_CHANGE, RunDirectory, load_weights
 
-SHIPPED = Path(__file__).parent / "weights"
+SHIPPED = Path(__file__).parents[1] / "weights"
 SAME = (
     "model", "model_args", "codeword_dim", "quantizer", "quantizer_args", "bits",
     "normaliser", "receiver",
@@ -203,18 +198,3 @@ def _without_places(values: dict) -> dict:
     words = values["command"].split()
     kept = " ".join(word for word in words if not word.startswith(places))
     return values | {"command": kept}
-
-
-def main(argv: list[str]) -> None:
-    """Command line."""
-    cli.refuse_arguments(argv)
-    if not (flags.FLAGS.run and flags.FLAGS.name):
-        raise ValueError("give --run=DIR, an evaluated run, and --name=NAME")
-    target = ship(RunDirectory(Path(flags.FLAGS.run)), flags.FLAGS.name)
-    print(f"{target.path}: {target.weights.stat().st_size:,} bytes of weights")
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("run", "", "evaluated run directory")
-    flags.DEFINE_string("name", "", "name of the shipped weights")
-    cli.run(main)

@@ -12,7 +12,7 @@ from zoo.models.autoencoder import CsiAutoencoder
 
 
 class Entry(NamedTuple):
-    """A tensor of the file, in our axes, and its place (see `zoo.importing.weight_maps`)."""
+    """A tensor of the file, in our axes, and its place (see `weight_maps`)."""
 
     key: str
     place: tuple[str, int]

@@ -4,8 +4,8 @@ TF-MOT takes only tf_keras models, so this runs with TF_USE_LEGACY_KERAS=1 set b
 TensorFlow is imported; `python -m zoo.export --precision=pruned,clustered` does that.
 By hand:
 
-    TF_USE_LEGACY_KERAS=1 python -m zoo.quantization.compression --run=DIR --method=pruned \
-        --out=pruned.weights.h5
+    TF_USE_LEGACY_KERAS=1 python -m zoo.quantization.compression --run=DIR \
+        --method=pruned --out=pruned.weights.h5
 """
 
 from __future__ import annotations

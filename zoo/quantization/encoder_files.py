@@ -117,7 +117,7 @@ def _compressed(
     command += [f"--run={run.path.absolute()}", f"--out={weights}"]
     command += [f"--sparsity={options.sparsity}", f"--clusters={options.clusters}"]
     command += [f"--samples={options.qat_samples}"]
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     variables = {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         command, env={**os.environ, **variables}, stderr=subprocess.PIPE, text=True

@@ -23,7 +23,7 @@ def store_int8(content: bytes) -> bytes:
 
     Args:
         content: TFLite file whose kernels have values on the grids of
-            `zoo.quantization.quantized_encoder.QuantizedEncoder`: 127 steps up to the largest magnitude
+            `quantized_encoder.QuantizedEncoder`: 127 steps up to the largest magnitude
             of each output.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)

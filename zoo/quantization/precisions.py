@@ -25,7 +25,7 @@ class Precision:
             CSI at about 1.4.
         fake_quantised: it has fake quantisers, calibrated on training CSI.
         calibrated: the converter calibrates it on training CSI.
-        compressed: its large kernels are pruned or clustered by `zoo.quantization.compression`.
+        compressed: `zoo.quantization.compression` prunes or clusters its large kernels.
         set_up: sets the options of the converter.
     """
 

@@ -1,0 +1,26 @@
+"""Ship weights with the zoo: python -m zoo.pretrained --run=DIR --name=NAME."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from tfds_builders import cli
+from zoo.importing import shipped_weights
+from zoo.run_directory import RunDirectory
+
+
+def main(argv: list[str]) -> None:
+    """Command line."""
+    cli.refuse_arguments(argv)
+    if not (flags.FLAGS.run and flags.FLAGS.name):
+        raise ValueError("give --run=DIR, an evaluated run, and --name=NAME")
+    target = shipped_weights.ship(RunDirectory(Path(flags.FLAGS.run)), flags.FLAGS.name)
+    print(f"{target.path}: {target.weights.stat().st_size:,} bytes of weights")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("run", "", "evaluated run directory")
+    flags.DEFINE_string("name", "", "name of the shipped weights")
+    cli.run(main)

@@ -1,0 +1,78 @@
+"""Commands of the project as steps of a larger job: run one, or keep a server up."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+STOP_SECONDS = 60
+
+
+def step(module: str, *args, log: Path | None = None) -> None:
+    """Run `python -m module args`.
+
+    Args:
+        module: what to run.
+        *args: of its command line.
+        log: file that its output is appended to; None: it is passed through.
+
+    Raises:
+        ValueError: the command failed (it has said why).
+    """
+    command = [sys.executable, "-m", module, *map(str, args)]
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(log.open("a")) if log else None
+        shown = f"\n$ python -m {module} {shlex.join(command[3:])}"
+        print(shown, file=output, flush=True)
+        status = subprocess.run(command, stdout=output, stderr=output).returncode
+    if status:
+        where = log or "above"
+        raise ValueError(f"python -m {module} ended with status {status}, see {where}")
+
+
+class Server(NamedTuple):
+    """A running reference server: gRPC host:port and process number."""
+
+    endpoint: str
+    pid: int
+
+
+@contextlib.contextmanager
+def server(model_base_path: Path, *extra: str) -> Iterator[Server]:
+    """Run the reference server on free ports until the context ends.
+
+    Args:
+        model_base_path: holds the decoder's versions.
+        *extra: further flags of the server.
+
+    Raises:
+        ValueError: the server ended instead of becoming ready.
+    """
+    ports = ["--port=0", "--rest_api_port=0"]
+    args = [f"--model_base_path={model_base_path}", *ports, *extra]
+    print(f"\n$ python -m serving.server {shlex.join(args)} &", flush=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.server", *args],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        ready = process.stdout.readline().strip()
+        if "grpc " not in ready:
+            raise ValueError(f"serving.server did not start: {ready or 'see above'}")
+        print(ready, flush=True)
+        yield Server(ready.split("grpc ")[1].split(",")[0], process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        print("server stopped", flush=True)
