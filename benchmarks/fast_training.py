@@ -23,8 +23,8 @@ from absl import flags
 from tfds_builders import cli
 from zoo import files, registry
 from zoo.experiments.runner import evaluated, settings_of
-from zoo.report_blocks import markdown
-from zoo.report_tables import networks
+from zoo.reporting.blocks import markdown
+from zoo.reporting.tables import networks
 
 FLAGFILES = Path("zoo/flagfiles")
 RATIOS = (16, 4)

@@ -22,8 +22,8 @@ from zoo.experiments.runner import evaluated, settings_of
 from zoo.quantization import compression, precision_table
 from zoo.quantization.precisions import PRECISIONS
 from zoo.quickstart import FLAGFILE
-from zoo.report_blocks import markdown
-from zoo.report_deployment import precisions
+from zoo.reporting.blocks import markdown
+from zoo.reporting.deployment_tables import precisions
 from zoo.run_directory import RunDirectory
 from zoo.steps import step
 

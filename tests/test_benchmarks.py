@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import arm64, worker
 from tests.conftest import TINY, assert_one_line_error, run_command
-from zoo import report_tables
+from zoo.reporting import tables
 
 pytest_plugins = ["tests.serving_fixtures"]
 
@@ -117,7 +117,7 @@ def test_precisions_of_networks(data_dir, tmp_path):
         assert fp32["of_fp32"] == 1 and fp32["delta_db"] == 0
         assert dynamic["of_fp32"] == pytest.approx(dynamic["kib"] / fp32["kib"])
     assert [len(row["precisions"]) for row in result["rows"]] == [3, 2]
-    shown = report_tables.table_of(target, result)
+    shown = tables.table_of(target, result)
     cells = [dict(zip(shown.columns, row, strict=True)) for row in shown.rows]
     assert all(re.fullmatch(r"0/[1-9]\d*", row["int8 operations"]) for row in cells)
     assert float(cells[2]["KiB, gzip"]) < 0.8 * float(cells[0]["KiB, gzip"])
@@ -125,7 +125,7 @@ def test_precisions_of_networks(data_dir, tmp_path):
     again = run_command("benchmarks.precisions", *flags, timeout=600)
     assert "zoo.train" not in again.stdout and "zoo.export" not in again.stdout
     del result["rows"][0]["precisions"]["fp32"]["num_operations"]
-    assert "" == report_tables.table_of(target, result).rows[0][8]  # of an older file
+    assert "" == tables.table_of(target, result).rows[0][8]  # of an older file
     other = run_command("benchmarks.precisions", *flags, "--precision=fp32,fp16")
     assert_one_line_error(other, "csinet_export has fp32, dynamic, pruned: remove it")
     other = run_command("benchmarks.precisions", *flags, f"--flags={changes}")

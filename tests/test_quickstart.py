@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT, TINY, run_command
-from zoo import report_quickstart
+from zoo.reporting import quickstart_table
 
 
 @pytest.mark.serving
@@ -41,7 +41,7 @@ def test_readme_shows_the_committed_results():
         (ROOT / "zoo" / "results" / "crnet_quickstart.json").read_text()
     )
     readme = (ROOT / "README.md").read_text()
-    assert report_quickstart.table(result["summary"]) in readme
+    assert quickstart_table.table(result["summary"]) in readme
     row = result["row"]
     assert row["origin"] == "ours" and not row["commit"].endswith("-dirty")
     assert row["nmse_float_db"] == result["summary"]["nmse_float_db"]

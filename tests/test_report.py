@@ -13,12 +13,12 @@ import pytest
 from tests import report_files
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
 from tests.html_page import Page
-from zoo import report_files as report_loader
-from zoo import report_html, report_results
 from zoo.config import ExperimentConfig
 from zoo.metrics import plots
-from zoo.report_blocks import Table, markdown
-from zoo.report_tables import number, reproduced
+from zoo.reporting import html_pages, result_sections
+from zoo.reporting import results_files as report_loader
+from zoo.reporting.blocks import Table, markdown
+from zoo.reporting.tables import number, reproduced
 from zoo.run_directory import RunDirectory
 
 
@@ -194,10 +194,10 @@ def test_markdown_says_the_same(written):
 
 def test_drawings_of_reproduce_are_taken_as_they_are(tmp_path):
     path = tmp_path / "reproduce" / "lora.figure6.json"
-    assert len(report_results.result_section(path, report_files.FIGURE).blocks) == 4
+    assert len(result_sections.result_section(path, report_files.FIGURE).blocks) == 4
     path.parent.mkdir()
     path.with_suffix(".png").write_bytes(b"drawn")
-    section = report_results.result_section(path, report_files.FIGURE, tmp_path)
+    section = result_sections.result_section(path, report_files.FIGURE, tmp_path)
     assert section.blocks[1].png == b"drawn" and not section.blocks[1].plot
     assert "](reproduce/lora.figure6.png)\n" in markdown(section)
 
@@ -217,10 +217,10 @@ def test_claims_of_our_own_stand_apart():
     of_paper = report_files.FIGURE["claims"][0]
     both = [of_paper, {**of_paper, "origin": "ours", "verdict": "confirmed"}]
     results = {report_files.HERE / "a.json": {**report_files.FIGURE, "claims": both}}
-    text = markdown(report_results.summary_section(results))
+    text = markdown(result_sections.summary_section(results))
     assert "1 claims of the papers: 0 confirmed" in text
     assert "1 statements of our own: 1 confirmed" in text
-    rows = report_results.verdicts(results).rows
+    rows = result_sections.verdicts(results).rows
     assert [row[4:] for row in rows[1:]] == [["0", "0", "1"], ["1", "0", "0"]]
 
 
@@ -229,7 +229,7 @@ def test_committed_report_is_of_the_committed_results():
     text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
     for path, content in report_loader.load(folder).items():
         if "target" in content:
-            section = report_results.result_section(path, content, ROOT / "docs")
+            section = result_sections.result_section(path, content, ROOT / "docs")
             assert markdown(section) in text, (
                 f"{path.name}: run python -m zoo.report --results=zoo/results"
             )
@@ -237,7 +237,7 @@ def test_committed_report_is_of_the_committed_results():
 
 def test_text_is_escaped_and_papers_are_linked():
     table = Table(["a", "paper, b"], [["<b>", "see https://x.org/1."]], "x & y")
-    html = report_html.html(table)
+    html = html_pages.html(table)
     assert "&lt;b&gt;" in html and "x &amp; y" in html
     assert 'see <a href="https://x.org/1">https://x.org/1</a>.' in html
     assert "| see" in markdown(table) and "a|b" not in markdown(Table(["a|b"], []))

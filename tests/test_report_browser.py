@@ -12,8 +12,8 @@ import pytest
 
 from tests import report_files
 from tests.conftest import ROOT
-from zoo import report_files as loader
-from zoo import report_pages
+from zoo.reporting import pages
+from zoo.reporting import results_files as loader
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -50,7 +50,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     report_files.write(folder / "results")
     results = loader.load(folder / "results")
-    page, *_ = report_pages.write(results, folder / "report", ["crnet"])
+    page, *_ = pages.write(results, folder / "report", ["crnet"])
     return page.read_text(encoding="utf-8")
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests import report_files
 from tests.conftest import assert_one_line_error, run_command
-from zoo import report_files as loader
-from zoo.report_tables import table_of
+from zoo.reporting import results_files as loader
+from zoo.reporting.tables import table_of
 
 
 def _without(content, *keys):
@@ -79,9 +79,9 @@ def test_file_that_is_not_json(tmp_path):
 
 
 def test_unknown_network_is_refused(tmp_path):
-    from zoo import report_pages
+    from zoo.reporting import pages
 
     report_files.write(tmp_path / "results")
     with pytest.raises(ValueError, match="crnt.*did you mean crnet"):
-        report_pages.write(loader.load(tmp_path / "results"), tmp_path / "r", ["crnt"])
+        pages.write(loader.load(tmp_path / "results"), tmp_path / "r", ["crnt"])
     assert [path.name for path in tmp_path.iterdir()] == ["results"]

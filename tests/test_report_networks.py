@@ -8,11 +8,12 @@ import pytest
 from matplotlib.text import Text
 
 from tests import report_files
-from zoo import model_cards, pareto, pareto_plot, registry
+from zoo import registry
 from zoo.keras_compat import Model, keras, layers
 from zoo.metrics import complexity, flops
-from zoo.report_blocks import markdown, millions
-from zoo.report_tables import KLT
+from zoo.reporting import model_cards, pareto, pareto_plot
+from zoo.reporting.blocks import markdown, millions
+from zoo.reporting.tables import KLT
 
 HERE = Path("x.json")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests import report_files
 from tests.conftest import ROOT, run_command
-from zoo import report_readme
+from zoo.reporting import readme_tables
 
 TEXT = """before
 <!-- results: results/zoo_16.json -->
@@ -30,13 +30,13 @@ def root(tmp_path):
 def test_readme_is_in_sync():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.count("<!-- results: ") >= 6
-    assert report_readme.updated(text, ROOT) == text, (
+    assert readme_tables.updated(text, ROOT) == text, (
         "run python -m zoo.report --readme=README.md"
     )
 
 
 def test_tables_are_made_again(root):
-    new = report_readme.updated(TEXT, root)
+    new = readme_tables.updated(TEXT, root)
     first, second = new.split("after\n")
     assert first.startswith(
         "before\n<!-- results: results/zoo_16.json -->\n| network |"
@@ -45,7 +45,7 @@ def test_tables_are_made_again(root):
     assert "| crnet | klt | 0.002 | -12.25 | 0.9600 | 0.42M | 2.58M |\n" in first
     assert "| linear KLT |  |  | -11.00 |  | 0.26M | 0.26M |\n" in first
     assert "| fast | 11,874 | 0.50 |\n" in second
-    assert report_readme.updated(new, root) == new
+    assert readme_tables.updated(new, root) == new
 
 
 def test_values_of_the_json_are_shown(root):
@@ -53,7 +53,7 @@ def test_values_of_the_json_are_shown(root):
     content = json.loads(path.read_text())
     content["rows"][0]["nmse_db"] = -99.0
     path.write_text(json.dumps(content))
-    assert "| crnet | klt | 0.002 | -99.00 |" in report_readme.updated(TEXT, root)
+    assert "| crnet | klt | 0.002 | -99.00 |" in readme_tables.updated(TEXT, root)
 
 
 def test_command(root):
@@ -61,7 +61,7 @@ def test_command(root):
     assert done.returncode == 0, done.stderr[-2000:]
     assert "tables made again" in done.stdout
     new = (root / "README.md").read_text()
-    assert new == report_readme.updated(TEXT, root)
+    assert new == readme_tables.updated(TEXT, root)
     done = run_command("zoo.report", f"--readme={root / 'README.md'}")
     assert "as it was" in done.stdout and (root / "README.md").read_text() == new
 
@@ -78,4 +78,4 @@ def test_command(root):
 )
 def test_mistakes_are_named(root, text, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        report_readme.updated(text, root)
+        readme_tables.updated(text, root)

@@ -13,8 +13,8 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files
-from zoo.report_quickstart import LABELS, table
-from zoo.report_run import write
+from zoo.reporting.quickstart_table import LABELS, table
+from zoo.reporting.run_page import write
 from zoo.steps import server, step
 
 FLAGFILE = Path(__file__).parent / "flagfiles" / "crnet_quickstart.cfg"

@@ -17,8 +17,9 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, report_files
-from zoo.report_run import write
+from zoo import files
+from zoo.reporting import results_files
+from zoo.reporting.run_page import write
 
 __all__ = ["main", "write"]
 
@@ -34,10 +35,10 @@ def write_run(run: Path) -> None:
 
 def write_readme(path: Path) -> None:
     """Make the tables of a README again."""
-    from zoo import report_readme
+    from zoo.reporting import readme_tables
 
     text = path.read_text(encoding="utf-8")
-    new = report_readme.updated(text, path.parent)
+    new = readme_tables.updated(text, path.parent)
     files.write_text(path, new)
     print(f"{path}: {'as it was' if new == text else 'tables made again'}")
 
@@ -46,14 +47,14 @@ def write_results(directory: Path, output: Path, networks: list[str]) -> None:
     """Report on a directory of results.
 
     Args:
-        directory: see `zoo.report_files.load`.
+        directory: see `zoo.reporting.results_files.load`.
         output: path of the files but for their endings.
         networks: which have a card; none: all.
     """
-    results = report_files.load(directory)
-    from zoo import report_pages  # TensorFlow: seconds that no wrong flag waits for
+    results = results_files.load(directory)
+    from zoo.reporting import pages  # TensorFlow: seconds that no wrong flag waits for
 
-    for path in report_pages.write(results, output, networks):
+    for path in pages.write(results, output, networks):
         print(f"report: {path}")
 
 

@@ -17,7 +17,7 @@ from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization.mixed import nmse_db
 from zoo.quantization.precisions import PRECISIONS, EncoderOptions
-from zoo.report_deployment import int8_operations
+from zoo.reporting.deployment_tables import int8_operations
 
 FILE = "precision.json"
 TIMED = 200  # encodings that the latency is the median of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo import report_quickstart
 from zoo.experiments.claims import remark
-from zoo.report_blocks import KLT, NMSE_UNIT, Table, millions
-from zoo.report_deployment import encoder_speed, precisions, served, soak
-from zoo.report_files import complete, rows_of
-from zoo.report_training import ablation, torch_curve, train_speed
+from zoo.reporting import quickstart_table
+from zoo.reporting.blocks import KLT, NMSE_UNIT, Table, millions
+from zoo.reporting.deployment_tables import encoder_speed, precisions, served, soak
+from zoo.reporting.results_files import complete, rows_of
+from zoo.reporting.training_tables import ablation, torch_curve, train_speed
 
 ENVIRONMENT = ("commit", "date", "device", "python", "command", "versions", "origin")
 CSI_VALUES = 2048  # of 32 x 32 complex entries
@@ -121,7 +121,7 @@ def networks(content: dict) -> Table:
 
 def whole_chain(content: dict) -> Table:
     """Summary of a quickstart."""
-    lines = report_quickstart.table(content["summary"]).splitlines()
+    lines = quickstart_table.table(content["summary"]).splitlines()
     return Table(["", "ours"], [line.rsplit(maxsplit=1) for line in lines])
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zoo import files, report_files, report_quickstart
-from zoo.report_blocks import markdown
-from zoo.report_files import complete
-from zoo.report_results import trainings, verdicts
-from zoo.report_tables import table_of
+from zoo import files
+from zoo.reporting import quickstart_table, results_files
+from zoo.reporting.blocks import markdown
+from zoo.reporting.result_sections import trainings, verdicts
+from zoo.reporting.results_files import complete
+from zoo.reporting.tables import table_of
 
 BEGIN = re.compile(r"<!-- results: (\S+) -->\n")
 END = "<!-- end of results -->"
@@ -26,12 +27,12 @@ def block(path: Path) -> str:
         FileNotFoundError, ValueError: no such file, or it is no result.
     """
     if path.is_dir():
-        results = report_files.load(path)
+        results = results_files.load(path)
         return f"{markdown(verdicts(results))}\n{trainings(results)}\n"
     content = files.read_json(path)
     if path.stem == "crnet_quickstart":
         with complete(path):
-            return f"```\n{report_quickstart.table(content['summary'])}\n```\n"
+            return f"```\n{quickstart_table.table(content['summary'])}\n```\n"
     return markdown(table_of(path, content)._replace(caption=""))
 
 

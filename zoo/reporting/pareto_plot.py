@@ -9,10 +9,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from zoo import pareto
 from zoo.metrics import plots
-from zoo.pareto import Point
-from zoo.report_tables import KLT, NMSE_UNIT
+from zoo.reporting import pareto
+from zoo.reporting.pareto import Point
+from zoo.reporting.tables import KLT, NMSE_UNIT
 
 NEAR_DB = 0.5  # above the KLT line, still in the lower panel
 WIDE_DB = 4.0  # range of values for which there are two

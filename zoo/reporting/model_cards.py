@@ -15,7 +15,7 @@ from zoo.metrics import complexity, flops
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.layer_graph import LayerGraph
 from zoo.models.spec import RATIOS, ModelSpec
-from zoo.report_blocks import Details, Flow, Stage, Table, millions
+from zoo.reporting.blocks import Details, Flow, Stage, Table, millions
 
 SHOWN = (RATIOS["1/4"], RATIOS["1/16"])
 SIDES = {"ue": "UE", "bs": "BS"}

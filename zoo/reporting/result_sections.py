@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zoo import registry
 from zoo.experiments.claims import RULE, VERDICTS
-from zoo.report_blocks import Claim, Claims, Details, Picture, Section, Table
-from zoo.report_tables import data_set, number, series_of, table_of
+from zoo.reporting.blocks import Claim, Claims, Details, Picture, Section, Table
+from zoo.reporting.tables import data_set, number, series_of, table_of
 
 NOTES = (
     "Budget fast: trainings cut down to minutes or hours on two CPU cores, on our own "

@@ -8,7 +8,7 @@ import re
 from html import escape
 
 from tfds_builders import inspect_html
-from zoo.report_blocks import (
+from zoo.reporting.blocks import (
     Claims,
     Details,
     Flow,
@@ -130,7 +130,7 @@ def html(block) -> str:
     """A block as HTML.
 
     Args:
-        block: text, a tuple of `zoo.report_blocks`, or a list of pictures side by side.
+        block: text, a tuple of `zoo.reporting.blocks`, or a list of pictures side by side.
     """
     raise TypeError(f"no HTML of a {type(block).__name__}")
 

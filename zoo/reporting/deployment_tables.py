@@ -1,8 +1,8 @@
-"""Results of the deployment benchmarks to tables, see `zoo.report_tables`."""
+"""Results of the deployment benchmarks to tables, see `zoo.reporting.tables`."""
 
 from __future__ import annotations
 
-from zoo.report_blocks import KLT, NMSE_UNIT, Table
+from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 
 
 def precisions(content: dict) -> Table:

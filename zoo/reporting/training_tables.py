@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.report_blocks import NMSE_UNIT, Table
+from zoo.reporting.blocks import NMSE_UNIT, Table
 
 
 def ablation(content: dict) -> Table:

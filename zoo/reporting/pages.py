@@ -6,11 +6,11 @@ import io
 import re
 from pathlib import Path
 
-from zoo import files, model_cards, pareto, pareto_plot, registry, report_html
-from zoo.pareto import Point
-from zoo.report_blocks import Details, Picture, Section, markdown
-from zoo.report_files import complete, rows_of
-from zoo.report_results import (
+from zoo import files, registry
+from zoo.reporting import html_pages, model_cards, pareto, pareto_plot
+from zoo.reporting.blocks import Details, Picture, Section, markdown
+from zoo.reporting.pareto import Point
+from zoo.reporting.result_sections import (
     NOTES,
     anchor,
     picture,
@@ -19,7 +19,8 @@ from zoo.report_results import (
     short,
     summary_section,
 )
-from zoo.report_tables import TABLES, table_of
+from zoo.reporting.results_files import complete, rows_of
+from zoo.reporting.tables import TABLES, table_of
 
 TITLE = "CSI-feedback zoo: paper against ours"
 LEAD = (
@@ -40,7 +41,7 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
     """Write OUTPUT.html, OUTPUT.md and, where networks are compared, pareto.png.
 
     Args:
-        results: see `zoo.report_files.load`.
+        results: see `zoo.reporting.results_files.load`.
         output: path of the pages but for their endings.
         networks: names of those with a card; none: all.
 
@@ -66,7 +67,7 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
     ]
     here = files.environment()
     footer = f"Made by {here['command']} at commit {short(here['commit'])}."
-    page = report_html.document(TITLE, LEAD, sections, footer)
+    page = html_pages.document(TITLE, LEAD, sections, footer)
     text = "\n".join([f"# {TITLE}", "", LEAD, "", *map(markdown, sections), footer, ""])
     written = [output.with_name(f"{output.name}{end}") for end in (".html", ".md")]
     for path, content in zip(written, (page, text), strict=True):

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from zoo import registry
 from zoo.metrics import complexity
-from zoo.report_blocks import Table
-from zoo.report_files import rows_of
-from zoo.report_tables import CSI_VALUES, KLT, NMSE_UNIT, data_set
+from zoo.reporting.blocks import Table
+from zoo.reporting.results_files import rows_of
+from zoo.reporting.tables import CSI_VALUES, KLT, NMSE_UNIT, data_set
 
 FLOAT_BITS = 32
 COSTS = {
