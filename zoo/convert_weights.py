@@ -2,9 +2,10 @@
 
 Reads the authors' Keras .h5 of CsiNet and CS-CsiNet and the PyTorch files of CRNet,
 CLNet, ACRNet, BCsiNet and TransNet (without PyTorch, see
-`zoo.importing.torch_checkpoint`), refuses any missing or unused tensor, and writes a run directory for zoo.evaluate with
-`source.json`, which says where the weights are from. Codeword length and options of
-the network are those that the tensors show; `--model_args` overrides them.
+`zoo.importing.torch_checkpoint`), refuses any missing or unused tensor, and writes a
+run directory for zoo.evaluate with `source.json`, which says where the weights are
+from. Codeword length and options of the network are those that the tensors show;
+`--model_args` overrides them.
 
 With `--reference=FILE.npz`, arrays `inputs`, `outputs` and perhaps `codeword` that the
 original network computed, the imported one must reproduce them.

@@ -18,10 +18,7 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files
-from zoo.reporting import results_files
-from zoo.reporting.run_page import write
-
-__all__ = ["main", "write"]
+from zoo.reporting import results_files, run_page
 
 
 def write_run(run: Path) -> None:
@@ -29,7 +26,9 @@ def write_run(run: Path) -> None:
     evaluation = run / "evaluation.json"
     row = files.read_json(evaluation)
     keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "feedback_bits")
-    write(run / "report.html", evaluation, run, {key: row[key] for key in keys})
+    run_page.write(
+        run / "report.html", evaluation, run, {key: row[key] for key in keys}
+    )
     print(f"report: {run / 'report.html'}")
 
 

@@ -130,7 +130,7 @@ def html(block) -> str:
     """A block as HTML.
 
     Args:
-        block: text, a tuple of `zoo.reporting.blocks`, or a list of pictures side by side.
+        block: text, a tuple of `blocks`, or a list of pictures side by side.
     """
     raise TypeError(f"no HTML of a {type(block).__name__}")
 
