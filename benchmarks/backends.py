@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving import bitstream, model_config
+from serving import model_config
+from serving.codec import bitstream
 
 Call = Callable[[], np.ndarray]
 ONE_THREAD = {"intra_op": 1, "inter_op": 1}  # threads of a session

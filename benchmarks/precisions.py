@@ -15,7 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
-from serving.ue_encoder import read_codec
+from serving.codec.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
 from zoo.experiments.runner import evaluated, settings_of

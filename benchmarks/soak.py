@@ -27,7 +27,7 @@ from benchmarks.backends import (
     session_calls,
 )
 from benchmarks.soak_processes import Clients, failures
-from serving.ue_encoder import read_codec
+from serving.codec.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
 from zoo.steps import server

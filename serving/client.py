@@ -21,9 +21,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from absl import flags
 
-from serving import arrays, bitstream, client_tls
+from serving import client_tls
+from serving.codec import arrays, bitstream
+from serving.codec.ue_encoder import UeEncoder
 from serving.decoder_client import Decoder
-from serving.ue_encoder import UeEncoder
 from tfds_builders.cli import run
 from zoo.metrics import accuracy
 

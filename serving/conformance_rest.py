@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from serving import bitstream
+from serving.codec import bitstream
 from serving.conformance_rows import Row
 from serving.conformance_services import FLOOD, QUEUE_FULL
 from serving.conformance_target import Answer, Target

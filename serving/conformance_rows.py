@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from serving import bitstream
+from serving.codec import bitstream
 from serving.conformance_target import Answer, Target, tensor
 
 F32, STRING = tf.float32, tf.string

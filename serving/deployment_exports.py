@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.ue_encoder import read_codec
+from serving.codec.ue_encoder import read_codec
 from serving.warmup import BATCH_SIZES, replay, write_warmup
 from zoo import files
 

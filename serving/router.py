@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from serving import bitstream
+from serving.codec import bitstream
 from serving.decoder_client import Decoder
 
 MAX_ROWS = 32  # of a request, where routes.json does not say

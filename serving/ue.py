@@ -24,11 +24,11 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 from absl import flags
 
 from serving import client_tls
+from serving.codec.ue_encoder import UeEncoder
 from serving.decoder_client import Decoder
 from serving.router import Router, read_routes
 from serving.stop_signals import stop_event
 from serving.ue_daemon import Link, Schedule, UeDaemon
-from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tfds_builders.cli import refuse_arguments, run
 

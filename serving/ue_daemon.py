@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from serving import bitstream
+from serving.codec import bitstream
+from serving.codec.ue_encoder import UeEncoder
 from serving.decoder_client import Decoder
 from serving.router import Router
-from serving.ue_encoder import UeEncoder
 from serving.ue_source import DirectorySource, FileSource, Sample
 from zoo.metrics import accuracy
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving import arrays
 from serving.client import load_samples
+from serving.codec import arrays
 
 MAX_FILES = 1000  # in a directory, looked at once a period
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving import bitstream
+from serving.codec import bitstream
 from serving.decoder_client import decode_request
 from serving.servable import WARMUP_FILE, Servable, warmup_requests
 

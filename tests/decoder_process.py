@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving import bitstream
+from serving.codec import bitstream
 from tests.tiny_export import BITS, NUM_INDICES, decode
 
 

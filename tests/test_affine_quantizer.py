@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import bitstream
+from serving.codec import bitstream
 from zoo.codeword.codeword_path import QUANTIZERS, make_quantizer
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras

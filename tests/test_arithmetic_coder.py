@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving import arithmetic_coder as coder
+from serving.codec import arithmetic_coder as coder
 
 
 def _tables(rng, channels: int, symbols: int, total: int = 2**16) -> np.ndarray:

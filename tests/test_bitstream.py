@@ -5,8 +5,8 @@ import zlib
 import numpy as np
 import pytest
 
-from serving import bitstream
-from serving.bitstream import BitstreamError
+from serving.codec import bitstream
+from serving.codec.bitstream import BitstreamError
 
 MODEL_ID = b"\x12\x34\x56\x78"
 

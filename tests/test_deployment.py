@@ -16,9 +16,10 @@ from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving import bitstream, deployment, serving_protos
+from serving import deployment, serving_protos
 from serving import deployment_config as config
 from serving import deployment_manifests as manifests
+from serving.codec import bitstream
 from serving.conformance import conformance
 from serving.conformance_target import Target
 from serving.deployment_exports import ROUTES_FILE, read_exports

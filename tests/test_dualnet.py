@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import bitstream, client
+from serving import client
+from serving.codec import bitstream
+from serving.codec.ue_encoder import UeEncoder
 from serving.decoder_client import Decoder
 from serving.router import Router
 from serving.ue_daemon import Link, Schedule, UeDaemon
-from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from serving import bitstream
-from serving.ue_encoder import UeEncoder
+from serving.codec import bitstream
+from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files, report
 from zoo.data import splits

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import bitstream
+from serving.codec import bitstream
 from tests.network_checks import run_tflite
 from zoo.codeword.codeword_path import make_quantizer, sections
 from zoo.keras_compat import Model, keras, layers

@@ -13,8 +13,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from serving import bitstream, golden
-from serving.ue_encoder import UeEncoder
+from serving.codec import bitstream, golden_vectors
+from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
 from zoo import files
 from zoo.config import ExperimentConfig
@@ -171,7 +171,7 @@ def test_spoilt_encoder_is_refused(exported, tiny_run, tmp_path, name):
     directory, precision = tmp_path / "spoilt", PRECISIONS[name]
     shutil.copytree(exported, directory)
     codec, model = files.read_json(directory / "codec.json"), tiny_run.load()
-    stored = golden.read(exported)
+    stored = golden_vectors.read(exported)
     given = stored["h"], {precision.file: stored[f"{precision.file}/codeword"]}
 
     def verify(content: bytes):
@@ -208,31 +208,31 @@ def test_wrong_codewords_are_refused(name):
 
 @pytest.mark.golden
 def test_golden_vectors(exported, tmp_path):
-    results = golden.compare(exported)
+    results = golden_vectors.compare(exported)
     assert len(results) == 6 and all(r["passed"] for r in results.values())
-    assert golden.main([f"--export={exported}"]) == 0
+    assert golden_vectors.main([f"--export={exported}"]) == 0
     other = tmp_path / "other"
     shutil.copytree(exported, other)
-    with np.load(other / golden.GOLDEN_FILE) as stored:
+    with np.load(other / golden_vectors.GOLDEN_FILE) as stored:
         arrays = dict(stored)
     arrays["encoder.tflite/packed"][0, 0] ^= 1
-    np.savez(other / golden.GOLDEN_FILE, **arrays)
-    results = golden.compare(other)
+    np.savez(other / golden_vectors.GOLDEN_FILE, **arrays)
+    results = golden_vectors.compare(other)
     assert [n for n, r in results.items() if not r["passed"]] == ["encoder.tflite"]
-    assert golden.main([f"--export={other}"]) == 1
+    assert golden_vectors.main([f"--export={other}"]) == 1
 
 
 @pytest.mark.golden
 def test_damaged_golden_file(exported, tmp_path, capsys):
     other = tmp_path / "other"
     shutil.copytree(exported, other)
-    path = other / golden.GOLDEN_FILE
+    path = other / golden_vectors.GOLDEN_FILE
     path.write_bytes(path.read_bytes()[:500])
-    assert golden.main([f"--export={other}"]) == 1
+    assert golden_vectors.main([f"--export={other}"]) == 1
     assert "golden.npz is damaged (" in capsys.readouterr().err
     path.unlink()
     with pytest.raises(FileNotFoundError, match="golden.npz"):
-        golden.compare(other)
+        golden_vectors.compare(other)
 
 
 def test_golden_needs_no_tensorflow():

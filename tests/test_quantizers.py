@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import bitstream
+from serving.codec import bitstream
 from zoo.layers.quantizers import MuLawQuantizer, SignQuantizer, UniformQuantizer
 
 

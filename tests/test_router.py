@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import bitstream
+from serving.codec import bitstream
 from serving.router import Router, read_routes
 from tests.decoder_process import NumpyDecoders, serve
 from tests.tiny_export import BITS, MODEL_ID, decode, random_indices

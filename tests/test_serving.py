@@ -14,8 +14,9 @@ from tensorflow_serving.apis import (
     model_service_pb2_grpc,
 )
 
-from serving import bitstream, grpc_service
+from serving import grpc_service
 from serving import rest as rest_module
+from serving.codec import bitstream
 from serving.handlers import Handlers
 from serving.model_manager import ModelManager
 from serving.monitoring import Metrics

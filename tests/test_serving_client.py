@@ -10,9 +10,10 @@ import socket
 import numpy as np
 import pytest
 
-from serving import bitstream, client
+from serving import client
+from serving.codec import bitstream
+from serving.codec.ue_encoder import UeEncoder, read_codec
 from serving.decoder_client import Decoder
-from serving.ue_encoder import UeEncoder, read_codec
 from tests.serving_harness import MODEL, TIMEOUT, command
 from tests.tiny_export import (
     BITS,

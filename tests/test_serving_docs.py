@@ -7,7 +7,7 @@ import re
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from serving import bitstream
+from serving.codec import bitstream
 from tests.serving_harness import ROOT
 from tests.tiny_export import PAYLOAD_BYTES, save_encoder
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import predict_pb2
 
-from serving import bitstream
+from serving.codec import bitstream
 from tests.serving_harness import PATH, outputs, predict, rest
 from tests.tiny_export import (
     BITS,

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from benchmarks import soak_client, soak_processes
-from serving import bitstream
+from serving.codec import bitstream
 from tests.conftest import run_command
 from tests.tiny_export import CSI_SHAPE, MODEL_ID, frames, random_indices
 

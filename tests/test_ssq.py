@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import bitstream
+from serving.codec import bitstream
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.layers.ssq import SumOfSigmoidsQuantizer
 

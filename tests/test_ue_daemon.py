@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from serving import ue_daemon
+from serving.codec.ue_encoder import UeEncoder
 from serving.decoder_client import Decoder as Client
 from serving.ue_daemon import OUTCOMES, Link, Schedule, UeDaemon
-from serving.ue_encoder import UeEncoder
 from serving.ue_source import FileSource
 from tests.decoder_process import NumpyDecoders, serve
 from tests.processes import wait_until

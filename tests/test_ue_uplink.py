@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import bitstream
+from serving.codec import bitstream
+from serving.codec.ue_encoder import UeEncoder
 from serving.router import Router
 from serving.ue_daemon import Link, Schedule, UeDaemon
-from serving.ue_encoder import UeEncoder
 from serving.ue_source import open_source
 from tests.decoder_process import NumpyDecoders, serve
 from tests.serving_harness import MODEL, TIMEOUT

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving import bitstream, frame_graph
+from serving.codec import bitstream, frame_graph
 
 CSI_SHAPE = (32, 32, 2)
 NUM_INDICES, BITS = 25, 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from serving import arithmetic_coder
+from serving.codec import arithmetic_coder
 from zoo.layers.entropy_model import EntropyBottleneck
 
 CODED = 200  # examples that are really coded; the ideal length is of all

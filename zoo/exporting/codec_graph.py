@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from serving import bitstream, frame_graph
+from serving.codec import bitstream, frame_graph
 from zoo.models.autoencoder import CsiAutoencoder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from serving import bitstream, golden
+from serving.codec import bitstream, golden_vectors
 from zoo import files, registry
 from zoo.codeword import codeword_path
 from zoo.config import ExperimentConfig
@@ -160,8 +160,8 @@ def export(
             size = (partial / name).stat().st_size / 1024
             print(f"{name}: {size:.0f} KiB, codeword error {error:.1e} of its spread")
         if h is None:
-            h = verify_export.check_vectors(csi_shape, golden.NUM_VECTORS)
-        golden.write(partial, errors, h[: golden.NUM_VECTORS])
+            h = verify_export.check_vectors(csi_shape, golden_vectors.NUM_VECTORS)
+        golden_vectors.write(partial, errors, h[: golden_vectors.NUM_VECTORS])
         if options.evaluate:
             precision_table.write(partial, model, settings, options)
         lines = [f"{digest}  {name}\n" for name, digest in _hashes(partial).items()]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving import bitstream
-from serving.ue_encoder import UeEncoder
+from serving.codec import bitstream
+from serving.codec.ue_encoder import UeEncoder
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization.precisions import Precision
 

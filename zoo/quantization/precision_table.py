@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from serving.ue_encoder import UeEncoder
+from serving.codec.ue_encoder import UeEncoder
 from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.data import splits

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from serving import bitstream
+from serving.codec import bitstream
 from zoo import registry
 from zoo.codeword import channel_noise, codeword_path
 from zoo.codeword.entropy_coding import EntropyCodec

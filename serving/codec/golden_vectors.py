@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.arrays import load
-from serving.ue_encoder import RUNTIMES, UeEncoder
+from serving.codec.arrays import load
+from serving.codec.ue_encoder import RUNTIMES, UeEncoder
 
 GOLDEN_FILE = "golden.npz"
 NUM_VECTORS = 16

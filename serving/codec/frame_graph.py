@@ -1,4 +1,4 @@
-"""The receiving side of `serving.bitstream` as TensorFlow graph operations.
+"""The receiving side of `serving.codec.bitstream` as TensorFlow graph operations.
 
 The checks run inside the exported decoder, so any server that loads it refuses damaged
 frames, and one bad frame never spoils the other rows of a batch.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from serving import bitstream
+from serving.codec import bitstream
 
 
 def unpack_bits(octets: tf.Tensor) -> tf.Tensor:
