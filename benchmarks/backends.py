@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving import model_config
 from serving.codec import bitstream
+from serving.models import model_config
 
 Call = Callable[[], np.ndarray]
 ONE_THREAD = {"intra_op": 1, "inter_op": 1}  # threads of a session

@@ -34,7 +34,6 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 
 from serving import deployment_config as config
 from serving import deployment_manifests as manifests
-from serving import serving_protos
 from serving.deployment_exports import (
     ROUTES_FILE,
     Export,
@@ -43,6 +42,7 @@ from serving.deployment_exports import (
     read_exports,
     routes,
 )
+from serving.models import serving_protos
 from tfds_builders import cli
 from zoo import files
 

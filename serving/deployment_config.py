@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving import serving_protos
+from serving.models import serving_protos
 from serving.warmup import BATCH_SIZES
 
 MODELS_ROOT, CONFIG_ROOT, SECRETS_ROOT = "/models", "/config", "/secrets"

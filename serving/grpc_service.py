@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.handlers import Handlers
-from serving.request_checks import ServingError
+from serving.models.request_checks import ServingError
 
 MAX_ERROR_CHARS = 1024
 HEALTH_SERVICES = ("", "ModelService", "PredictionService")

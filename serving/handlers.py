@@ -13,11 +13,11 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-from serving import model_config
-from serving.model_manager import ModelManager
-from serving.monitoring import Metrics
-from serving.request_checks import ServingError, invalid_argument
-from serving.servable import DEFAULT_SIGNATURE, Servable
+from serving.models import model_config
+from serving.models.model_manager import ModelManager
+from serving.models.monitoring import Metrics
+from serving.models.request_checks import ServingError, invalid_argument
+from serving.models.servable import DEFAULT_SIGNATURE, Servable
 
 MAX_SECONDS = 3600.0
 UNKNOWN_MODEL = "(unknown)"

@@ -15,9 +15,9 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from serving import request_checks
-from serving.request_checks import Limits, ServingError, invalid_argument
-from serving.servable import DEFAULT_SIGNATURE
+from serving.models import request_checks
+from serving.models.request_checks import Limits, ServingError, invalid_argument
+from serving.models.servable import DEFAULT_SIGNATURE
 
 _JSON_TYPES = {
     type(None): "Null",

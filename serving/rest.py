@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 import grpc
 from absl import logging
 
-from serving import monitoring
 from serving.handlers import Handlers
-from serving.request_checks import ServingError, invalid_argument
+from serving.models import monitoring
+from serving.models.request_checks import ServingError, invalid_argument
 from serving.rest_answers import (
     MAX_DIGITS,
     PREDICT_PATH,

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 
 from serving import json_answer, json_tensor
 from serving.handlers import Handlers
-from serving.request_checks import invalid_argument
+from serving.models.request_checks import invalid_argument
 
 MAX_DIGITS = 19  # of a 63-bit number; Python refuses to read 4,300 and more
 _MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"

@@ -23,10 +23,11 @@ import grpc
 import tensorflow as tf
 from absl import flags, logging
 
-from serving import grpc_service, model_config, monitoring, rest, server_flags, tls
+from serving import grpc_service, rest, server_flags, tls
 from serving.handlers import Handlers
-from serving.model_manager import ModelManager
-from serving.request_checks import ServingError
+from serving.models import model_config, monitoring
+from serving.models.model_manager import ModelManager
+from serving.models.request_checks import ServingError
 from serving.stop_signals import stop_event
 from tfds_builders.cli import run
 

@@ -8,13 +8,13 @@ import tensorflow as tf
 from absl import flags
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from serving import batching_parameters, model_config, serving_protos
-from serving.batching import BatchScheduler
-from serving.batching_parameters import Parameters
-from serving.monitoring import Metrics
-from serving.request_checks import Limits
-from serving.servable import Runtime
-from serving.served_model import LoadPolicy
+from serving.models import batching_parameters, model_config, serving_protos
+from serving.models.batching import BatchScheduler
+from serving.models.batching_parameters import Parameters
+from serving.models.monitoring import Metrics
+from serving.models.request_checks import Limits
+from serving.models.servable import Runtime
+from serving.models.served_model import LoadPolicy
 
 THREADS, BATCHING_THREADS = 16, 64
 SPARE_THREADS = 16  # requests on their way to or from a full queue of batches

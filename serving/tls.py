@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 
-from serving import serving_protos
+from serving.models import serving_protos
 
 
 def server_credentials(path: Path | str) -> grpc.ServerCredentials:

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.codec import bitstream
 from serving.decoder_client import decode_request
-from serving.servable import WARMUP_FILE, Servable, warmup_requests
+from serving.models.servable import WARMUP_FILE, Servable, warmup_requests
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 

@@ -29,7 +29,7 @@ from tensorflow_serving.apis import (
 
 from serving import grpc_service
 from serving.handlers import Handlers
-from serving.monitoring import Metrics
+from serving.models.monitoring import Metrics
 from serving.rest import RestServer
 
 ROOT = Path(__file__).resolve().parents[1]

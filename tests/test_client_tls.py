@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from serving import client_tls, model_config, tls, ue
+from serving import client_tls, tls, ue
 from serving import deployment_config as config
 from serving.conformance_target import SIGNATURES, Target
 from serving.decoder_client import Decoder
-from serving.model_manager import ModelManager
+from serving.models import model_config
+from serving.models.model_manager import ModelManager
 from tests.serving_harness import MODEL, TIMEOUT, command, local_server
 from tests.tiny_export import MODEL_ID, decode, frames, random_indices, samples
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from serving import deployment, model_config
+from serving import deployment
 from serving import deployment_manifests as manifests
 from serving.deployment_exports import read_exports
-from serving.model_manager import ModelManager
-from serving.request_checks import ServingError
-from serving.served_model import LoadPolicy
+from serving.models import model_config
+from serving.models.model_manager import ModelManager
+from serving.models.request_checks import ServingError
+from serving.models.served_model import LoadPolicy
 from serving.server import _ConfigFile
 from tests.serving_harness import predict
 from tests.tiny_export import frames, random_indices

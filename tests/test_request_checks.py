@@ -8,8 +8,8 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving import request_checks
-from serving.request_checks import Limits, ServingError
+from serving.models import request_checks
+from serving.models.request_checks import Limits, ServingError
 from tests.serving_harness import predict
 
 pytestmark = pytest.mark.serving

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.client import pywrap_tf_session
 
-from serving.request_checks import ServingError
-from serving.servable import Servable
+from serving.models.request_checks import ServingError
+from serving.models.servable import Servable
 from tests.serving_harness import predict, write_warmup
 from tests.tiny_export import PAYLOAD_BYTES, frames, random_indices, save_decoder
 

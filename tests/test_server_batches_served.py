@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import model_config
-from serving.batching import BatchScheduler
-from serving.batching_parameters import Parameters
-from serving.model_manager import ModelManager
-from serving.monitoring import Metrics
-from serving.servable import Runtime, Servable
+from serving.models import model_config
+from serving.models.batching import BatchScheduler
+from serving.models.batching_parameters import Parameters
+from serving.models.model_manager import ModelManager
+from serving.models.monitoring import Metrics
+from serving.models.servable import Runtime, Servable
 from tests.serving_harness import (
     MODEL,
     PATH,

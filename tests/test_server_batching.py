@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from serving import batching_parameters
-from serving.batching import BatchQueue, BatchScheduler
-from serving.batching_parameters import Parameters
-from serving.monitoring import Metrics
-from serving.request_checks import ServingError, invalid_argument
+from serving.models import batching_parameters
+from serving.models.batching import BatchQueue, BatchScheduler
+from serving.models.batching_parameters import Parameters
+from serving.models.monitoring import Metrics
+from serving.models.request_checks import ServingError, invalid_argument
 
 pytestmark = pytest.mark.serving
 BAD = 13.0

@@ -13,10 +13,10 @@ from tensorflow_serving.config.model_server_config_pb2 import (
     ModelServerConfig,
 )
 
-from serving import model_config
-from serving.model_manager import ModelManager
-from serving.request_checks import ServingError
-from serving.served_model import LoadPolicy, State
+from serving.models import model_config
+from serving.models.model_manager import ModelManager
+from serving.models.request_checks import ServingError
+from serving.models.served_model import LoadPolicy, State
 from tests.serving_harness import MODEL, model_entry, models_config, predict
 from tests.tiny_export import FRAME_BYTES
 

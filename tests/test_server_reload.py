@@ -11,14 +11,14 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
 
-from serving import model_config
-from serving.batching import BatchScheduler
-from serving.batching_parameters import Parameters
-from serving.model_manager import ModelManager
-from serving.monitoring import Metrics
-from serving.request_checks import ServingError
-from serving.servable import WARMUP_FILE, Runtime
-from serving.served_model import LoadPolicy, State
+from serving.models import model_config
+from serving.models.batching import BatchScheduler
+from serving.models.batching_parameters import Parameters
+from serving.models.model_manager import ModelManager
+from serving.models.monitoring import Metrics
+from serving.models.request_checks import ServingError
+from serving.models.servable import WARMUP_FILE, Runtime
+from serving.models.served_model import LoadPolicy, State
 from serving.server import repeat
 from tests.serving_harness import (
     MODEL,

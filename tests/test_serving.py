@@ -18,8 +18,8 @@ from serving import grpc_service
 from serving import rest as rest_module
 from serving.codec import bitstream
 from serving.handlers import Handlers
-from serving.model_manager import ModelManager
-from serving.monitoring import Metrics
+from serving.models.model_manager import ModelManager
+from serving.models.monitoring import Metrics
 from tests.serving_harness import (
     MODEL,
     PATH,

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from serving import server_flags
-from serving.batching_parameters import Parameters
 from serving.conformance import conformance
 from serving.conformance_target import Target
+from serving.models.batching_parameters import Parameters
 from tests.conftest import run_command
 from tests.serving_harness import MODEL, running_server
 from tests.tiny_export import MODEL_ID

@@ -10,10 +10,11 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
-from serving import json_tensor, model_config, rest, timed_reader
+from serving import json_tensor, rest, timed_reader
 from serving.handlers import Handlers
-from serving.model_manager import ModelManager
-from serving.monitoring import Metrics
+from serving.models import model_config
+from serving.models.model_manager import ModelManager
+from serving.models.monitoring import Metrics
 from tests.serving_harness import MODEL, PATH, b64, local_server
 from tests.serving_harness import rest as ask
 from tests.tiny_export import frames, random_indices

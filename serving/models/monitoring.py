@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import prometheus_client
 
-from serving import serving_protos
-from serving.request_checks import ServingError
+from serving.models import serving_protos
+from serving.models.request_checks import ServingError
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST

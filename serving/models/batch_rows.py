@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 import numpy as np
 
-from serving.request_checks import ServingError, invalid_argument
+from serving.models.request_checks import ServingError, invalid_argument
 
 Arrays = Mapping[str, np.ndarray]
 

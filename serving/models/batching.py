@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 import grpc
 import numpy as np
 
-from serving import batch_rows
-from serving.batch_rows import Arrays
-from serving.batching_parameters import Parameters
-from serving.monitoring import Metrics
-from serving.request_checks import ServingError, invalid_argument
+from serving.models import batch_rows
+from serving.models.batch_rows import Arrays
+from serving.models.batching_parameters import Parameters
+from serving.models.monitoring import Metrics
+from serving.models.request_checks import ServingError, invalid_argument
 
 Run = Callable[[Arrays, float | None], dict[str, np.ndarray]]
 

@@ -14,7 +14,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
     ModelServerConfig,
 )
 
-from serving import serving_protos
+from serving.models import serving_protos
 
 PLATFORM = "tensorflow"
 

@@ -16,9 +16,9 @@ from absl import logging
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from serving import model_config
-from serving.request_checks import invalid_argument
-from serving.servable import Runtime, Servable
+from serving.models import model_config
+from serving.models.request_checks import invalid_argument
+from serving.models.servable import Runtime, Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving import serving_protos
+from serving.models import serving_protos
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import grpc
 from tensorflow_serving.apis import model_pb2
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from serving.request_checks import ServingError, invalid_argument
-from serving.servable import Runtime, Servable
-from serving.served_model import LoadPolicy, ServedModel, Version
+from serving.models.request_checks import ServingError, invalid_argument
+from serving.models.servable import Runtime, Servable
+from serving.models.served_model import LoadPolicy, ServedModel, Version
 
 
 def _not_found(message: str) -> ServingError:

@@ -22,9 +22,9 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from serving import request_checks
-from serving.batching import BatchQueue, BatchScheduler
-from serving.request_checks import Limits, ServingError
+from serving.models import request_checks
+from serving.models.batching import BatchQueue, BatchScheduler
+from serving.models.request_checks import Limits, ServingError
 
 DEFAULT_SIGNATURE = "serving_default"
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"

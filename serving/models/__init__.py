@@ -1,0 +1,1 @@
+"""Models of the reference server: loaded, batched, configured, watched."""
