@@ -23,8 +23,8 @@ import grpc
 import tensorflow as tf
 from absl import flags, logging
 
-from serving import grpc_service, rest, server_flags, tls
-from serving.handlers import Handlers
+from serving.api import grpc_service, rest, server_flags, tls
+from serving.api.handlers import Handlers
 from serving.models import model_config, monitoring
 from serving.models.model_manager import ModelManager
 from serving.models.request_checks import ServingError

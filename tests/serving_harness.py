@@ -27,10 +27,10 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving import grpc_service
-from serving.handlers import Handlers
+from serving.api import grpc_service
+from serving.api.handlers import Handlers
+from serving.api.rest import RestServer
 from serving.models.monitoring import Metrics
-from serving.rest import RestServer
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "csi_decoder"

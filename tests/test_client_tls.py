@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from serving import client_tls, tls, ue
+from serving import client_tls, ue
 from serving import deployment_config as config
+from serving.api import tls
 from serving.conformance_target import SIGNATURES, Target
 from serving.decoder_client import Decoder
 from serving.models import model_config

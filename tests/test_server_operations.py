@@ -11,8 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving import tls
-from serving.handlers import UNKNOWN_MODEL
+from serving.api import tls
+from serving.api.handlers import UNKNOWN_MODEL
 from serving.models import model_config, monitoring, serving_protos
 from serving.models.model_manager import ModelManager
 from tests.serving_harness import (

@@ -14,10 +14,10 @@ from tensorflow_serving.apis import (
     model_service_pb2_grpc,
 )
 
-from serving import grpc_service
-from serving import rest as rest_module
+from serving.api import grpc_service
+from serving.api import rest as rest_module
+from serving.api.handlers import Handlers
 from serving.codec import bitstream
-from serving.handlers import Handlers
 from serving.models.model_manager import ModelManager
 from serving.models.monitoring import Metrics
 from tests.serving_harness import (

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving import server_flags
+from serving.api import server_flags
 from serving.conformance import conformance
 from serving.conformance_target import Target
 from serving.models.batching_parameters import Parameters

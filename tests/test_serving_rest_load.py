@@ -10,8 +10,8 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
-from serving import json_tensor, rest, timed_reader
-from serving.handlers import Handlers
+from serving.api import json_tensor, rest, timed_reader
+from serving.api.handlers import Handlers
 from serving.models import model_config
 from serving.models.model_manager import ModelManager
 from serving.models.monitoring import Metrics

@@ -13,8 +13,8 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-from serving import json_answer, json_tensor
-from serving.handlers import Handlers
+from serving.api import json_answer, json_tensor
+from serving.api.handlers import Handlers
 from serving.models.request_checks import invalid_argument
 
 MAX_DIGITS = 19  # of a 63-bit number; Python refuses to read 4,300 and more

@@ -15,10 +15,8 @@ from urllib.parse import unquote, urlsplit
 import grpc
 from absl import logging
 
-from serving.handlers import Handlers
-from serving.models import monitoring
-from serving.models.request_checks import ServingError, invalid_argument
-from serving.rest_answers import (
+from serving.api.handlers import Handlers
+from serving.api.rest_answers import (
     MAX_DIGITS,
     PREDICT_PATH,
     STATUS_PATH,
@@ -27,7 +25,9 @@ from serving.rest_answers import (
     predict,
     status,
 )
-from serving.timed_reader import TimedReader
+from serving.api.timed_reader import TimedReader
+from serving.models import monitoring
+from serving.models.request_checks import ServingError, invalid_argument
 
 WRITE_SECONDS, CLOSE_SECONDS = 10, 30
 WAITING_CONNECTIONS = 128

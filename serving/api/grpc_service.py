@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.handlers import Handlers
+from serving.api.handlers import Handlers
 from serving.models.request_checks import ServingError
 
 MAX_ERROR_CHARS = 1024

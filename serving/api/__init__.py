@@ -1,0 +1,1 @@
+"""The TensorFlow Serving API: gRPC and REST in front of the models."""
