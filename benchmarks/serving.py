@@ -30,7 +30,7 @@ from absl import flags
 from benchmarks import backends
 from serving import deployment_config
 from serving.codec.ue_encoder import read_codec
-from serving.decoder_client import decode_request
+from serving.ue_side.decoder_client import decode_request
 from tfds_builders import cli
 from zoo import files
 from zoo.steps import server

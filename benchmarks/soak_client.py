@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving.decoder_client import decode_request
+from serving.ue_side.decoder_client import decode_request
 from tfds_builders import cli
 from zoo import files
 

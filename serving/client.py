@@ -21,10 +21,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from absl import flags
 
-from serving import client_tls
 from serving.codec import arrays, bitstream
 from serving.codec.ue_encoder import UeEncoder
-from serving.decoder_client import Decoder
+from serving.ue_side import client_tls
+from serving.ue_side.decoder_client import Decoder
 from tfds_builders.cli import run
 from zoo.metrics import accuracy
 

@@ -19,7 +19,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.decoder_client import open_channel
+from serving.ue_side.decoder_client import open_channel
 
 SIGNATURES = {
     "serving_default": "feedback_bytes",

@@ -23,13 +23,13 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from absl import flags
 
-from serving import client_tls
 from serving.codec.ue_encoder import UeEncoder
-from serving.decoder_client import Decoder
-from serving.router import Router, read_routes
 from serving.stop_signals import stop_event
-from serving.ue_daemon import Link, Schedule, UeDaemon
-from serving.ue_source import open_source
+from serving.ue_side import client_tls
+from serving.ue_side.csi_source import open_source
+from serving.ue_side.daemon import Link, Schedule, UeDaemon
+from serving.ue_side.decoder_client import Decoder
+from serving.ue_side.router import Router, read_routes
 from tfds_builders.cli import refuse_arguments, run
 
 PROGRESS_SECONDS = 10

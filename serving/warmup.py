@@ -16,8 +16,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.codec import bitstream
-from serving.decoder_client import decode_request
 from serving.models.servable import WARMUP_FILE, Servable, warmup_requests
+from serving.ue_side.decoder_client import decode_request
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving.decoder_client import open_channel
+from serving.ue_side.decoder_client import open_channel
 from tests.serving_harness import (
     model_entry,
     models_config,

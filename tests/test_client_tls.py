@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from serving import client_tls, ue
 from serving import deployment_config as config
+from serving import ue
 from serving.api import tls
 from serving.conformance_target import SIGNATURES, Target
-from serving.decoder_client import Decoder
 from serving.models import model_config
 from serving.models.model_manager import ModelManager
+from serving.ue_side import client_tls
+from serving.ue_side.decoder_client import Decoder
 from tests.serving_harness import MODEL, TIMEOUT, command, local_server
 from tests.tiny_export import MODEL_ID, decode, frames, random_indices, samples
 

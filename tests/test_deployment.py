@@ -24,7 +24,7 @@ from serving.conformance import conformance
 from serving.conformance_target import Target
 from serving.deployment_exports import ROUTES_FILE, read_exports
 from serving.models import serving_protos
-from serving.router import Router, read_routes
+from serving.ue_side.router import Router, read_routes
 from serving.warmup import BATCH_SIZES, WARMUP_FILE, replay, warmup_inputs
 from tests.serving_harness import MODEL, TIMEOUT, command, running_server
 from tests.tiny_export import (

@@ -11,10 +11,10 @@ import tensorflow as tf
 from serving import client
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder
-from serving.decoder_client import Decoder
-from serving.router import Router
-from serving.ue_daemon import Link, Schedule, UeDaemon
-from serving.ue_source import open_source
+from serving.ue_side.csi_source import open_source
+from serving.ue_side.daemon import Link, Schedule, UeDaemon
+from serving.ue_side.decoder_client import Decoder
+from serving.ue_side.router import Router
 from tests.conftest import assert_one_line_error, run_command
 from tests.network_checks import assert_gradients, side_inputs, whole
 from zoo import registry, steps

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from serving.codec import bitstream
-from serving.router import Router, read_routes
+from serving.ue_side.router import Router, read_routes
 from tests.decoder_process import NumpyDecoders, serve
 from tests.tiny_export import BITS, MODEL_ID, decode, random_indices
 

@@ -13,7 +13,7 @@ import pytest
 from serving import client
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder, read_codec
-from serving.decoder_client import Decoder
+from serving.ue_side.decoder_client import Decoder
 from tests.serving_harness import MODEL, TIMEOUT, command
 from tests.tiny_export import (
     BITS,

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from serving import ue_daemon
 from serving.codec.ue_encoder import UeEncoder
-from serving.decoder_client import Decoder as Client
-from serving.ue_daemon import OUTCOMES, Link, Schedule, UeDaemon
-from serving.ue_source import FileSource
+from serving.ue_side import daemon
+from serving.ue_side.csi_source import FileSource
+from serving.ue_side.daemon import OUTCOMES, Link, Schedule, UeDaemon
+from serving.ue_side.decoder_client import Decoder as Client
 from tests.decoder_process import NumpyDecoders, serve
 from tests.processes import wait_until
 from tests.serving_harness import MODEL, ROOT, TIMEOUT, command
@@ -48,7 +48,7 @@ def clock(monkeypatch):
     """Time that passes only where the test says so; `stop.wait` passes it."""
     now = SimpleNamespace(seconds=100.0)
     now.monotonic = now.perf_counter = lambda: now.seconds
-    monkeypatch.setattr(ue_daemon, "time", now)
+    monkeypatch.setattr(daemon, "time", now)
 
     def wait(seconds):
         now.seconds += seconds

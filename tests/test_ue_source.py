@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from serving import ue_source
-from serving.ue_daemon import Link, Schedule, UeDaemon
-from serving.ue_source import DirectorySource, open_source
+from serving.ue_side import csi_source
+from serving.ue_side.csi_source import DirectorySource, open_source
+from serving.ue_side.daemon import Link, Schedule, UeDaemon
 from tests.tiny_export import MODEL_ID, samples
 
 H = samples(3)
@@ -59,7 +59,7 @@ def test_directory_changes_while_it_is_looked_at(tmp_path, monkeypatch):
         yield entries
 
     source = DirectorySource(tmp_path)
-    monkeypatch.setattr(ue_source.os, "scandir", race)
+    monkeypatch.setattr(csi_source.os, "scandir", race)
     assert source.read() is None
     monkeypatch.undo()
     np.testing.assert_array_equal(source.read().h, H[0])
@@ -69,7 +69,7 @@ def test_directory_changes_while_it_is_looked_at(tmp_path, monkeypatch):
 def test_directory_that_fills_up_or_goes_is_counted(tmp_path):
     directory = tmp_path / "csi"
     directory.mkdir()
-    for number in range(ue_source.MAX_FILES + 1):
+    for number in range(csi_source.MAX_FILES + 1):
         (directory / f"{number}.npy").touch()
     decoder = SimpleNamespace(decode=lambda *_: (H[:1], np.array([True])))
     encoder = SimpleNamespace(encode_bits=lambda h: b"payload", model_id=MODEL_ID)

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder
-from serving.router import Router
-from serving.ue_daemon import Link, Schedule, UeDaemon
-from serving.ue_source import open_source
+from serving.ue_side.csi_source import open_source
+from serving.ue_side.daemon import Link, Schedule, UeDaemon
+from serving.ue_side.router import Router
 from tests.decoder_process import NumpyDecoders, serve
 from tests.serving_harness import MODEL, TIMEOUT
 from tests.tiny_export import MODEL_ID, samples, save_encoder

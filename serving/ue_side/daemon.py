@@ -14,9 +14,9 @@ from absl import logging
 
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder
-from serving.decoder_client import Decoder
-from serving.router import Router
-from serving.ue_source import DirectorySource, FileSource, Sample
+from serving.ue_side.csi_source import DirectorySource, FileSource, Sample
+from serving.ue_side.decoder_client import Decoder
+from serving.ue_side.router import Router
 from zoo.metrics import accuracy
 
 KEPT_TIMES = 10_000

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 
 from serving.codec import bitstream
-from serving.decoder_client import Decoder
+from serving.ue_side.decoder_client import Decoder
 
 MAX_ROWS = 32  # of a request, where routes.json does not say
 

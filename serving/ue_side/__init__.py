@@ -1,0 +1,1 @@
+"""The phone: encode, frame, send, account for every report."""
