@@ -28,8 +28,8 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import backends
-from serving import deployment_config
 from serving.codec.ue_encoder import read_codec
+from serving.deploying import config_files
 from serving.ue_side.decoder_client import decode_request
 from tfds_builders import cli
 from zoo import files
@@ -103,8 +103,8 @@ async def load(endpoint: str, request, clients: int, seconds: float) -> list:
 def servers(folder: Path) -> dict[str, tuple[str, ...]]:
     """Flags of the servers that are measured, by name; all have the same threads."""
     parameters = folder / "batching_parameters.txt"
-    batching = deployment_config.batching_parameters(SERVER_THREADS["inter_op"])
-    parameters.write_text(deployment_config.text(batching))
+    batching = config_files.batching_parameters(SERVER_THREADS["inter_op"])
+    parameters.write_text(config_files.text(batching))
     threads = tuple(
         f"--tensorflow_{kind}_parallelism={number}"
         for kind, number in SERVER_THREADS.items()

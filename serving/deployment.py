@@ -32,9 +32,9 @@ from tensorflow_serving.config.model_server_config_pb2 import (
     ModelServerConfig,
 )
 
-from serving import deployment_config as config
-from serving import deployment_manifests as manifests
-from serving.deployment_exports import (
+from serving.deploying import config_files as config
+from serving.deploying import manifests
+from serving.deploying.exports import (
     ROUTES_FILE,
     Export,
     add_version,

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from serving import deployment_config as config
 from serving import ue
 from serving.api import tls
 from serving.conformance_target import SIGNATURES, Target
+from serving.deploying import config_files as config
 from serving.models import model_config
 from serving.models.model_manager import ModelManager
 from serving.ue_side import client_tls

@@ -17,15 +17,15 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving import deployment
-from serving import deployment_config as config
-from serving import deployment_manifests as manifests
 from serving.codec import bitstream
 from serving.conformance import conformance
 from serving.conformance_target import Target
-from serving.deployment_exports import ROUTES_FILE, read_exports
+from serving.deploying import config_files as config
+from serving.deploying import manifests
+from serving.deploying.exports import ROUTES_FILE, read_exports
+from serving.deploying.warmup import BATCH_SIZES, WARMUP_FILE, replay, warmup_inputs
 from serving.models import serving_protos
 from serving.ue_side.router import Router, read_routes
-from serving.warmup import BATCH_SIZES, WARMUP_FILE, replay, warmup_inputs
 from tests.serving_harness import MODEL, TIMEOUT, command, running_server
 from tests.tiny_export import (
     MODEL_ID,

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from serving import capacity
-from serving import deployment_config as config
-from serving import deployment_manifests as manifests
+from serving.deploying import config_files as config
+from serving.deploying import manifests
 from serving.deployment import yaml_text
 
 pytest_plugins = ["tests.serving_fixtures"]

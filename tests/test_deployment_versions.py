@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from serving import deployment
-from serving import deployment_manifests as manifests
-from serving.deployment_exports import read_exports
+from serving.deploying import manifests
+from serving.deploying.exports import read_exports
 from serving.models import model_config
 from serving.models.model_manager import ModelManager
 from serving.models.request_checks import ServingError

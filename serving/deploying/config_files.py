@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from serving.deploying.warmup import BATCH_SIZES
 from serving.models import serving_protos
-from serving.warmup import BATCH_SIZES
 
 MODELS_ROOT, CONFIG_ROOT, SECRETS_ROOT = "/models", "/config", "/secrets"
 GRPC_PORT, REST_PORT = 8500, 8501

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from serving import TENSORFLOW_ENVIRONMENT
 from serving.capacity import UTILISATION
-from serving.deployment_config import (
+from serving.deploying.config_files import (
     CONFIG_ROOT,
     GRPC_PORT,
     METRICS_PATH,

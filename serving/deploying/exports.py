@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.codec.ue_encoder import read_codec
-from serving.warmup import BATCH_SIZES, replay, write_warmup
+from serving.deploying.warmup import BATCH_SIZES, replay, write_warmup
 from zoo import files
 
 ROUTES_FILE = "routes.json"

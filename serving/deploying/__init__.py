@@ -1,0 +1,1 @@
+"""From exports to a tree that TensorFlow Serving starts on."""
