@@ -21,10 +21,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
-from serving.conformance_rest import rest_rows
-from serving.conformance_rows import BAD, Row, predict_rows
-from serving.conformance_services import service_rows
-from serving.conformance_target import Answer, Target
+from serving.conforming.rest import rest_rows
+from serving.conforming.rows import BAD, Row, predict_rows
+from serving.conforming.services import service_rows
+from serving.conforming.target import Answer, Target
 from serving.ue_side import client_tls
 from tfds_builders.cli import refuse_arguments, run
 from zoo import files

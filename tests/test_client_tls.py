@@ -10,7 +10,7 @@ import pytest
 
 from serving import ue
 from serving.api import tls
-from serving.conformance_target import SIGNATURES, Target
+from serving.conforming.target import SIGNATURES, Target
 from serving.deploying import config_files as config
 from serving.models import model_config
 from serving.models.model_manager import ModelManager

@@ -11,8 +11,8 @@ import pytest
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving import conformance
-from serving.conformance_rows import Row
-from serving.conformance_target import Answer, Target
+from serving.conforming.rows import Row
+from serving.conforming.target import Answer, Target
 from tests.serving_harness import MODEL, TIMEOUT, command
 
 pytest_plugins = ["tests.serving_fixtures"]

@@ -19,7 +19,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from serving import deployment
 from serving.codec import bitstream
 from serving.conformance import conformance
-from serving.conformance_target import Target
+from serving.conforming.target import Target
 from serving.deploying import config_files as config
 from serving.deploying import manifests
 from serving.deploying.exports import ROUTES_FILE, read_exports

@@ -9,7 +9,7 @@ import pytest
 
 from serving.api import server_flags
 from serving.conformance import conformance
-from serving.conformance_target import Target
+from serving.conforming.target import Target
 from serving.models.batching_parameters import Parameters
 from tests.conftest import run_command
 from tests.serving_harness import MODEL, running_server

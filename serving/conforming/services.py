@@ -19,8 +19,8 @@ from tensorflow_serving.apis import (
     model_management_pb2,
 )
 
-from serving.conformance_rows import BAD, EARLY, MISSING, Row
-from serving.conformance_target import Answer, Target, summary
+from serving.conforming.rows import BAD, EARLY, MISSING, Row
+from serving.conforming.target import Answer, Target, summary
 
 FLOOD, UNBATCHED_ROWS = 128, 500
 _PREDICTION = "/tensorflow.serving.PredictionService"

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 
 from serving.codec import bitstream
-from serving.conformance_rows import Row
-from serving.conformance_services import FLOOD, QUEUE_FULL
-from serving.conformance_target import Answer, Target
+from serving.conforming.rows import Row
+from serving.conforming.services import FLOOD, QUEUE_FULL
+from serving.conforming.target import Answer, Target
 
 _DEEP = '{"inputs":' + "[" * 10**5
 _OFF = "give --rest=HOST:PORT"

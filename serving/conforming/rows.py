@@ -16,7 +16,7 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from serving.codec import bitstream
-from serving.conformance_target import Answer, Target, tensor
+from serving.conforming.target import Answer, Target, tensor
 
 F32, STRING = tf.float32, tf.string
 BAD, MISSING, EARLY = "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"

@@ -1,0 +1,1 @@
+"""The questions that conformance asks of an endpoint, as data."""
