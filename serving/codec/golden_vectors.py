@@ -1,4 +1,4 @@
-"""Golden vectors of an export: python -m serving.golden --export=DIR.
+"""Golden vectors of an export: the bits that its encoders gave where it was made.
 
 `golden.npz` holds CSI, and for every encoder of the export the codewords and payload
 bytes that it gave where it was exported. Replaying it on another device shows whether
@@ -7,17 +7,14 @@ that device sends the same bits. Needs NumPy and ai_edge_litert only.
 
 from __future__ import annotations
 
-import argparse
-import json
 import platform
-import sys
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from serving.codec.arrays import load
-from serving.codec.ue_encoder import RUNTIMES, UeEncoder
+from serving.codec.ue_encoder import UeEncoder
 
 GOLDEN_FILE = "golden.npz"
 NUM_VECTORS = 16
@@ -118,36 +115,3 @@ def compare(directory: Path, runtime: str = "interpreter") -> dict[str, dict]:
             "bytes": differing,
         }
     return results
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Command line; the status is 1 where an encoder fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--export", required=True, help="export directory")
-    parser.add_argument("--runtime", default="interpreter", choices=sorted(RUNTIMES))
-    parser.add_argument("--json", default="", help="also write the results here")
-    options = parser.parse_args(argv)
-    try:
-        about = str(read(Path(options.export))["about"])
-        results = compare(Path(options.export), options.runtime)
-        if options.json:
-            Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"vectors: {about}")
-    print(f"here:    {describe_runtime(options.runtime)}")
-    for name, result in results.items():
-        verdict = "pass" if result["passed"] else "FAIL"
-        print(
-            f"{verdict} {name}: {result['bytes']} payload bytes differ, codeword "
-            f"within {result['difference']:.1e}"
-        )
-    failed = [name for name, result in results.items() if not result["passed"]]
-    if failed:
-        print(f"error: not the golden bits: {', '.join(failed)}", file=sys.stderr)
-    return bool(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
