@@ -19,7 +19,7 @@ from absl import flags
 from benchmarks import backends
 from tfds_builders import cli
 from zoo import files, registry
-from zoo.exporting.codec_graph import freeze
+from zoo.codeword.codec_graph import freeze
 from zoo.keras_compat import keras
 
 OURS, TOLERANCE = "LiteRT", 1e-4

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from absl import flags
 
+from serving.deploying.manifests import UTILISATION
 from tfds_builders.cli import refuse_arguments, run
 from zoo import files
 
-UTILISATION = 0.6  # of a replica, planned for here and kept by the autoscaler
 BEGIN, END = "<!-- capacity: {} -->", "<!-- end of capacity -->"
 _BLOCK = re.compile(r"<!-- capacity: .*? -->\n.*?<!-- end of capacity -->", re.DOTALL)
 _KEYS = ("engine", "rows", "clients", "matrices_per_s", "p99_ms")

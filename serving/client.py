@@ -21,12 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from absl import flags
 
-from serving.codec import arrays, bitstream
+from serving.codec import bitstream, nmse
 from serving.codec.ue_encoder import UeEncoder
-from serving.ue_side import client_tls
+from serving.ue_side import client_tls, csi_source
 from serving.ue_side.decoder_client import Decoder
 from tfds_builders.cli import run
-from zoo.metrics import accuracy
 
 PROGRESS_SECONDS = 5
 
@@ -43,34 +42,6 @@ def _define_flags() -> None:
     flags.DEFINE_float("timeout", 30, "Seconds to wait for one answer.")
     client_tls.define_flags()
     flags.mark_flags_as_required(["encoder", "samples"])
-
-
-def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.ndarray:
-    """Read CSI float32 `[n, 32, 32, 2]` from .npz or .npy.
-
-    Args:
-        path: the file.
-        limit: read the first so many.
-        key: array of a .npz: `h`, or `uplink` for magnitudes `[n, 32, 32, 1]`.
-
-    Raises:
-        OSError: no such file, or it cannot be read.
-        ValueError: damaged, no such key, no samples, or not float32 of that shape.
-    """
-    h = arrays.load(path)
-    if isinstance(h, dict):
-        if key not in h:
-            raise ValueError(f"{path} has keys {list(h)}: expected {key}")
-        h = h[key]
-    elif key != "h":
-        raise ValueError(f"{path} holds one array: expected .npz with h and {key}")
-    parts = 1 if key == "uplink" else 2
-    if h.ndim != 4 or h.shape[3] != parts or not len(h) or h.dtype != np.float32:
-        raise ValueError(
-            f"{path} holds {h.dtype} {list(h.shape)} as {key}: expected float32 "
-            f"[n, 32, 32, {parts}]"
-        )
-    return h[:limit]
 
 
 def flip_bit(frame: bytes, bit: int) -> bytes:
@@ -160,7 +131,7 @@ def measure(
     h_hat, valid, seconds = decode_all(decoder, frames, batch, uplink)
     nmse_db = None
     if valid.any():
-        nmse_db = accuracy.nmse_db(h[valid], h_hat[valid])
+        nmse_db = nmse.nmse_db(h[valid], h_hat[valid])
     return {
         "model": encoder.codec["model"],
         "samples": len(h),
@@ -195,10 +166,11 @@ def main(argv: list[str]) -> None:
     """Run the flags' experiment; an invalid frame is an error."""
     values = flags.FLAGS
     encoder = UeEncoder(values.encoder)
-    h = load_samples(Path(values.samples), values.limit)
+    h = csi_source.load_samples(Path(values.samples), values.limit)
     uplink = None
     if encoder.codec.get("uplink"):
-        uplink = load_samples(Path(values.samples), values.limit, "uplink")[..., 0]
+        path = Path(values.samples)
+        uplink = csi_source.load_samples(path, values.limit, "uplink")[..., 0]
     where = (values.endpoint, values.model_name, values.timeout)
     with Decoder(*where, credentials=client_tls.credentials(values)) as decoder:
         report = measure(encoder, decoder, h, values.batch, values.flip_bit, uplink)

@@ -11,8 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tests.network_checks import SMALL, side_inputs, whole
 from zoo import registry
+from zoo.codeword.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
-from zoo.exporting.codec_graph import EncoderGraph
 from zoo.keras_compat import Model, keras
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.models.autoencoder import CsiAutoencoder

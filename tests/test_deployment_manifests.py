@@ -8,7 +8,6 @@ import subprocess
 import pytest
 import yaml
 
-from serving import capacity
 from serving.deploying import config_files as config
 from serving.deploying import manifests
 from serving.deployment import yaml_text
@@ -92,7 +91,7 @@ def test_manifests_refer_to_each_other():
 
 def test_autoscaler_keeps_the_utilisation_that_capacity_plans_for():
     for cluster, percent in (
-        ({}, 100 * capacity.UTILISATION),
+        ({}, 100 * manifests.UTILISATION),
         ({"utilisation": 0.35}, 35),
     ):
         (cpu,) = load(manifests.autoscaler, **cluster)["spec"]["metrics"]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from serving import client
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder
+from serving.ue_side import csi_source
 from serving.ue_side.csi_source import open_source
 from serving.ue_side.daemon import Link, Schedule, UeDaemon
 from serving.ue_side.decoder_client import Decoder
@@ -166,7 +167,7 @@ def test_over_the_air(second, tmp_path):
     test = splits.load_split(second.config(), "test")
     np.savez(samples, h=test.h, uplink=test.uplink)
     encoder = UeEncoder(tmp_path / "export" / "encoder.tflite")
-    uplink = client.load_samples(samples, key="uplink")[..., 0]
+    uplink = csi_source.load_samples(samples, key="uplink")[..., 0]
     with steps.server(tmp_path / "export" / "decoder") as running:
         with Decoder(running.endpoint, "csi_decoder", 30) as decoder:
             report = client.measure(encoder, decoder, test.h, 10, uplink=uplink)
@@ -192,7 +193,7 @@ def test_over_the_air(second, tmp_path):
     assert valid.tolist() == [True, False] and np.isnan(h_hat[1]).all()
     with pytest.raises(ValueError, match=r"expected \.npz with h and uplink"):
         np.save(tmp_path / "h.npy", test.h)
-        client.load_samples(tmp_path / "h.npy", key="uplink")
+        csi_source.load_samples(tmp_path / "h.npy", key="uplink")
 
 
 @pytest.mark.parametrize(("codeword_dim", "share"), [(384, 0.25), (320, 0.125)])

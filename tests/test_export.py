@@ -14,9 +14,9 @@ from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files, report
+from zoo.codeword.codec_graph import pack
 from zoo.data import splits
 from zoo.exporting import exporter, verify_export
-from zoo.exporting.codec_graph import pack
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory

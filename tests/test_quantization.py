@@ -17,11 +17,11 @@ from serving.codec import bitstream, golden_vectors
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
 from zoo import files
+from zoo.codeword.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.exporting import exporter, verify_export
-from zoo.exporting.codec_graph import EncoderGraph
-from zoo.quantization import encoder_files, precision_table
+from zoo.quantization import encoder_files, operation_counts, precision_table
 from zoo.quantization.precisions import PRECISIONS, EncoderOptions
 from zoo.quantization.tflite_slim import pack
 from zoo.run_directory import build_autoencoder
@@ -55,7 +55,7 @@ def test_files_of_every_precision(exported):
     assert len(size) == 6 and {paths[n].name for n in size} < set(codec["files"])
     assert max(size["int8"], size["int8_io"], size["int16x8"]) < 0.4 * size["fp32"]
     for name in size:
-        signatures = precision_table.operations(
+        signatures = operation_counts.operations(
             (exported / PRECISIONS[name].file).read_bytes()
         )
         assert set(signatures) == {"encode", "encode_bits"}
@@ -105,9 +105,9 @@ def test_int8_encoders_compute_in_int8(exported):
     expected = {"int8": {"QUANTIZE", "DEQUANTIZE"}, "int8_io": set()}
     for name, allowed in expected.items():
         content = (exported / PRECISIONS[name].file).read_bytes()
-        assert set(precision_table.not_int8(content)["encode"]) == allowed
+        assert set(operation_counts.not_int8(content)["encode"]) == allowed
     content = (exported / "encoder.tflite").read_bytes()
-    assert "CONV_2D" in precision_table.not_int8(content)["encode"]
+    assert "CONV_2D" in operation_counts.not_int8(content)["encode"]
 
 
 @pytest.mark.tflite

@@ -13,6 +13,7 @@ import pytest
 from serving import client
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder, read_codec
+from serving.ue_side import csi_source
 from serving.ue_side.decoder_client import Decoder
 from tests.serving_harness import MODEL, TIMEOUT, command
 from tests.tiny_export import (
@@ -176,13 +177,13 @@ def test_client_errors_name_the_cause(tiny_server):
 
 def test_samples_are_checked(tmp_path):
     np.save(tmp_path / "h.npy", H)
-    np.testing.assert_array_equal(client.load_samples(tmp_path / "h.npy", 3), H[:3])
+    np.testing.assert_array_equal(csi_source.load_samples(tmp_path / "h.npy", 3), H[:3])
     np.savez(tmp_path / "x.npz", csi=H)
     with pytest.raises(ValueError, match=r"keys \['csi'\]: expected h"):
-        client.load_samples(tmp_path / "x.npz")
+        csi_source.load_samples(tmp_path / "x.npz")
     np.save(tmp_path / "d.npy", H.astype(float))
     with pytest.raises(ValueError, match="holds float64"):
-        client.load_samples(tmp_path / "d.npy")
+        csi_source.load_samples(tmp_path / "d.npy")
     np.save(tmp_path / "z.npy", H[:0])
     with pytest.raises(ValueError, match=r"\[0, 32, 32, 2\]"):
-        client.load_samples(tmp_path / "z.npy")
+        csi_source.load_samples(tmp_path / "z.npy")

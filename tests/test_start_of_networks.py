@@ -9,7 +9,7 @@ from tests.test_klt_start import CODEWORD_DIM, SHAPE, _nmse_db, csi, pca_db  # n
 from zoo import registry
 from zoo.keras_compat import keras
 from zoo.metrics import accuracy, klt_line
-from zoo.starts import klt_start
+from zoo.starts import by_name, klt_start
 from zoo.training import session
 
 # How far from the KLT line [dB]. One-bit weights, random ones, LeakyReLUs that bend the
@@ -32,7 +32,7 @@ BEHIND = {
 
 def test_every_network_is_in_one_list():
     fitted = {
-        name for name, spec in registry.MODELS.items() if spec.fitted_start is True
+        name for name, spec in registry.MODELS.items() if spec.fitted_start == "linear"
     }
     assert fitted == set(BEHIND)
 
@@ -53,7 +53,7 @@ def test_start_is_better_than_none(name, csi, pca_db):  # noqa: F811
 )
 def test_all_rates_start_near_their_klt_lines(name, csi):  # noqa: F811
     model = registry.build(name, SHAPE, 64)
-    registry.get(name).fitted_start(model, csi[:1_500])
+    by_name.fit(registry.get(name), model, csi[:1_500])
     h = csi - np.float32(0.5)
     outputs = model.joint(csi[1_500:], training=False)
     for dim, csi_hat in zip((128, 64, 32, 16), outputs, strict=True):

@@ -9,11 +9,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from zoo.codeword.codec_graph import EncoderGraph
 from zoo.config import ExperimentConfig
-from zoo.exporting.codec_graph import EncoderGraph
 from zoo.quantization.encoder_files import convert
 from zoo.quantization.kernels import LARGE, store_int8
-from zoo.quantization.precision_table import not_int8, outside_xnnpack
+from zoo.quantization.operation_counts import not_int8, outside_xnnpack
 from zoo.quantization.precisions import PRECISIONS
 from zoo.quantization.quantized_encoder import QuantizedEncoder
 from zoo.quantization.tflite_slim import ALIGNMENT, slim

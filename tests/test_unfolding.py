@@ -17,7 +17,9 @@ from zoo.layers.regularisers import CnnRegulariser, SparseCoder, soft_threshold
 from zoo.metrics import accuracy, complexity, klt_line
 from zoo.models.ista_net import build_ista_net
 from zoo.models.lora import build_lora
-from zoo.models.unfolding import SENSING, klt_kernel
+from zoo.models.unfolding import SENSING
+from zoo.starts import by_name
+from zoo.starts.unfolded import klt_kernel
 
 SHAPE, M = (8, 8, 2), 16
 N = 128
@@ -209,7 +211,7 @@ def test_klt_kernel_is_the_klt(indoor):
 def test_fitted_start_is_at_the_klt_line(name, indoor):
     spec = registry.get(name)
     model = registry.build(name, SHAPE, M, SMALL[name])
-    spec.fitted_start(model, indoor[:2_500])
+    by_name.fit(spec, model, indoor[:2_500])
     csi = indoor[2_500:]
     h, h_hat = csi - 0.5, np.asarray(model.autoencoder(csi)) - 0.5
     reached = accuracy.nmse_db(h, h_hat)

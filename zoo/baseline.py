@@ -75,7 +75,9 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
         "test_snr_db": settings.to_json()["test_snr_db"],
         **found,
         **results_row.nmse_metrics(test.h, h_hat),
-        **results_row.frequency_metrics(test, h_hat),
+        **results_row.frequency_metrics(
+            test.h, h_hat, test.csi_freq, test.num_subcarriers, test.last_taps
+        ),
         "ue_macs": settings.codeword_dim * size,
         "num_test": len(test.csi),
         "seed": settings.seed,

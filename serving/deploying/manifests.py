@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serving import TENSORFLOW_ENVIRONMENT
-from serving.capacity import UTILISATION
 from serving.deploying.config_files import (
     CONFIG_ROOT,
     GRPC_PORT,
@@ -21,6 +20,7 @@ LABELS = {"app.kubernetes.io/name": NAME}
 PORTS = {"grpc": GRPC_PORT, "rest": REST_PORT}
 # Loading two versions of every model, warm-up included, must fit into this time.
 STARTUP_SECONDS = 300
+UTILISATION = 0.6  # of a replica, planned for by capacity and kept by the autoscaler
 
 
 @dataclass(frozen=True)

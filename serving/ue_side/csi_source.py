@@ -8,10 +8,37 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.client import load_samples
 from serving.codec import arrays
 
 MAX_FILES = 1000  # in a directory, looked at once a period
+
+
+def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.ndarray:
+    """Read CSI float32 `[n, 32, 32, 2]` from .npz or .npy.
+
+    Args:
+        path: the file.
+        limit: read the first so many.
+        key: array of a .npz: `h`, or `uplink` for magnitudes `[n, 32, 32, 1]`.
+
+    Raises:
+        OSError: no such file, or it cannot be read.
+        ValueError: damaged, no such key, no samples, or not float32 of that shape.
+    """
+    h = arrays.load(path)
+    if isinstance(h, dict):
+        if key not in h:
+            raise ValueError(f"{path} has keys {list(h)}: expected {key}")
+        h = h[key]
+    elif key != "h":
+        raise ValueError(f"{path} holds one array: expected .npz with h and {key}")
+    parts = 1 if key == "uplink" else 2
+    if h.ndim != 4 or h.shape[3] != parts or not len(h) or h.dtype != np.float32:
+        raise ValueError(
+            f"{path} holds {h.dtype} {list(h.shape)} as {key}: expected float32 "
+            f"[n, 32, 32, {parts}]"
+        )
+    return h[:limit]
 
 
 class Sample(NamedTuple):

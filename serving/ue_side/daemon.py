@@ -12,12 +12,11 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from serving.codec import bitstream
+from serving.codec import bitstream, nmse
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side.csi_source import DirectorySource, FileSource, Sample
 from serving.ue_side.decoder_client import Decoder
 from serving.ue_side.router import Router
-from zoo.metrics import accuracy
 
 KEPT_TIMES = 10_000
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds before the next try to connect
@@ -189,7 +188,7 @@ class UeDaemon:
         )
         if not valid[0]:
             return self._note("invalid", ValueError("the decoder refused the frame"))
-        self._ratio_sum += float(accuracy.nmse(sample.h[np.newaxis], h_hat)[0])
+        self._ratio_sum += float(nmse.nmse(sample.h[np.newaxis], h_hat)[0])
         return "valid"
 
     def _note(self, outcome: str, error: Exception) -> str:
@@ -201,7 +200,7 @@ class UeDaemon:
     def summary(self) -> dict:
         """Counts, NMSE of the valid reports [dB], milliseconds of the last 10,000."""
         valid = self.counts["valid"]
-        nmse_db = float(accuracy.to_db(self._ratio_sum / valid)) if valid else None
+        nmse_db = float(nmse.to_db(self._ratio_sum / valid)) if valid else None
         return {
             "model": self._encoder.codec["model"],
             "period_ms": 1e3 * self._schedule.period,

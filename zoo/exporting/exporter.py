@@ -11,10 +11,10 @@ import tensorflow as tf
 from serving.codec import bitstream, golden_vectors
 from zoo import files, registry
 from zoo.codeword import codeword_path
+from zoo.codeword.codec_graph import DecoderGraph, freeze
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.exporting import verify_export
-from zoo.exporting.codec_graph import DecoderGraph, freeze
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table
 from zoo.quantization.encoder_files import int8_grids, save_encoders

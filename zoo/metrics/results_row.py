@@ -7,7 +7,6 @@ import numpy as np
 from tfds_builders import transforms
 from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
 from zoo.config import ExperimentConfig
-from zoo.data import splits
 from zoo.metrics import accuracy, klt_line
 
 BATCH = 500
@@ -40,24 +39,36 @@ def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
     }
 
 
-def frequency_metrics(test: splits.Split, h_hat: np.ndarray) -> dict:
+def frequency_metrics(
+    h: np.ndarray,
+    h_hat: np.ndarray,
+    csi_freq: np.ndarray | None,
+    grid: int,
+    last: int = 0,
+) -> dict:
     """Rho, SGCS, beamforming loss and NMSE on 125 subcarriers; rho on the whole grid.
 
     `nmse_freq_db` includes what the truncation of the delays loses (eq. 16 of Lin,
     Liu, Lee, Ding, IEEE Wireless Communications Letters 10(10), 2021).
+
+    Args:
+        h: zero-centred truth `[n, N_t, N_a, 2]` float32.
+        h_hat: estimate, same shape.
+        csi_freq: truth before the truncation, complex `[n, N_t angle, 125]`, where the
+            data set has it.
+        grid: N_c.
+        last: of the N_a delays, those that are the last of all N_c.
     """
     estimate = accuracy.to_complex(h_hat)
-    h, grid = accuracy.to_complex(test.h), test.num_subcarriers
-    last = test.last_taps
-    row = {"rho_all": _rho_all(h, estimate, grid, last)}
-    if test.csi_freq is None:
+    row = {"rho_all": _rho_all(accuracy.to_complex(h), estimate, grid, last)}
+    if csi_freq is None:
         return row
     freq = transforms.delay_to_frequency(estimate, FREQUENCY_GRID, FREQUENCY_KEPT, last)
     return row | {
-        "rho": accuracy.rho(test.csi_freq, freq),
-        "sgcs": accuracy.sgcs(test.csi_freq, freq),
-        "nmse_freq_db": accuracy.nmse_db(test.csi_freq, freq),
-        "beamforming_loss_db": accuracy.beamforming_loss_db(test.csi_freq, freq),
+        "rho": accuracy.rho(csi_freq, freq),
+        "sgcs": accuracy.sgcs(csi_freq, freq),
+        "nmse_freq_db": accuracy.nmse_db(csi_freq, freq),
+        "beamforming_loss_db": accuracy.beamforming_loss_db(csi_freq, freq),
     }
 
 
@@ -71,10 +82,15 @@ def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int, last: int) -> float:
     return float(np.concatenate(values).mean())
 
 
-def klt_db(train: splits.Split, test: splits.Split, codeword_dim: int) -> float | None:
-    """NMSE of the KLT line; None where it does not exist (odd M, few samples)."""
+def klt_db(
+    train: np.ndarray, test: np.ndarray, codeword_dim: int, noisy: np.ndarray
+) -> float | None:
+    """NMSE of the KLT line; None where it does not exist (odd M, few samples).
+
+    Arguments as of `klt_line.nmse_db`.
+    """
     try:
-        return klt_line.nmse_db(train.h, test.h, codeword_dim, test.h_seen)
+        return klt_line.nmse_db(train, test, codeword_dim, noisy)
     except ValueError as error:
         print(f"no KLT line: {error}")
         return None

@@ -71,5 +71,5 @@ SPEC = ModelSpec(
             {"kappa": 10}, rows([-17.27, -14.96, -11.7], [-8.78, -6.63, -4.63])
         ),
     },
-    fitted_start=False,
+    fitted_start="",
 )

@@ -156,5 +156,5 @@ SPEC = ModelSpec(
     "https://arxiv.org/abs/1908.07934",
     licence="none stated",
     csi_shape=(4, 32, 32, 2),
-    fitted_start=False,
+    fitted_start="",
 )

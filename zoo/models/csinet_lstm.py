@@ -147,5 +147,5 @@ SPEC = ModelSpec(
     licence="none stated",
     codeword_dims=(128, 64, 32),  # of the later slots, well below the first's 512
     csi_shape=(10, 32, 32, 2),
-    fitted_start=False,
+    fitted_start="",
 )

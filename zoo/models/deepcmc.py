@@ -151,5 +151,5 @@ SPEC = ModelSpec(
     "Feedback, IEEE MLSP 2019, https://arxiv.org/abs/1907.02942",
     licence="none stated",
     codeword_dims=(1024,),  # the rate is set by rate_weight, not by the length
-    fitted_start=False,
+    fitted_start="",
 )

@@ -79,6 +79,6 @@ SPEC = ModelSpec(
     paper=PAPER,
     licence=LICENCE,
     codeword_dims=(256,),
-    fitted_start=False,
+    fitted_start="",
     takes_uplink=True,
 )

@@ -136,7 +136,7 @@ SPEC = ModelSpec(
     paper=PAPER,
     licence=LICENCE,
     codeword_dims=(384, 320),  # 256 of the magnitudes, the phases at 1/8 and 1/16
-    fitted_start=False,
+    fitted_start="",
     takes_uplink=True,
     continues="dualnet_mag",
 )

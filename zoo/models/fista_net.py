@@ -17,7 +17,6 @@ from zoo.models.unfolding import (
     SENSING,
     csi_of,
     sensing_encoder,
-    start_at_klt,
 )
 
 WEIGHTS = (0.01, 0.01)  # of the estimates between and of the symmetry in the loss
@@ -110,5 +109,5 @@ SPEC = ModelSpec(
     published=rows(
         [-36.76, -26.5, -17.51, -12.01, -8.54], [-22.4, -13.65, -7.57, -4.41, -2.60]
     ),
-    fitted_start=start_at_klt,
+    fitted_start="unfolded",
 )

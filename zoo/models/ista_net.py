@@ -9,7 +9,6 @@ from zoo.models.spec import ModelSpec
 from zoo.models.unfolding import (
     SENSING,
     sensing_encoder,
-    start_at_klt,
     unfolded_decoder,
 )
 
@@ -62,5 +61,5 @@ SPEC = ModelSpec(
     build=build_ista_net,
     paper=LORA.paper,
     licence=LORA.licence,
-    fitted_start=start_at_klt,
+    fitted_start="unfolded",
 )

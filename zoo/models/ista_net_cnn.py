@@ -19,11 +19,9 @@ from zoo.models.autoencoder import (
 from zoo.models.spec import ModelSpec
 from zoo.models.unfolding import (
     SENSING,
-    START_THETA,
     centred_csi_input,
     csi_of,
 )
-from zoo.starts.regression import ridge_regression
 
 FIRST = "first_estimate"
 WEIGHTS = (0.0, 0.01)  # of the estimates between and of the symmetry in the loss
@@ -92,22 +90,11 @@ def build_ista_net_cnn(
     return connect(encoder, decoder, supervised=supervised)
 
 
-def _start(model: CsiAutoencoder, csi: np.ndarray) -> None:
-    """Q by regression, transforms that start as the identity: `--init=klt`."""
-    sensing = model.encoder.get_layer(SENSING)
-    h = (csi - np.float32(0.5)).reshape(len(csi), -1)
-    kernel, _ = ridge_regression(h @ np.asarray(sensing.kernel), h)
-    model.decoder.get_layer(FIRST).kernel.assign(kernel)
-    for layer in model.decoder.layers:
-        if isinstance(layer, IstaNetPhase):
-            layer.start_neutral(START_THETA)
-
-
 SPEC = ModelSpec(
     name="ista_net_cnn",
     build=build_ista_net_cnn,
     paper="Zhang, Ghanem: ISTA-Net: Interpretable Optimization-Inspired Deep Network "
     "for Image Compressive Sensing, CVPR 2018, https://arxiv.org/abs/1706.07929",
     licence="none stated",
-    fitted_start=_start,
+    fitted_start="estimate",
 )

@@ -9,7 +9,6 @@ from zoo.models.spec import ModelSpec, Variant
 from zoo.models.unfolding import (
     SENSING,
     sensing_encoder,
-    start_at_klt,
     unfolded_decoder,
 )
 
@@ -110,5 +109,5 @@ SPEC = ModelSpec(
         "cnn": Variant({"regulariser": "cnn"}, {"1/16": {"rma_nlos": -11.23}}),
         **_table3(),
     },
-    fitted_start=start_at_klt,
+    fitted_start="unfolded",
 )

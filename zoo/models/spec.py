@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from zoo.models.autoencoder import CsiAutoencoder
 
 RATIOS = {"1/4": 512, "1/8": 256, "1/16": 128, "1/32": 64, "1/64": 32}
@@ -43,9 +41,9 @@ class ModelSpec:
         codeword_dims: codeword lengths that the network exists for at 32 x 32.
         csi_shape: (N_t, N_a, 2), or (T, N_t, N_a, 2) of a network for sequences.
         variants: name to options and figures of what else the paper publishes.
-        fitted_start: whether `--init=klt` can start it: a signal passes its layers
-            linearly, up to invertible activations. Or a function (network, training
-            CSI) that starts it.
+        fitted_start: how `--init=klt` starts it, a name of `zoo.starts.by_name`:
+            'linear' where a signal passes its layers linearly, up to invertible
+            activations; '' where nothing starts it so.
         takes_uplink: whether the decoder knows the uplink's magnitudes.
         continues: network whose runs are a first stage: `--weights` takes them.
     """
@@ -58,7 +56,7 @@ class ModelSpec:
     codeword_dims: tuple[int, ...] = tuple(RATIOS.values())
     csi_shape: tuple[int, ...] = (32, 32, 2)
     variants: dict[str, Variant] = field(default_factory=dict)
-    fitted_start: bool | Callable[[CsiAutoencoder, np.ndarray], None] = True
+    fitted_start: str = "linear"
     takes_uplink: bool = False
     continues: str = ""
 

@@ -17,7 +17,6 @@ from zoo.models.spec import ModelSpec
 from zoo.models.unfolding import (
     SENSING,
     sensing_encoder,
-    start_at_klt,
     unfolded_decoder,
 )
 
@@ -81,17 +80,10 @@ def build_tilista_joint(
     return connect(encoder, decoder)
 
 
-def _start(model, csi) -> None:
-    """Set A and W to the KLT's basis, see `start_at_klt`."""
-    start_at_klt(model, csi)
-    block = model.decoder.get_layer("block1")
-    block.back.kernel.assign(block.sensing.kernel)
-
-
 SPEC = ModelSpec(
     name="tilista_joint",
     build=build_tilista_joint,
     paper=LORA.paper,
     licence=LORA.licence,
-    fitted_start=_start,
+    fitted_start="tied",
 )

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from zoo.codeword.codec_graph import EncoderGraph, freeze
 from zoo.data import splits
-from zoo.exporting.codec_graph import EncoderGraph, freeze
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import qat
 from zoo.quantization.graft import append_tail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoo.quantization.operation_counts import int8_operations
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 
 
@@ -30,13 +31,6 @@ def precisions(content: dict) -> Table:
                 ]
             )
     return Table(columns, rows)
-
-
-def int8_operations(entry: dict) -> str:
-    """Operations of `encode` in int8 and all, as '5/21'; empty where not counted."""
-    if "num_operations" not in entry:
-        return ""
-    return f"{entry['num_int8']['encode']}/{entry['num_operations']['encode']}"
 
 
 def encoder_speed(content: dict) -> Table:

@@ -109,9 +109,13 @@ def evaluate(
         **bits,
         **nmse_metrics(test.h, h_hat),
         "nmse_float_db": accuracy.nmse_db(test.h, h_float),
-        "nmse_pca_db": klt_db(train, test, _klt_length(settings, codeword, csi_shape)),
+        "nmse_pca_db": klt_db(
+            train.h, test.h, _klt_length(settings, codeword, csi_shape), test.h_seen
+        ),
         "uplink": uplink if side else None,
-        **frequency_metrics(test, h_hat),
+        **frequency_metrics(
+            test.h, h_hat, test.csi_freq, test.num_subcarriers, test.last_taps
+        ),
         **complexity.summary(model),
         "num_test": len(test.csi),
         "num_train": splits.num_train(settings, builder),

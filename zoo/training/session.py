@@ -14,7 +14,7 @@ from zoo.data import estimation_noise, splits
 from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
 from zoo.run_directory import RunDirectory
-from zoo.starts import klt_start
+from zoo.starts import by_name, klt_start
 from zoo.training import distribution
 from zoo.training.callbacks import Progress, TensorBoard
 from zoo.training.trainer import Trainer
@@ -92,17 +92,9 @@ def _initialise(trainer):
         return shipped_weights.load(settings, trainer.model)
     if settings.init == "paper":
         return None
-    fitted = registry.get(settings.model).fitted_start
-    if not fitted:
-        raise ValueError(
-            f"--init={settings.init} cannot start --model={settings.model}: no signal "
-            "passes its layers linearly; use --init=paper"
-        )
     csi = splits.training_examples(settings, klt_start.EXAMPLES)
-    if callable(fitted):
-        fitted(trainer.model, csi)
-    else:
-        klt_start.initialise(trainer.model, csi, settings.init == "klt_exact")
+    spec, exact = registry.get(settings.model), settings.init == "klt_exact"
+    by_name.fit(spec, trainer.model, csi, exact)
     return f"{len(csi)} examples"
 
 
