@@ -32,7 +32,7 @@ lint: $(STAMP)  ## ruff: rules and formatting
 oracle: $(STAMP)  ## TR 38.901 against other implementations (installs them)
 	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[oracle]'
 	$(BIN)/python -m pip install --quiet --no-deps sionna-no-rt==1.2.2
-	$(BIN)/python -m pytest -rs tests/test_tr38901_oracles.py
+	$(BIN)/python -m pytest -rs tests/tfds_builders/test_tr38901_oracles.py
 
 EXPORT ?= runs/quickstart/export
 arm64: $(STAMP)  ## golden vectors of EXPORT on emulated arm64 (qemu)

@@ -1,0 +1,75 @@
+"""What the serving documents state: tensor names, coordinates, commands and flags."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from serving.codec import bitstream
+from tests.support.serving_harness import ROOT
+from tests.support.tiny_export import PAYLOAD_BYTES, save_encoder
+
+DOCS = ROOT / "docs"
+MOBILE = (DOCS / "mobile.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def interpreter(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("export")
+    save_encoder(directory)
+    return Interpreter(str(directory / "encoder.tflite"))
+
+
+@pytest.mark.tflite
+def test_mobile_names_are_those_of_an_encoder(interpreter):
+    (signature,) = re.findall(r'signature = "(\w+)"', MOBILE)
+    (name,) = re.findall(r'createInputBuffer\("(\w+)", signature\)', MOBILE)
+    (packed,) = re.findall(r'createOutputBuffer\("(\w+)", signature\)', MOBILE)
+    runner = interpreter.get_signature_runner(signature)
+    (source,) = runner.get_input_details().values()
+    (target,) = runner.get_output_details().values()
+    assert list(runner.get_input_details()) == [name] == ["h"]
+    assert list(runner.get_output_details()) == [packed] == ["packed"]
+    assert source["shape"].tolist() == [1, 32, 32, 2]
+    assert source["dtype"].__name__ == "float32"
+    assert target["shape"].tolist() == [1, PAYLOAD_BYTES]
+    assert target["dtype"].__name__ == "uint8"
+    for row, outputs in (("encode_bits", "packed"), ("encode", "codeword")):
+        assert re.search(rf"\| `{row}` \| `h` float32 .* \| `{outputs}` ", MOBILE)
+        details = interpreter.get_signature_runner(row).get_output_details()
+        assert list(details) == [outputs]
+
+
+def test_mobile_coordinates_and_frame():
+    (version,) = re.findall(
+        r'implementation\("com\.google\.ai\.edge\.litert:litert:([\d.]+)"\)', MOBILE
+    )
+    bound = re.search(
+        r'"ai-edge-litert>=([\d.]+)', (ROOT / "pyproject.toml").read_text()
+    )
+    numbers = [tuple(map(int, text.split("."))) for text in (version, bound.group(1))]
+    assert numbers[0] >= numbers[1]
+    overhead, header = bitstream.FRAME_OVERHEAD_BYTES, bitstream.HEADER_BYTES
+    assert f"allocate(payload.size + {overhead})" in MOBILE
+    assert f"update(frame.array(), 0, payload.size + {header})" in MOBILE
+    assert f"frame.put({bitstream.VERSION}).put(modelId)" in MOBILE
+
+
+def commands():
+    """Module and flag names of every `python -m ...` in the documents."""
+    for name in ("deployment", "capacity", "mobile"):
+        text = (DOCS / f"{name}.md").read_text().replace("\\\n", " ")
+        for module, rest in re.findall(r"python -m (\w+\.\w+)([^`\n|]*)", text):
+            flags = re.findall(r"--(\w+)", rest)
+            yield pytest.param(module, flags, id=f"{name}: {module} {' '.join(flags)}")
+
+
+@pytest.mark.parametrize(("module", "flags"), commands())
+def test_commands_have_the_flags_they_are_shown_with(module, flags):
+    source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    if "client_tls.define_flags()" in source:
+        source += (ROOT / "serving" / "client_tls.py").read_text()
+    defined = re.findall(r'(?:DEFINE_\w+|add_argument)\(\s*"(?:--)?(\w+)"', source)
+    assert set(flags) <= set(defined)

@@ -1,0 +1,1 @@
+"""What tests share: processes, servers, made-up files."""
