@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: distributions carry the commit they are built from."""
+"""What pyproject.toml cannot say: a distribution carries the commit of its build."""
 
 from __future__ import annotations
 
