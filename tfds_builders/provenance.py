@@ -7,6 +7,7 @@ editable, asks git. A repository that merely holds an installed copy is never as
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -56,6 +57,15 @@ def git_commit() -> str:
 def version() -> str:
     """Version of the package; 'unknown' for bare files without their project."""
     return source().version
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file of any size, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _commit(root: Path) -> str:
