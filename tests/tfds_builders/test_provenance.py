@@ -5,22 +5,14 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
-import subprocess
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.wheels import commit_all, git
 from tfds_builders import provenance
 
 FILE = "tfds_builders/provenance.py"
-
-
-def git(folder, *arguments) -> str:
-    identity = ("-c", "user.name=n", "-c", "user.email=e@x.example")
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(
-        command, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 def copy(folder, project: bool = True):
@@ -30,13 +22,6 @@ def copy(folder, project: bool = True):
     if project:
         shutil.copyfile(ROOT / "pyproject.toml", folder / "pyproject.toml")
     return folder
-
-
-def commit_all(folder) -> str:
-    git(folder, "init", "-q")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "all")
-    return git(folder, "rev-parse", "HEAD")
 
 
 def source(folder):

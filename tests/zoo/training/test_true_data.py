@@ -9,10 +9,10 @@ import shutil
 import pytest
 
 from tests.conftest import TINY
-from tfds_builders import build
 from zoo import baseline, files
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
+from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.experiments import codewords
 from zoo.importing import shipped_weights
@@ -104,18 +104,11 @@ def test_data_of_before_still_load(data_dir, tmp_path):
     assert metadata.pop("package_version")
     path.write_text(json.dumps(metadata | {"git_commit": "1" * 40}))
     builder = splits.open_builder(TINY["dataset"], str(tmp_path))
-    described = results_row.data_set(splits_config(tmp_path), builder)
-    assert described["data_commit"] == "1" * 40  # who made them, not who reads them
-    assert (
-        "per sample"
-        in splits.read_from(splits_config(tmp_path))["normalisation"]["scale"]
-    )
-
-
-def splits_config(data_dir):
-    from zoo.config import ExperimentConfig
-
-    return ExperimentConfig(**{**TINY, "data_dir": str(data_dir)})
+    settings = ExperimentConfig(**{**TINY, "data_dir": str(tmp_path)})
+    row = results_row.data_set(settings, builder)
+    assert row["data_commit"] == "1" * 40  # who made them, not who reads them
+    said = splits.read_from(settings)["normalisation"]
+    assert "per sample" in said["scale"]
 
 
 def test_a_run_does_not_go_on_with_other_data(tiny_run, tiny_config, tmp_path):
@@ -176,10 +169,9 @@ def test_another_test_is_that_of_its_name(plain, tiny_config, tmp_path):
     """`tested_on` of a cross evaluation reads the data set that it names."""
     there = "cost2100_sim/outdoor_tiny"
     settings = codewords.on(plain.config(), there)
-    assert dataclasses.replace(settings, dataset=plain.config().dataset) == (
-        plain.config()
-    )
-    builder = build.find_builder(there, settings.data_dir)
+    own = plain.config()
+    assert dataclasses.replace(settings, dataset=own.dataset) == own
+    builder = splits.open_builder(there, settings.data_dir)
     h = codewords.tested(plain, there).test.h
     assert results_row.stored_part(settings, builder, "test").startswith(there)
     expected = splits.load_split(tiny_config(tmp_path, dataset=there), "test").h
