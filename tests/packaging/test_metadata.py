@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -81,3 +83,15 @@ def test_a_wheel_of_a_changed_tree_says_so(wheel, tree, tmp_path):
     with zipfile.ZipFile(build_wheel(changed, tmp_path / "out")) as content:
         commit = built_from(content)["commit"]
     assert commit == built_from(wheel)["commit"] + "-dirty"
+
+
+def test_an_editable_install_asks_git(tree, tmp_path):
+    """Nothing is written down where the code is that of the checkout."""
+    code = "from setuptools import build_meta; build_meta.build_editable('{}')"
+    command = [sys.executable, "-c", code.format(tmp_path)]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not list(tree.rglob(provenance.BUILD_INFO))
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        assert not [x for x in content.namelist() if provenance.BUILD_INFO in x]
