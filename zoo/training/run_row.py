@@ -64,10 +64,10 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
     """How the weights were trained; nothing of a training that was not ours."""
     if run.origin != "ours":
         unknown = (
-            "init", "cpu_step", "epochs", "best_epoch", "batch_size", "train_seconds",
+            "init", "cpu_step", "best_epoch", "batch_size", "train_seconds",
             "train_commit", "train_version", "train_device",
         )  # fmt: skip
-        known = {"seed": settings.seed, "train_data": run.trained_on()}
+        known = {"seed": settings.seed, "epochs": 0, "train_data": run.trained_on()}
         return known | dict.fromkeys(unknown)
     records = run.read_metrics()
     best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}

@@ -146,7 +146,7 @@ def test_weights_of_others_have_no_training_of_ours(plain, tmp_path):
     files.write_json(run.path / "source.json", {"origin": "published_checkpoint"})
     row = evaluation.evaluate(run)[0]
     assert row["train_data"].startswith("unknown: weights of others (published_check")
-    for key in ("num_train", "epochs", "init", "train_commit", "train_seconds"):
+    for key in ("num_train", "batch_size", "init", "train_commit", "train_seconds"):
         assert row[key] is None
     assert row["test_data"] == f"{NAME} test[:50] of 100"
 
