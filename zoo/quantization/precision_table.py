@@ -94,8 +94,7 @@ def text(table: dict) -> str:
         int8 = operation_counts.int8_operations(entry)
         floats = ", ".join(entry["not_int8"]["encode"]) or "none"
         if not entry["num_int8"]["encode"]:
-            int8 = operation_counts.int8_operations(entry)
-        floats = "all"
+            floats = "all"
         outside = ", ".join(entry["outside_xnnpack"]) or "none"
         lines.append(
             f"{name:<10}{entry['nmse_db']:>10.3f}{delta:>8}{entry['kib']:>8.0f}"

@@ -138,7 +138,7 @@ def test_command_line():
 
 LEGACY = """
 import json, sys, numpy as np
-from tests.network_checks import side_inputs, whole
+from tests.support.network_checks import side_inputs, whole
 from zoo import complexity, registry
 from zoo.keras_compat import LEGACY
 assert LEGACY
