@@ -235,9 +235,10 @@ tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
 )
 from tests.zoo.data.test_noise import STEP, _csi
-from zoo import noise
+from zoo.data import estimation_noise
 from zoo.config import ExperimentConfig
-from zoo.trainer import Trainer
+from zoo.data import estimation_noise
+from zoo.training.trainer import Trainer
 settings = ExperimentConfig(**STEP, cpu_step="native")
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 trainer = Trainer(settings, strategy, (8, 4, 2), 1, 0.1)
@@ -248,7 +249,10 @@ seen = []
 for _ in range(2):
     seen += strategy.experimental_local_results(step(csi))
     trainer.optimizer.iterations.assign_add(1)
-draws = [noise.fresh(csi, 0.1, 0, tf.constant(d, tf.int64)).numpy() for d in range(4)]
+draws = [
+    estimation_noise.fresh(csi, 0.1, 0, tf.constant(d, tf.int64)).numpy()
+    for d in range(4)
+]
 order = [[np.allclose(x, d, atol=1e-6) for d in draws].index(True) for x in seen]
 print("draws", order)
 """
