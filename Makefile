@@ -25,9 +25,10 @@ test: $(STAMP)  ## the default tests, two files at a time
 test-slow: $(STAMP)  ## the tests marked slow
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-lint: $(STAMP)  ## ruff: rules and formatting
+lint: $(STAMP)  ## ruff: rules and formatting; import-linter: who imports whom
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports
 
 oracle: $(STAMP)  ## TR 38.901 against other implementations (installs them)
 	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[oracle]'
