@@ -84,6 +84,15 @@ def test_a_wrong_name_would_be_found():
     assert [x for x in MODULE.findall(text) if not is_object(x)] == ["zoo.nothing"]
 
 
+def test_the_example_of_the_frame_runs():
+    text = (ROOT / "docs" / "bits" / "frame.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    assert f"# {len(names['payload'])} bytes" in code
+    assert f"# {len(names['frame'])} bytes" in code
+
+
 def test_every_network_has_a_page():
     stored = {path.stem for path in NETWORKS.glob("*.md")} - {"index"}
     index = (NETWORKS / "index.md").read_text()
