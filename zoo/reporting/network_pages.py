@@ -21,17 +21,15 @@ FLAGFILES = Path(files.__file__).parent / "flagfiles"
 MADE = "<!-- made by python -m zoo.report --network_pages=docs/networks -->"
 
 
-def options_table(spec: ModelSpec) -> Table | str:
+def options_list(spec: ModelSpec) -> str:
     """The paper's options with their defaults and what the docstring says of them."""
-    if not spec.options:
-        return "None."
     text = inspect.getdoc(spec.build)
     said = dict(re.findall(r"(?m)^    (\w+): (.+(?:\n {8}.+)*)", text))
-    rows = [
-        [f"`{name}`", f"`{value!r}`", " ".join(said.get(name, "").split())]
+    lines = [
+        f"* `{name}`, default `{value!r}`: {' '.join(said.get(name, '').split())}"
         for name, value in spec.options.items()
     ]
-    return Table(["option", "default", "meaning"], rows)
+    return "\n".join(lines) or "None."
 
 
 def flow_table(flows: list[Flow]) -> Table:
@@ -63,7 +61,7 @@ def sections(spec: ModelSpec) -> list[Section]:
     published = model_cards.published_table(spec)
     lengths = ", ".join(map(str, spec.codeword_dims))
     parts = {
-        "Options": [options_table(spec), f"Codeword lengths M: {lengths}."],
+        "Options": [options_list(spec), f"Codeword lengths M: {lengths}."],
         "Commands": [commands(spec)],
         f"Layers, M = {dim}": [flow_table(model_cards.flow(model))],
         "Cost": [model_cards.counts_table(spec.name, counts)],
