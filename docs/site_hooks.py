@@ -2,7 +2,7 @@
 
 A page may link to a file outside of docs/ by its relative path, as GitHub shows it: the
 site gets a copy of that file under tree/. A path that does not exist is a warning, and
-so the end of a strict build.
+so the end of a strict build. `::: PACKAGE.*` stands for the modules of a package.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
+MODULES = re.compile(r"^::: (\w+)\.\*$", re.M)
 LINK = re.compile(r"(\]\()((?:\.\./)*[^)#:\s]+)(?=[)#])")
 log = logging.getLogger("mkdocs.hooks.tree")
 
@@ -41,7 +42,16 @@ def on_page_markdown(markdown: str, page, config, files) -> str:
             files.append(File.generated(config, copy, abs_src_path=source))
         return match[1] + os.path.relpath(copy, here or ".")
 
+    markdown = MODULES.sub(_modules, markdown)
     return LINK.sub(moved, markdown).replace("<details", "<details markdown")
+
+
+def _modules(match: re.Match) -> str:
+    """`::: PACKAGE.*` as the modules at the top of a package."""
+    paths = sorted((ROOT / match[1]).glob("*.py"))
+    names = [path.stem for path in paths if path.stem != "__init__"]
+    options = "    options: {heading_level: 2}\n"
+    return "\n".join(f"::: {match[1]}.{name}\n{options}" for name in names)
 
 
 def on_page_content(html: str, page, config, files) -> str:
