@@ -11,7 +11,7 @@ from serving.codec import bitstream
 from tests.support.serving_harness import ROOT
 from tests.support.tiny_export import PAYLOAD_BYTES, save_encoder
 
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "deploy"
 MOBILE = (DOCS / "mobile.md").read_text()
 
 
