@@ -20,6 +20,7 @@ from tfds_builders.cli import refuse_arguments, run
 from zoo import files
 
 BEGIN, END = "<!-- capacity: {} -->", "<!-- end of capacity -->"
+MEASURED = files.RESULTS / "serving.json"
 _BLOCK = re.compile(r"<!-- capacity: .*? -->\n.*?<!-- end of capacity -->", re.DOTALL)
 _KEYS = ("engine", "rows", "clients", "matrices_per_s", "p99_ms")
 
@@ -111,19 +112,20 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     refuse_arguments(argv)
-    rows, device = read_rows(Path(values.results))
+    rows, device = read_rows(Path(values.results or MEASURED))
     rate = needed_rate(values.ues, values.period_ms, values.share)
     text = table(rows, device, rate, values.utilisation)
     print(text)
     if values.doc:
-        names = ("results", "ues", "period_ms", "share", "utilisation")
+        names = ["ues", "period_ms", "share", "utilisation"]
+        names = ["results", *names] if values.results else names
         arguments = " ".join(f"--{name}={values[name].value}" for name in names)
         command = f"python -m serving.capacity {arguments} --doc={values.doc}"
         write_block(Path(values.doc), command, text)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("results", "zoo/results/serving.json", "Measured rates.")
+    flags.DEFINE_string("results", "", "Measured rates; empty: those of the zoo.")
     flags.DEFINE_integer("ues", 10_000, "UEs that report.", lower_bound=1)
     flags.DEFINE_float("period_ms", 40, "Reporting period of each.", lower_bound=0.1)
     flags.DEFINE_float("share", 1, "Part of them that is active.", 0, 1)

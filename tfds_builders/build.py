@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import os
 import shutil
 import sys
@@ -107,6 +108,19 @@ def prepare(
             _write(builder, settings)
     if not builder.info.splits:  # made by another process after `find_builder`
         builder.info.read_from_directory(path)
+    _check_name(builder)
+
+
+def _check_name(builder) -> None:
+    """Refuse the data of another data set in a folder that was copied or renamed."""
+    path = Path(builder.data_path)
+    info = json.loads((path / "dataset_info.json").read_text())
+    stored = [info.get(key, "") for key in ("name", "configName", "version")]
+    if stored != builder.info.full_name.split("/"):
+        raise ValueError(
+            f"{path} holds {'/'.join(stored)}, expected {builder.info.full_name}: it "
+            "was copied or renamed; move it back or give another --data_dir"
+        )
 
 
 def _simulate_and_write(builder, staged: Path, workers: int, settings: dict) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
+from tfds_builders import flagfiles
+
 
 def _parse_flags(argv: list[str]) -> list[str]:
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS(flagfiles.expand(argv))
     except flags.Error as error:
         _fail(error, code=2)
 

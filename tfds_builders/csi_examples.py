@@ -7,6 +7,9 @@ import numpy as np
 from tfds_builders import transforms
 
 FREQUENCY_GRID, FREQUENCY_KEPT = 257, 125
+# What the metadata of a data set say of `scale`; H is the channel.
+PER_SAMPLE = "min(0.9 / ||H||_F, 0.5 / max|re, im|) per sample"
+PER_SEQUENCE = f"{PER_SAMPLE}, the smallest of all times of a UE"
 
 
 def snapshot(h: np.ndarray, frequency: np.ndarray | None = None) -> dict:

@@ -14,6 +14,7 @@ CPU, see `zoo.baselines`.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from absl import flags
@@ -25,8 +26,9 @@ from zoo.baselines.catalogue import BASELINES
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig
-from zoo.data import splits
+from zoo.data import splits, stream
 from zoo.metrics import results_row
+from zoo.metrics.results_row import stored_part
 
 DATA_FLAGS = (
     "codeword_dim", "dataset", "data_dir", "manual_dir", "scaling", "num_train",
@@ -50,11 +52,13 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
 
     Args:
         method: recovery from random measurements; None: the KLT.
-        settings: data set, noise, M and seed (of A and of the noise) apply.
+        settings: data set, noise, M and seed (of A and of the noise) apply; of a
+            stream the stored splits, which the row names.
 
     Raises:
         ValueError: unusable sizes, options or data.
     """
+    settings = replace(settings, dataset=stream.parse(settings.dataset)[0])
     builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
@@ -74,6 +78,7 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
         "precision": "fp32",
         "csi_noise": settings.csi_noise,
         "test_snr_db": settings.to_json()["test_snr_db"],
+        "train_data": None if method else stored_part(settings, builder, "train"),
         **found,
         **results_row.nmse_metrics(test.h, h_hat),
         **results_row.frequency_metrics(

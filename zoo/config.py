@@ -9,7 +9,11 @@ from pathlib import Path
 
 from absl import flags
 
+from tfds_builders import flagfiles
 from zoo import config_checks
+
+FLAGFILES = Path(__file__).parent / "flagfiles"
+flagfiles.ship(FLAGFILES)
 
 
 def _flag(default, text: str, choices: tuple[str, ...] = ()):

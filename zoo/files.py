@@ -14,7 +14,9 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from tfds_builders.provenance import git_commit
+from tfds_builders import provenance
+
+RESULTS = Path(__file__).parent / "results"
 
 
 @contextlib.contextmanager
@@ -101,10 +103,12 @@ def device_name() -> str:
 
 
 def environment() -> dict:
-    """Versions, commit, device and date: the provenance of a run or result."""
+    """Commit, versions, device and date: the provenance of a run or result."""
     packages = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
+    source = provenance.source()
     return {
-        "commit": git_commit(),
+        "commit": source.commit,
+        "version": source.version,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": device_name(),
         "python": platform.python_version(),

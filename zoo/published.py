@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tfds_builders import cli
-from zoo import files, registry
+from zoo import config, files, registry
 from zoo.models.spec import RATIOS, ModelSpec, Rows
 
-FLAGFILES = Path("zoo/flagfiles")
-PUBLISHED = FLAGFILES / "published"
-FAST, FAST_ROWS = FLAGFILES / "fast", Path("zoo/results/zoo_16.json")
+PUBLISHED, FAST = config.FLAGFILES / "published", config.FLAGFILES / "fast"
+FAST_ROWS = files.RESULTS / "zoo_16.json"
 OF_A_FAST_ROW = ("model", "init", "lr")
 SIMULATED = {"rma_nlos": "tr38901/lora_rma_nlos"}  # scenario of a paper: our data set
 
@@ -58,9 +57,9 @@ def _content(
     lines = [
         f"# {what}. Expected: {nmse_db} dB, the published figure.",
         f"# Command:  python -m zoo.train{place} \\",
-        f"#             --flagfile={PUBLISHED / name}",
+        f"#             --flagfile={PUBLISHED.name}/{name.removesuffix('.cfg')}",
         f"# Time and training: see {spec.name}.cfg. Obtained: not run at this size.",
-        f"--flagfile={FLAGFILES / spec.name}.cfg",
+        f"--flagfile=../{spec.name}.cfg",
         *(f"--{key}={value}" for key, value in changes.items()),
     ]
     return "\n".join(lines) + "\n"
@@ -79,11 +78,11 @@ def fast_flagfiles() -> dict[str, str]:
         lines = [
             f"# {row['model']} at 1/16 on streamed indoor drops, the training of "
             "crnet_fast_16.cfg.",
-            f"# Command:  python -m zoo.train --flagfile={FAST / name}",
+            f"# Command:  python -m zoo.train --flagfile={FAST.name}/{row['model']}",
             f"# Time: {minutes:.0f} minutes on {row['train_device']}.",
             f"# Obtained: {row['nmse_db']:.2f} dB, linear KLT {row['nmse_pca_db']:.2f} "
-            f"dB ({FAST_ROWS}).",
-            f"--flagfile={FLAGFILES}/crnet_fast_16.cfg",
+            f"dB (zoo/results/{FAST_ROWS.name}).",
+            "--flagfile=../crnet_fast_16.cfg",
             *(f"--{key}={row[key]}" for key in OF_A_FAST_ROW),
         ]
         result[name] = "\n".join(lines) + "\n"

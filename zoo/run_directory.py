@@ -100,6 +100,17 @@ class RunDirectory:
         return self.path / "best.weights.h5"
 
     @property
+    def data(self) -> Path:
+        """What was read for the training; runs of before lack it."""
+        return self.path / "data.json"
+
+    @property
+    def origin(self) -> str:
+        """Whose weights: 'ours', or what the source.json of imported ones says."""
+        source = self.path / "source.json"
+        return files.read_json(source)["origin"] if source.is_file() else "ours"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object per epoch."""
         return self.path / "metrics.jsonl"
@@ -133,6 +144,46 @@ class RunDirectory:
                 f"{self.path} holds a run with other flags ({changes}); choose another "
                 "--run_dir or remove that directory"
             )
+
+    def trained_on(self) -> str:
+        """Data set and part that the weights were trained on, or 'unknown: ...'.
+
+        Where the training began with weights of another one, also what those saw.
+        """
+        if self.origin != "ours":
+            return f"unknown: weights of others ({self.origin}), see source.json"
+        if self.data.is_file():
+            data = files.read_json(self.data)
+            before = data["weights_trained_on"]
+            return data["train"] + (f"; before: {before}" if before else "")
+        if (self.path / "config.json").is_file():
+            dataset = self.config().dataset
+            return f"{dataset} as configured, version and part are not on record"
+        return f"unknown: no run directory around {self.path.name}"
+
+    def record_data(self, data: dict[str, str], weights: Path | None) -> None:
+        """Write down what the training reads.
+
+        Args:
+            data: see `zoo.data.splits.read_from`.
+            weights: file that it began with, if any.
+        """
+        before = RunDirectory(weights.parent).trained_on() if weights else None
+        files.write_json(self.data, data | {"weights_trained_on": before})
+
+    def check_data(self, data: dict[str, str]) -> None:
+        """Refuse to go on with other data than those that the training began with.
+
+        Raises:
+            ValueError: other data; the message names both.
+        """
+        began = files.read_json(self.data) if self.data.is_file() else data
+        for part in ("train", "validation"):
+            if began[part] != data[part]:
+                raise ValueError(
+                    f"{self.path} was trained on {began[part]}, now there is "
+                    f"{data[part]}: give the same --data_dir, or another --run_dir"
+                )
 
     def config(self) -> ExperimentConfig:
         """Configuration of the run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -110,6 +111,17 @@ def test_matlab_versions_give_the_published_layout(tmp_path, version):
         value = hf[row, angle * 125 + carrier]
         expected = np.float32([value.real, value.imag])
         np.testing.assert_array_equal(frequency[row, angle, carrier], expected)
+
+
+def test_the_files_that_were_read_are_on_record(tmp_path):
+    folder = write_scenario(tmp_path / "m", "in", "v7")
+    prepare(folder, tmp_path)
+    again = dict(Builder(config="indoor", data_dir=tmp_path).info.metadata)
+    wanted = {
+        p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()
+    }
+    assert again["files_sha256"] == wanted and len(wanted) == 4
+    assert again["normalisation"].startswith("unknown: one constant")
 
 
 def test_examples_keep_the_order_of_the_rows_and_agree_with_the_frequency(tmp_path):

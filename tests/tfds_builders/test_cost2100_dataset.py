@@ -91,6 +91,7 @@ def test_metadata_survives_reloading(data_dir, scenario):
     assert metadata["bandwidth_hz"] == 20e6
     assert metadata["seed"] == dataset.DATASET_SEED
     assert metadata["git_commit"] == "unknown" or len(metadata["git_commit"]) >= 40
+    assert metadata["package_version"] and metadata["normalisation"].startswith("min(")
 
 
 def test_common_scale_keeps_every_stored_example_in_range():

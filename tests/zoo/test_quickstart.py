@@ -48,6 +48,7 @@ def test_readme_shows_the_committed_results():
 def test_every_flagfile_is_a_valid_configuration():
     from absl import flags
 
+    from tfds_builders import flagfiles
     from zoo import config, registry, train_stages
 
     paths = sorted((ROOT / "zoo" / "flagfiles").rglob("*.cfg"))
@@ -56,7 +57,7 @@ def test_every_flagfile_is_a_valid_configuration():
         values = flags.FlagValues()
         config.define_flags(values)
         flags.DEFINE_multi_string("stage", [], "of train_stages", flag_values=values)
-        values(["train", f"--flagfile={path}"])
+        values(flagfiles.expand(["train", f"--flagfile={path}"]))
         settings = config.from_flags(values)
         assert path.read_text().startswith("#")
         spec = registry.get(settings.model)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tfds_builders import provenance
 from tfds_builders.cost2100 import mat_files
 from tfds_builders.features import csi_features
 
@@ -20,6 +21,7 @@ SPLIT_FILES = {
     "test": "DATA_Htest{}.mat",
 }
 FREQUENCY_FILE = "DATA_HtestF{}_all.mat"
+NORMALISATION = "unknown: one constant for all samples, which the files do not give"
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -55,12 +57,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     in place of `in` for `outdoor`. {HOMEPAGE} links to them.
     """
 
+    normalisation = NORMALISATION  # of data made before the metadata said it
+
     def _info(self) -> tfds.core.DatasetInfo:
         metadata = tfds.core.MetadataDict(
             scenario=self.builder_config.name,
             carrier_hz=self.builder_config.carrier_hz,
             bandwidth_hz=20e6,
             num_subcarriers=1024,
+            normalisation=self.normalisation,
         )
         return self.dataset_info_from_configs(
             features=csi_features(),
@@ -76,6 +81,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         files = {split: name.format(suffix) for split, name in SPLIT_FILES.items()}
         frequency_file = FREQUENCY_FILE.format(suffix)
         folder = _manual_dir(dl_manager, [*files.values(), frequency_file])
+        self.info.metadata["files_sha256"] = {
+            name: provenance.sha256(folder / name)
+            for name in [*files.values(), frequency_file]
+        }
         return {
             split: self._generate_examples(
                 folder / name, folder / frequency_file if split == "test" else None

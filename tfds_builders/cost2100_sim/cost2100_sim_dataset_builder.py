@@ -11,8 +11,9 @@ from tfds_builders.blocks import SMALLER, SPLITS
 from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.examples import NUM_DELAY
 from tfds_builders.cost2100_sim.parameters import load_scenario
+from tfds_builders.csi_examples import PER_SAMPLE, PER_SEQUENCE
 from tfds_builders.features import csi_features, sequence_features
-from tfds_builders.provenance import git_commit
+from tfds_builders.provenance import source
 
 DATASET_SEED = 2100
 SCENARIOS = ("indoor", "outdoor")
@@ -111,6 +112,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     examples_of = staticmethod(generation.simulated)  # or as tfds_builders.build says
 
+    @property
+    def normalisation(self) -> str:
+        """What `scale` is, for data that were made before the metadata said it."""
+        return PER_SAMPLE if self.builder_config.speed is None else PER_SEQUENCE
+
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
         parameters = load_scenario(config.scenario)
@@ -120,7 +126,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             bandwidth_hz=parameters.bandwidth_hz,
             num_subcarriers=simulator.NUM_SUBCARRIERS,
             seed=config.seed,
-            git_commit=git_commit(),
+            normalisation=self.normalisation,
+            git_commit=source().commit,
+            package_version=source().version,
         )
         features = csi_features(config.uplink_hz is not None)
         if config.uplink_hz is not None:

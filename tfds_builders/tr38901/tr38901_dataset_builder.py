@@ -9,9 +9,9 @@ import tensorflow_datasets as tfds
 
 from tfds_builders import blocks, generation
 from tfds_builders.blocks import SMALLER, SPLITS
-from tfds_builders.csi_examples import FREQUENCY_GRID
+from tfds_builders.csi_examples import FREQUENCY_GRID, PER_SAMPLE
 from tfds_builders.features import csi_features
-from tfds_builders.provenance import git_commit
+from tfds_builders.provenance import source
 from tfds_builders.tr38901 import simulator
 from tfds_builders.tr38901.parameters import RELEASES
 from tfds_builders.tr38901.presets import Preset, load_preset, preset_names
@@ -76,6 +76,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         for suffix in ("", *SMALLER)
     ]
 
+    normalisation = PER_SAMPLE  # of data that were made before the metadata said it
     examples_of = staticmethod(generation.simulated)  # or as tfds_builders.build says
 
     @property
@@ -93,7 +94,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             num_subcarriers=setting.num_subcarriers,
             last_taps=preset.last_taps,
             seed=config.seed,
-            git_commit=git_commit(),
+            normalisation=self.normalisation,
+            git_commit=source().commit,
+            package_version=source().version,
         )
         if preset.uplink_hz is not None:
             metadata["uplink_hz"] = preset.uplink_hz

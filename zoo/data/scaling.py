@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tfds_builders import transforms
+from tfds_builders.csi_examples import PER_SAMPLE
+
+UNKNOWN = "unknown: "  # begins what is said of a factor that nobody knows
 
 
 def rescale(csi: np.ndarray, scale: np.ndarray, scaling: str, builder) -> np.ndarray:
@@ -40,3 +43,37 @@ def global_scale(builder) -> np.float32:
             "--scaling=stored or --scaling=per_sample"
         )
     return np.float32(metadata["global_scale"])
+
+
+def stored_rule(builder) -> str:
+    """What a data set says of its factors, or 'unknown: ...'.
+
+    Args:
+        builder: TFDS builder. Data of before have the statement in the code alone.
+    """
+    said = (builder.info.metadata or {}).get("normalisation")
+    said = said or getattr(builder, "normalisation", None)
+    return said or f"{UNKNOWN}{builder.info.full_name} does not say how it was scaled"
+
+
+def describe(scaling: str, builder) -> dict:
+    """How a channel H is scaled under a scaling: h = factor * H.
+
+    Args:
+        scaling: 'stored', 'per_sample' or 'global'.
+        builder: TFDS builder of the data.
+
+    Returns:
+        `scale`, the rule that gives the factor of a sample; `constant`, the one factor
+        of all; each None where it is not that, or not known; `says`, a sentence.
+    """
+    if scaling == "global":
+        try:
+            constant = float(global_scale(builder))
+        except ValueError as error:
+            return {"scale": None, "constant": None, "says": f"{UNKNOWN}{error}"}
+        says = f"{constant!r}, the global_scale of {builder.info.full_name}"
+        return {"scale": None, "constant": constant, "says": says}
+    says = PER_SAMPLE if scaling == "per_sample" else stored_rule(builder)
+    rule = None if says.startswith(UNKNOWN) else says
+    return {"scale": rule, "constant": None, "says": says}

@@ -15,7 +15,7 @@ from tfds_builders import build
 from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, scaling, split_reader, stream
-from zoo.metrics import accuracy
+from zoo.metrics import accuracy, results_row
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,16 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     noisy = estimation_noise.stored(csi, ratio, config.seed, split)
     last = int(metadata.get("last_taps", 0))
     return Split(noisy, csi, csi_freq, grid, last, arrays.get("uplink"))
+
+
+def read_from(config: ExperimentConfig) -> dict:
+    """What a training reads: the parts by name, and how their channels are scaled."""
+    builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
+    return {
+        "train": results_row.training_part(config, builder),
+        "validation": results_row.stored_part(config, builder, "validation"),
+        "normalisation": scaling.describe(config.scaling, builder),
+    }
 
 
 def load_fine_tuning(config: ExperimentConfig, at_most: int) -> Split:

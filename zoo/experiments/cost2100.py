@@ -11,9 +11,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from pathlib import Path
 
-from zoo import registry
+from zoo import config, registry
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import settings_of
 from zoo.experiments.target import Lab
@@ -21,8 +20,8 @@ from zoo.metrics import flops
 from zoo.models.spec import RATIOS
 
 FLAGFILES = {
-    "fast": Path("zoo/flagfiles/cost2100_fast.cfg"),
-    "full": Path("zoo/flagfiles/crnet.cfg"),
+    "fast": config.FLAGFILES / "cost2100_fast.cfg",
+    "full": config.FLAGFILES / "crnet.cfg",
 }
 TRAINING = (
     "schedule", "lr", "lr_min", "warmup_epochs", "adam_epsilon", "epochs",

@@ -12,8 +12,8 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
+from zoo import config
 from zoo.experiments.drawings import curves
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.target import Entry, Lab, Target, run_of
@@ -195,6 +195,6 @@ TARGETS = {
     ),
 }  # fmt: skip
 FLAGFILES = {
-    "fast": Path("zoo/flagfiles/dualnet_fast.cfg"),
-    "full": Path("zoo/flagfiles/dualnet_mag.cfg"),
+    "fast": config.FLAGFILES / "dualnet_fast.cfg",
+    "full": config.FLAGFILES / "dualnet_mag.cfg",
 }

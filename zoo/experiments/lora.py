@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from pathlib import Path
 
+from zoo import config
 from zoo.experiments.claims import beats, chain
 from zoo.experiments.drawings import curves
 from zoo.experiments.lora_tables import (
@@ -197,6 +197,6 @@ TARGETS = {
     ),
 }  # fmt: skip
 FLAGFILES = {
-    "fast": Path("zoo/flagfiles/lora_fast.cfg"),
-    "full": Path("zoo/flagfiles/lora.cfg"),
+    "fast": config.FLAGFILES / "lora_fast.cfg",
+    "full": config.FLAGFILES / "lora.cfg",
 }

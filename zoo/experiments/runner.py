@@ -10,6 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
+from tfds_builders import flagfiles
 from zoo import config, files
 from zoo.config import ExperimentConfig
 from zoo.experiments.pool import PendingRow, Pool
@@ -30,8 +31,9 @@ def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfi
     """
     values = flags.FlagValues()
     config.define_flags(values)
+    given = ["train", f"--flagfile={flagfile}", *shlex.split(extra)]
     try:
-        rest = values(["train", f"--flagfile={flagfile}", *shlex.split(extra)])[1:]
+        rest = values(flagfiles.expand(given))[1:]
     except flags.Error as error:
         raise ValueError(f"{flagfile} {extra}: {error}") from error
     if rest:

@@ -9,11 +9,13 @@ from pathlib import Path
 import tensorflow as tf
 
 from serving.codec import bitstream, golden_vectors
+from tfds_builders import build
 from zoo import files, registry
 from zoo.codeword import codeword_path
 from zoo.codeword.codec_graph import DecoderGraph, freeze
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
+from zoo.data import scaling
 from zoo.exporting import verify_export
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table
@@ -65,7 +67,7 @@ def make_codec(
         "uplink": registry.get(settings.model).takes_uplink,
         "payload_bytes": payload,
         "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
-        "normalisation": normalisation(settings),
+        "normalisation": normalisation(run, settings),
         "quantizer": {
             "name": settings.quantizer,
             "normaliser": settings.normaliser,
@@ -73,27 +75,42 @@ def make_codec(
         },
         "weights_sha256": files.sha256(run.weights),
     }
-    digest = hashlib.sha256(repr(sorted(agreed.items())).encode()).hexdigest()
+    digest = hashlib.sha256(_hashed(agreed)).hexdigest()
     return {**agreed, "model_id": digest[: 2 * bitstream.MODEL_ID_BYTES]}
 
 
-def normalisation(settings: ExperimentConfig) -> dict:
-    """How a UE must scale its channel H before the encoder: h = scale * H.
+def _hashed(agreed: dict) -> bytes:
+    """What `model_id` is made of; what the weights imply is not in it."""
+    implied = ("constant", "says")
+    scaled = {k: v for k, v in agreed["normalisation"].items() if k not in implied}
+    return repr(sorted({**agreed, "normalisation": scaled}.items())).encode()
 
-    `scale` is a rule, or null where the data set fixes one constant that is not known
-    here (the published files) or that is its metadata (global_scale).
+
+def normalisation(run: RunDirectory, settings: ExperimentConfig) -> dict:
+    """How a UE must scale its channel H before the encoder: h = factor * H.
+
+    `scale` is the rule of a factor for each sample, `constant` the one factor of all;
+    each is null where it is not that, or where nobody knows. `says` is a sentence, that
+    of the data set itself where it is as stored; 'unknown: ...' where there is none.
     """
-    published = settings.dataset.startswith("cost2100/")
-    per_sample = settings.scaling == "per_sample" or (
-        settings.scaling == "stored" and not published
-    )
-    rule = "min(0.9 / ||H||_F, 0.5 / max|re, im|) per sample" if per_sample else None
     return {
         "input": "h, zero-centred CSI [angle, delay, re/im]",
         "dataset": settings.dataset,
         "scaling": settings.scaling,
-        "scale": rule,
+        **_scaling(run, settings),
     }
+
+
+def _scaling(run: RunDirectory, settings: ExperimentConfig) -> dict:
+    """What the training wrote down of it; of older runs what the data set says now."""
+    if run.data.is_file():
+        return files.read_json(run.data)["normalisation"]
+    try:
+        name = settings.dataset.partition(":")[0]
+        builder = build.find_builder(name, settings.data_dir)
+    except ValueError as error:
+        return {"scale": None, "constant": None, "says": f"unknown: {error}"}
+    return scaling.describe(settings.scaling, builder)
 
 
 def save_decoder(graph: DecoderGraph, path: Path) -> None:

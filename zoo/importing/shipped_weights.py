@@ -162,6 +162,12 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
             "under the licence of this project"
         )
     row = files.read_json(run.path / "evaluation.json")
+    evaluated_on = f"{row['dataset']}/{row['dataset_config']}"
+    if evaluated_on != run.config().dataset:
+        raise ValueError(
+            f"{run.path}: evaluation.json is of {evaluated_on}, the run of "
+            f"{run.config().dataset}; run python -m zoo.evaluate --run={run.path} again"
+        )
     if row["weights_sha256"] != files.sha256(run.weights):
         raise ValueError(
             f"{run.path}: evaluation.json is of other weights; run python -m "
@@ -180,8 +186,9 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
     )
     files.write_json(target.path / "config.json", config.to_json())
     files.write_text(target.path / "flags.cfg", config.to_flags())
-    for source in (run.weights, run.metrics):
-        shutil.copyfile(source, target.path / source.name)
+    for source in (run.weights, run.metrics, run.data):
+        if source.is_file():
+            shutil.copyfile(source, target.path / source.name)
     environment = files.read_json(run.path / "env.json")
     files.write_json(target.path / "env.json", _without_places(environment))
     row = _without_places(row)

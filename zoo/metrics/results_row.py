@@ -10,18 +10,52 @@ from zoo.config import ExperimentConfig
 from zoo.metrics import accuracy, klt_line
 
 BATCH = 500
+STREAM = ":stream"  # ends the name of a data set whose training drops are fresh
 PERCENTILES = (5, 10, 50, 90, 95)
 
 
 def data_set(settings: ExperimentConfig, builder) -> dict:
-    """Which data set, in which version and scaling."""
+    """Which data set was tested on, in which version, scaling and part.
+
+    `data_commit` is that of the simulator, `data_files` the SHA-256 of published files;
+    None where the data set does not say.
+    """
     name, _, dataset_config = settings.dataset.partition("/")
+    metadata = builder.info.metadata or {}
     return {
         "dataset": name,
         "dataset_version": str(builder.version),
         "dataset_config": dataset_config,
         "scaling": settings.scaling,
+        "test_data": stored_part(settings, builder, "test"),
+        "data_commit": metadata.get("git_commit"),
+        "data_files": metadata.get("files_sha256"),
     }
+
+
+def stored_part(settings: ExperimentConfig, builder, split: str, count: int = 0) -> str:
+    """What is read of a stored split: 'NAME/CONFIG/VERSION test[:50] of 100'.
+
+    Args:
+        settings: num_<split> and num_frames apply.
+        builder: TFDS builder with its data.
+        split: 'train', 'validation' or 'test'.
+        count: number of examples instead of the configured one.
+    """
+    available = builder.info.splits[split].num_examples
+    streamed = split == "train" and settings.dataset.endswith(STREAM)
+    configured = 0 if streamed else getattr(settings, f"num_{split}")
+    count = count or configured or available
+    frames = f", {settings.num_frames} frames" if settings.num_frames else ""
+    return f"{builder.info.full_name} {split}[:{count}] of {available}{frames}"
+
+
+def training_part(settings: ExperimentConfig, builder) -> str:
+    """What is trained on: as `stored_part`, or '... stream[:20000] an epoch'."""
+    if not settings.dataset.endswith(STREAM):
+        return stored_part(settings, builder, "train")
+    count = settings.num_train or builder.info.splits["train"].num_examples
+    return f"{builder.info.full_name} stream[:{count}] an epoch, seed {settings.seed}"
 
 
 def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:

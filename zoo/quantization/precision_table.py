@@ -12,6 +12,7 @@ from serving.codec.ue_encoder import UeEncoder
 from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.metrics.results_row import stored_part
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import operation_counts
 from zoo.quantization.mixed import nmse_db
@@ -78,7 +79,15 @@ def write(
     for entry in rows.values():
         base = rows.get("fp32")
         entry["delta_db"] = entry["nmse_db"] - base["nmse_db"] if base else None
-    table = {"num_test": len(test.csi), "device": files.device_name(), "rows": rows}
+    builder = splits.open_builder(
+        settings.dataset, settings.data_dir, settings.manual_dir
+    )
+    table = {
+        "test_data": stored_part(settings, builder, "test", len(test.csi)),
+        "num_test": len(test.csi),
+        "device": files.device_name(),
+        "rows": rows,
+    }
     files.write_json(directory / FILE, table)
 
 

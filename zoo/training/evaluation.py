@@ -16,7 +16,12 @@ from zoo.data import splits
 from zoo.data.batches import BATCH, in_batches
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.metrics import accuracy, complexity
-from zoo.metrics.results_row import frequency_metrics, klt_db, nmse_metrics
+from zoo.metrics.results_row import (
+    frequency_metrics,
+    klt_db,
+    nmse_metrics,
+    stored_part,
+)
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.run_directory import RunDirectory
 from zoo.training import run_row
@@ -112,13 +117,16 @@ def evaluate(
         "nmse_pca_db": klt_db(
             train.h, test.h, _klt_length(settings, codeword, csi_shape), test.h_seen
         ),
+        "klt_data": stored_part(settings, builder, "train"),
         "uplink": uplink if side else None,
         **frequency_metrics(
             test.h, h_hat, test.csi_freq, test.num_subcarriers, test.last_taps
         ),
         **complexity.summary(model),
         "num_test": len(test.csi),
-        "num_train": splits.num_train(settings, builder),
+        "num_train": None
+        if run.origin != "ours"
+        else splits.num_train(settings, builder),
     }
     return row, test.h, h_hat
 

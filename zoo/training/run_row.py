@@ -26,14 +26,8 @@ def describe(run: RunDirectory, settings: ExperimentConfig, builder, sizes) -> d
         **_noise(run.config(), settings),
         **_training(run, settings),
         **files.environment(),
-        "origin": _origin(run),
+        "origin": run.origin,
     }
-
-
-def _origin(run: RunDirectory) -> str:
-    """'ours', or what the source.json of imported weights says."""
-    source = run.path / "source.json"
-    return files.read_json(source)["origin"] if source.is_file() else "ours"
 
 
 def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
@@ -66,7 +60,15 @@ def _noise(trained: ExperimentConfig, tested: ExperimentConfig) -> dict:
     }
 
 
-def _training(run, settings) -> dict:
+def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
+    """How the weights were trained; nothing of a training that was not ours."""
+    if run.origin != "ours":
+        unknown = (
+            "init", "cpu_step", "best_epoch", "batch_size", "train_seconds",
+            "train_commit", "train_version", "train_device",
+        )  # fmt: skip
+        known = {"seed": settings.seed, "epochs": 0, "train_data": run.trained_on()}
+        return known | dict.fromkeys(unknown)
     records = run.read_metrics()
     best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}
     trained = files.read_json(run.path / "env.json")
@@ -78,6 +80,8 @@ def _training(run, settings) -> dict:
         "best_epoch": best.get("epoch"),
         "batch_size": settings.batch_size,
         "train_seconds": records[-1]["seconds"] if records else None,
+        "train_data": run.trained_on(),
         "train_commit": trained["commit"],
+        "train_version": trained.get("version"),
         "train_device": trained["device"],
     }

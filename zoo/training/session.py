@@ -52,6 +52,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     )
     trainer = Trainer(settings, strategy, shape, steps, ratio)
     progress = run.restore_checkpoint(trainer.variables)
+    if progress:
+        run.check_data(splits.read_from(settings))
     if worker:
         run = run.worker(worker)
         run.path.mkdir(parents=True, exist_ok=True)
@@ -69,6 +71,9 @@ def _start(trainer, run, validation, chief: bool) -> dict:
     state = {"epoch": 0, "best_db": math.inf, "seconds": 0}
     began = time.monotonic()
     source = _initialise(trainer)
+    if chief:
+        weights = source if trainer.settings.weights else None
+        run.record_data(splits.read_from(trainer.settings), weights)
     _fit_quantizer(trainer)
     if source is None:
         return state

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +19,7 @@ from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files
 from zoo.codeword.codec_graph import pack
-from zoo.data import splits
+from zoo.data import scaling, splits
 from zoo.exporting import exporter, verify_export
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.metrics import accuracy
@@ -202,13 +206,64 @@ def test_full_disk_during_export_leaves_nothing(tiny_run, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_codec_says_how_to_scale(exported, tiny_config, tmp_path):
+def test_codec_says_how_to_scale(exported, tiny_run):
     codec = json.loads((exported / "codec.json").read_text())
-    assert "0.9 / ||H||_F" in codec["normalisation"]["scale"]
-    published = tiny_config(tmp_path, dataset="cost2100/indoor")
-    assert exporter.normalisation(published)["scale"] is None
-    one_factor = exporter.normalisation(tiny_config(tmp_path, scaling="global"))
-    assert one_factor["scale"] is None
+    said = codec["normalisation"]
+    assert "0.9 / ||H||_F" in said["scale"] and said["says"] == said["scale"]
+    assert said["constant"] is None
+    assert said | files.read_json(tiny_run.data)["normalisation"] == said
+
+
+@pytest.mark.parametrize(
+    ("changes", "scale", "constant", "says"),
+    [
+        ({}, True, False, "per sample"),
+        ({"scaling": "per_sample", "dataset": "cost2100/indoor"}, True, False, "0.9 /"),
+        (
+            {"scaling": "global"},
+            False,
+            True,
+            "the global_scale of cost2100_sim/indoor_tiny",
+        ),
+        ({"dataset": "cost2100_sim/indoor_tiny:stream"}, True, False, "per sample"),
+        ({"dataset": "cost2100_sim/indoor_track_tiny"}, True, False, "of all times"),
+        ({"dataset": "tr38901/lora_rma_nlos_tiny"}, True, False, "per sample"),
+        ({"dataset": "cost2100/indoor"}, False, False, "unknown: one constant"),
+        ({"dataset": "own/channels"}, False, False, "unknown: .*'own'"),
+    ],
+)
+def test_scaling_of_older_runs(changes, scale, constant, says, tiny_config, tmp_path):
+    """Without a record of the training: what the data set says of itself."""
+    settings = tiny_config(tmp_path, **changes)
+    said = exporter.normalisation(RunDirectory(tmp_path), settings)
+    assert bool(said["scale"]) == scale and bool(said["constant"]) == constant
+    assert re.search(says, said["says"])
+    if constant:  # the one that brings the largest training entry to the edge
+        train = splits.load_split(replace(settings, num_train=0), "train").h
+        assert np.abs(train).max() == pytest.approx(0.5, rel=1e-5)
+        assert str(said["constant"]) in said["says"]
+
+
+def test_a_foreign_data_set_that_says_nothing():
+    info = SimpleNamespace(metadata=None, full_name="own/channels/2.0.0")
+    said = scaling.describe("stored", SimpleNamespace(info=info))
+    assert said["says"].startswith("unknown: own/channels/2.0.0") and not said["scale"]
+    said = scaling.describe("global", SimpleNamespace(info=info))
+    assert said["says"].startswith("unknown: ") and said["constant"] is None
+    info.metadata = {"normalisation": "1 / max|H| per sample"}
+    said = scaling.describe("stored", SimpleNamespace(info=info))
+    assert said["scale"] == "1 / max|H| per sample"
+
+
+def test_model_id_is_that_of_earlier_exports(exported):
+    """The pair's name is made of the keys that codec.json had before."""
+    codec = json.loads((exported / "codec.json").read_text())
+    for key in ("model_id", "files", "int8_io"):
+        codec.pop(key)
+    for key in ("says", "constant"):
+        codec["normalisation"].pop(key)
+    digest = hashlib.sha256(repr(sorted(codec.items())).encode()).hexdigest()
+    assert json.loads((exported / "codec.json").read_text())["model_id"] == digest[:8]
 
 
 def test_damaged_run_directories(tiny_run, tmp_path):

@@ -187,5 +187,6 @@ def test_evaluation_takes_the_run(csinet, data_dir, tmp_path):
     assert_same_weights(run.load(), network)
     row, h, h_hat = evaluation.evaluate(run)
     assert (row["model"], row["codeword_dim"]) == ("csinet", 8)
+    assert row["train_data"].startswith("unknown: weights of others")
     assert row["epochs"] == 0 and row["weights_sha256"] == files.sha256(run.weights)
     np.testing.assert_allclose(network.autoencoder(h + 0.5) - 0.5, h_hat, atol=1e-5)
