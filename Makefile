@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow oracle arm64 lint bench clean
+.PHONY: help quickstart test test-slow docs oracle arm64 lint bench clean
 
 help:  ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -13,7 +13,7 @@ help:  ## show this list
 $(STAMP): pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[dev,docs]'
 	touch $@
 
 quickstart: $(STAMP)  ## simulate, train, evaluate, export, serve: one table at the end
@@ -25,9 +25,14 @@ test: $(STAMP)  ## the default tests, two files at a time
 test-slow: $(STAMP)  ## the tests marked slow
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-lint: $(STAMP)  ## ruff: rules and formatting
+lint: $(STAMP)  ## ruff: rules and formatting; import-linter: who imports whom
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports
+
+docs: $(STAMP)  ## the documentation, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	@echo "open site/index.html; to search it: $(BIN)/python -m http.server -d site"
 
 oracle: $(STAMP)  ## TR 38.901 against other implementations (installs them)
 	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[oracle]'

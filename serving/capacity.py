@@ -1,7 +1,7 @@
 """How many replicas do so many UEs need? Arithmetic on measured rates.
 
     python -m serving.capacity --results=zoo/results/serving.json \
-        --ues=20000 --period_ms=40 --doc=docs/capacity.md
+        --ues=20000 --period_ms=40 --doc=docs/deploy/capacity.md
 
 Prints one line for each served row of the results of `python -m benchmarks.serving`;
 --doc writes them as a table between the two markers of a document.

@@ -1,0 +1,1 @@
+"""Channels and data sets: simulators, TFDS builders, tools."""

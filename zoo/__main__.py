@@ -10,7 +10,7 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import registry
-from zoo.baselines import BASELINES
+from zoo.baselines.catalogue import BASELINES
 from zoo.config_checks import parse_object
 from zoo.metrics import flops
 from zoo.models.receivers import RECEIVERS

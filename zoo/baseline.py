@@ -21,7 +21,8 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import config, files
-from zoo.baselines import BASELINES, methods, sensing, total_variation
+from zoo.baselines import methods, sensing, total_variation
+from zoo.baselines.catalogue import BASELINES
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig

@@ -11,7 +11,7 @@ from serving.codec import bitstream
 from tests.support.serving_harness import ROOT
 from tests.support.tiny_export import PAYLOAD_BYTES, save_encoder
 
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "deploy"
 MOBILE = (DOCS / "mobile.md").read_text()
 
 
@@ -70,6 +70,6 @@ def commands():
 def test_commands_have_the_flags_they_are_shown_with(module, flags):
     source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
     if "client_tls.define_flags()" in source:
-        source += (ROOT / "serving" / "client_tls.py").read_text()
+        source += (ROOT / "serving" / "ue_side" / "client_tls.py").read_text()
     defined = re.findall(r'(?:DEFINE_\w+|add_argument)\(\s*"(?:--)?(\w+)"', source)
     assert set(flags) <= set(defined)

@@ -93,7 +93,7 @@ def run_tflite(encoder, csi):
 
 LEGACY_CODE = """
 import sys, numpy as np
-from tests.{test} import BUILDS
+from {test} import BUILDS
 from zoo.keras_compat import LEGACY
 assert LEGACY
 for name in sys.argv[1:]:

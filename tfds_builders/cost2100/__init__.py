@@ -1,0 +1,1 @@
+"""COST2100 channels as they were published, from .mat files."""

@@ -1,0 +1,1 @@
+"""COST2100 channels, simulated."""

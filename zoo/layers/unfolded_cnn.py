@@ -124,7 +124,9 @@ class FistaNetPhase(ConvBlock):
     its mean |F| times sigmoid(FC(relu(BN(FC)))) of all channels' means.
 
     Args:
-        sensing, csi_shape, channels: see `ConvBlock`.
+        sensing: see `Block`.
+        csi_shape: (N_t, N_a, 2).
+        channels: of the transforms.
         squeezed: outputs of the first FC layer.
     """
 

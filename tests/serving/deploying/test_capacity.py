@@ -64,5 +64,5 @@ def test_files_are_checked(tmp_path):
 
 
 def test_the_documents_have_one_block():
-    text = (ROOT / "docs" / "capacity.md").read_text()
+    text = (ROOT / "docs" / "deploy" / "capacity.md").read_text()
     assert len(capacity._BLOCK.findall(text)) == 1

@@ -12,7 +12,8 @@ from absl import flags
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
 from zoo import baseline
-from zoo.baselines import BASELINES, methods, sensing, sparse
+from zoo.baselines import methods, sensing, sparse
+from zoo.baselines.catalogue import BASELINES
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.baselines.total_variation import TotalVariation

@@ -235,20 +235,24 @@ tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
 )
 from tests.zoo.data.test_noise import STEP, _csi
-from zoo import noise
 from zoo.config import ExperimentConfig
-from zoo.trainer import Trainer
+from zoo.data import estimation_noise
+from zoo.training.trainer import Trainer
 settings = ExperimentConfig(**STEP, cpu_step="native")
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 trainer = Trainer(settings, strategy, (8, 4, 2), 1, 0.1)
 csi = tf.constant(_csi(3))
-replica = tf.function(trainer._noisy)  # nested as in the step
+noisy = lambda x: estimation_noise.fresh(x, 0.1, 0, trainer._draw())
+replica = tf.function(noisy)  # nested as in the step
 step = tf.function(lambda x: strategy.run(replica, args=(x,)))
 seen = []
 for _ in range(2):
     seen += strategy.experimental_local_results(step(csi))
     trainer.optimizer.iterations.assign_add(1)
-draws = [noise.fresh(csi, 0.1, 0, tf.constant(d, tf.int64)).numpy() for d in range(4)]
+draws = [
+    estimation_noise.fresh(csi, 0.1, 0, tf.constant(d, tf.int64)).numpy()
+    for d in range(4)
+]
 order = [[np.allclose(x, d, atol=1e-6) for d in draws].index(True) for x in seen]
 print("draws", order)
 """

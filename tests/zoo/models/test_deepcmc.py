@@ -132,6 +132,6 @@ def test_same_network_on_tf_keras(tmp_path):
     for w in networks["deepcmc"].weights:
         w.assign(np.asarray(w) + 0.2 * (RNG.random(w.shape) - 0.5))
     csi = RNG.random((2, 16, 16, 2), np.float32)
-    legacy = outputs_on_tf_keras("test_deepcmc", networks, csi, tmp_path)["deepcmc"]
+    legacy = outputs_on_tf_keras(__name__, networks, csi, tmp_path)["deepcmc"]
     assert np.mean((legacy > 0.02) & (legacy < 0.98)) > 0.5  # not saturated
     np.testing.assert_allclose(legacy, networks["deepcmc"](csi), atol=1e-5)

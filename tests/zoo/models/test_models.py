@@ -138,8 +138,9 @@ def test_command_line():
 
 LEGACY = """
 import json, sys, numpy as np
-from tests.network_checks import side_inputs, whole
-from zoo import complexity, registry
+from tests.support.network_checks import side_inputs, whole
+from zoo import registry
+from zoo.metrics import complexity
 from zoo.keras_compat import LEGACY
 assert LEGACY
 counts = {}

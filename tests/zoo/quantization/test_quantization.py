@@ -13,6 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from serving import golden
 from serving.codec import bitstream, golden_vectors
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
@@ -210,7 +211,7 @@ def test_wrong_codewords_are_refused(name):
 def test_golden_vectors(exported, tmp_path):
     results = golden_vectors.compare(exported)
     assert len(results) == 6 and all(r["passed"] for r in results.values())
-    assert golden_vectors.main([f"--export={exported}"]) == 0
+    assert golden.main([f"--export={exported}"]) == 0
     other = tmp_path / "other"
     shutil.copytree(exported, other)
     with np.load(other / golden_vectors.GOLDEN_FILE) as stored:
@@ -219,7 +220,7 @@ def test_golden_vectors(exported, tmp_path):
     np.savez(other / golden_vectors.GOLDEN_FILE, **arrays)
     results = golden_vectors.compare(other)
     assert [n for n, r in results.items() if not r["passed"]] == ["encoder.tflite"]
-    assert golden_vectors.main([f"--export={other}"]) == 1
+    assert golden.main([f"--export={other}"]) == 1
 
 
 @pytest.mark.golden
@@ -228,7 +229,7 @@ def test_damaged_golden_file(exported, tmp_path, capsys):
     shutil.copytree(exported, other)
     path = other / golden_vectors.GOLDEN_FILE
     path.write_bytes(path.read_bytes()[:500])
-    assert golden_vectors.main([f"--export={other}"]) == 1
+    assert golden.main([f"--export={other}"]) == 1
     assert "golden.npz is damaged (" in capsys.readouterr().err
     path.unlink()
     with pytest.raises(FileNotFoundError, match="golden.npz"):

@@ -1,0 +1,39 @@
+"""Classic CSI feedback without a network, to compare networks with.
+
+All of it is written from the papers, under the licence of the zoo. BM3D-AMP (Metzler,
+Maleki, Baraniuk 2016) is left out: no package gives a BM3D that this project can depend
+on (November 2026). `bm3d` wraps closed binaries for non-commercial use, `bm3d-cupy`
+(MIT) and `bm3d-triton` (BSD-2-Clause) are first releases for CUDA only, `bm3dornl`
+(MIT) is made for the streaks of tomography. CsiNet's authors report that BM3D-AMP
+diverges on this data (indoor +24.72 dB at ratio 1/32).
+"""
+
+from __future__ import annotations
+
+# Name -> (paper, one line): what `python -m zoo list` shows.
+BASELINES: dict[str, tuple[str, str]] = {
+    "fista": (
+        "Beck, Teboulle: A Fast Iterative Shrinkage-Thresholding Algorithm for Linear "
+        "Inverse Problems, SIAM J. Imaging Sciences 2(1), 2009, "
+        "https://doi.org/10.1137/080716542",
+        "random measurement, LASSO by accelerated ISTA; own code, Apache-2.0",
+    ),
+    "klt": (
+        "Karhunen-Loeve transform (PCA), e.g. Jolliffe: Principal Component Analysis, "
+        "Springer 2002, https://doi.org/10.1007/b98835",
+        "M/2 strongest complex principal components; own code, Apache-2.0",
+    ),
+    "lasso": (
+        "Daubechies, Defrise, De Mol: An Iterative Thresholding Algorithm for Linear "
+        "Inverse Problems with a Sparsity Constraint, Comm. Pure Appl. Math. 57(11), "
+        "2004, https://doi.org/10.1002/cpa.20042",
+        "random measurement, LASSO by ISTA; own code, Apache-2.0",
+    ),
+    "tval3": (
+        "Li, Yin, Jiang, Zhang: An Efficient Augmented Lagrangian Method with "
+        "Applications to Total Variation Minimization, Comput. Optim. Appl. 56, 2013, "
+        "https://doi.org/10.1007/s10589-013-9576-1",
+        "random measurement, total variation; own code, Apache-2.0, nothing of the "
+        "authors' MATLAB package",
+    ),
+}
