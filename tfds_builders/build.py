@@ -22,7 +22,10 @@ from pathlib import Path
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
+from tfds_builders import quiet
+
+if __name__ == "__main__":
+    quiet.start()  # before TensorFlow is imported
 
 import tensorflow as tf  # noqa: E402
 import tensorflow_datasets as tfds  # noqa: E402
@@ -60,6 +63,15 @@ def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
             f"with one of {', '.join(configs)}"
         )
     return module.Builder(config=config, data_dir=data_dir or None)
+
+
+def num_examples(builder: tfds.core.DatasetBuilder, split: str) -> int | None:
+    """Examples of a split that are there, or that will be simulated; None: unknown."""
+    if builder.info.splits:
+        return builder.info.splits[split].num_examples
+    if builder.name in blocks.simulated():
+        return generation.num_blocks(builder, split) * blocks.BLOCK
+    return None
 
 
 def usable_cores() -> int:

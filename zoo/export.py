@@ -24,9 +24,7 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
-    for name in ("run", "out"):
-        if not values[name].value:
-            raise ValueError(f"--{name} is missing")
+    cli.require("run", "out")
     out, options = Path(values.out), precisions.options()
     codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
     if options.evaluate:
@@ -45,7 +43,6 @@ def define_flags() -> None:
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     precisions.define_flags()
-    flags.adopt_module_key_flags(precisions)  # so that --help lists them
 
 
 if __name__ == "__main__":

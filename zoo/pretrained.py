@@ -14,8 +14,7 @@ from zoo.run_directory import RunDirectory
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
-    if not (flags.FLAGS.run and flags.FLAGS.name):
-        raise ValueError("give --run=DIR, an evaluated run, and --name=NAME")
+    cli.require("run", "name")
     target = shipped_weights.ship(RunDirectory(Path(flags.FLAGS.run)), flags.FLAGS.name)
     print(f"{target.path}: {target.weights.stat().st_size:,} bytes of weights")
 
