@@ -133,14 +133,14 @@ def _print(report: dict) -> None:
         for key in ("encode_ms", "round_trip_ms")
     }
     nmse = "-" if report["nmse_db"] is None else f"{report['nmse_db']:.3f} dB"
-    print(f"model            {report['model']}, {report['samples']} CSI")
-    print(f"NMSE             {nmse}, {report['invalid']} invalid")
-    print(f"payload          {report['payload_bits_per_csi']:g} bits per CSI")
-    print(f"frame            {report['frame_bytes_per_csi']:g} bytes per CSI")
-    print(f"encode           {times['encode_ms']} ms (p10 / p50 / p99), 1 thread")
     print(
-        f"decode           {times['round_trip_ms']} ms (p10 / p50 / p99) "
-        f"round trip, {report['batch']} per request"
+        f"{report['model']}, {report['samples']} CSI: NMSE {nmse}, "
+        f"{report['invalid']} invalid; {report['payload_bits_per_csi']:g} payload "
+        f"bits, {report['frame_bytes_per_csi']:g} frame bytes per CSI"
+    )
+    print(
+        f"p10 / p50 / p99: encode {times['encode_ms']} ms (1 thread), decode "
+        f"{times['round_trip_ms']} ms (round trip, {report['batch']} per request)"
     )
 
 

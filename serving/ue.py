@@ -81,7 +81,7 @@ def main(argv: list[str]) -> None:
     )
     link = Link(_connect(values))
     daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
-    with progress.bar(values.reports or None, "reports", "report") as shown:
+    with progress.bar(values.reports or None, "reports", " reports") as shown:
         daemon.run(stop, values.reports, _progress(daemon, shown))
     link.close()
     summary = daemon.summary()

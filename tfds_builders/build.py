@@ -13,8 +13,10 @@ bit, whatever the number of workers or interruptions, and through Apache Beam:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import io
 import os
 import shutil
 import sys
@@ -167,7 +169,8 @@ def _beam_pipeline():
 def _write(builder, settings: dict) -> None:
     config = tfds.download.DownloadConfig(**settings)
     try:
-        builder.download_and_prepare(download_config=config)
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS says what we have said
+            builder.download_and_prepare(download_config=config)
     except Exception as error:
         cause = error.__cause__ or error  # TFDS may wrap it
         if not isinstance(cause, tf.errors.ResourceExhaustedError):
@@ -202,7 +205,8 @@ def main(argv: list[str]) -> None:
     values = flags.FLAGS
     if len(argv) != 2:
         raise ValueError(
-            f"expected one NAME/CONFIG, got {' '.join(argv[1:]) or 'none'}"
+            f"got {' '.join(argv[1:]) or 'no data set'}; usage: python -m "
+            "tfds_builders.build NAME/CONFIG [--flag=value ...]"
         )
     if values.beam_options and not values.beam:
         raise ValueError(f"--beam_options={','.join(values.beam_options)} needs --beam")

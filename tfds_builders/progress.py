@@ -11,12 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
-EVERY_S = 30.0  # between lines, where the last one cannot be rewritten
+EVERY_S = 60.0  # between lines, where the last one cannot be rewritten
 REWRITE_EVERY_S = 0.2
-LINE = (
-    "{desc}: {n_fmt} of {total_fmt} ({percentage:.0f} %), {rate_fmt}, ETA {remaining}"
-)
-COUNT = "{desc}: {n_fmt}, {rate_fmt}"  # where the end is not known
+LINE = "{desc}: {n_fmt} of {total_fmt}{unit} ({percentage:.0f} %), {rate_fmt}, ETA {remaining}"
+COUNT = "{desc}: {n_fmt}{unit}, {rate_fmt}"  # where the end is not known
 
 
 class _Lines(tqdm):
@@ -34,11 +32,17 @@ class _Lines(tqdm):
         if not self.disable:
             self.disable = True
             self._decr_instances(self)
-            if self.last_print_t - self.start_t > 0:
+            if self.leave or self.last_print_t > self.start_t:
                 self.display()
 
 
-def bar(total: int | None, name: str, unit: str = "it", initial: int = 0) -> tqdm:
+def bar(
+    total: int | None,
+    name: str,
+    unit: str = " items",
+    initial: int = 0,
+    leave: bool = False,
+) -> tqdm:
     """A tqdm bar, or lines where standard error is no terminal.
 
     Args:
@@ -46,13 +50,12 @@ def bar(total: int | None, name: str, unit: str = "it", initial: int = 0) -> tqd
         name: what is done.
         unit: of the total.
         initial: done before this process began; the rate leaves it out.
+        leave: whether the last state stays, however soon it was reached.
     """
     options = {"total": total, "desc": name, "unit": unit, "initial": initial}
-    options |= {"file": sys.stderr, "miniters": 1, "smoothing": 0}
+    options |= {"leave": leave, "file": sys.stderr, "miniters": 1, "smoothing": 0}
     if sys.stderr.isatty():
-        return tqdm(
-            **options, mininterval=REWRITE_EVERY_S, dynamic_ncols=True, leave=False
-        )
+        return tqdm(**options, mininterval=REWRITE_EVERY_S, dynamic_ncols=True)
     text = (LINE if total else COUNT) + "{postfix}"
     return _Lines(**options, mininterval=EVERY_S, delay=EVERY_S, bar_format=text)
 
@@ -82,7 +85,7 @@ class Progress:
     """
 
     def __init__(self, name: str, total: int):
-        self._bar = bar(total, name, " examples")
+        self._bar = bar(total, name, " examples", leave=True)
 
     def __enter__(self) -> Progress:
         return self
@@ -94,4 +97,5 @@ class Progress:
         """Count examples: `fresh` ones now, others by an earlier, interrupted build."""
         if not fresh:
             self._bar.initial += num
+            self._bar.set_postfix_str(f"{self._bar.initial} found", refresh=False)
         self._bar.update(num)

@@ -15,9 +15,8 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files
-from zoo.exporting.exporter import export
-from zoo.quantization import precision_table, precisions
-from zoo.run_directory import RunDirectory
+from zoo.config import ExperimentConfig
+from zoo.quantization import precisions
 
 
 def main(argv: list[str]) -> None:
@@ -26,6 +25,12 @@ def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     cli.require("run", "out")
     out, options = Path(values.out), precisions.options()
+    ExperimentConfig.of_run(Path(values.run))
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.exporting.exporter import export
+    from zoo.quantization import precision_table
+    from zoo.run_directory import RunDirectory
+
     codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))

@@ -41,7 +41,10 @@ def split(args: Sequence[str]) -> tuple[list[str], list[tuple[int, str]]]:
         else:
             common.append(word)
     if not stages:
-        raise ValueError('--stage is missing: give one or more, --stage="--epochs=100"')
+        raise ValueError(
+            "--stage is missing; usage: python -m zoo.train_stages --flagfile=FILE, or "
+            'one or more of --stage="--epochs=100"'
+        )
     return common, stages
 
 

@@ -211,5 +211,5 @@ def test_command(tmp_path):
 
 
 def test_the_command_takes_one_data_set():
-    with pytest.raises(ValueError, match="expected one NAME/CONFIG, got none"):
+    with pytest.raises(ValueError, match="got no data set; usage: .*NAME/CONFIG"):
         build.main(["build"])

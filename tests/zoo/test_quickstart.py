@@ -66,7 +66,10 @@ def _sources(folder):
         ("tfds_builders", r"(zoo|serving)(\.|$)"),
         ("zoo/layers", r"zoo\.(?!(keras_compat|layers)(\.|$))|serving"),
         ("zoo/models", r"zoo\.(train|data|registry|evaluate)|serving"),
-        ("serving", r"zoo\.(?!(metrics|files)(\.|$))|tfds_builders\.(?!cli(\.|$))"),
+        (
+            "serving",
+            r"zoo\.(?!(metrics|files)(\.|$))|tfds_builders\.(?!(cli|progress|quiet)(\.|$))",
+        ),
     ],
 )
 def test_imports_follow_the_direction(folder, forbidden):
@@ -101,13 +104,14 @@ def test_every_flagfile_is_a_valid_configuration():
         values = flags.FlagValues()
         config.define_flags(values)
         flags.DEFINE_multi_string("stage", [], "of train_stages", flag_values=values)
-        values(["train", f"--flagfile={path}"])
+        args = values.read_flags_from_files([f"--flagfile={path}"], force_gnu=False)
+        values(["train", *args])
         settings = config.from_flags(values)
         assert path.read_text().startswith("#")
         spec = registry.get(settings.model)
         assert settings.codeword_dim in spec.codeword_dims
         if values.stage:
-            stages = train_stages.stage_settings(settings, values.stage, path)
+            stages = train_stages.stage_settings(args)
             assert len(stages) == 3
             assert stages[2].receiver != "none" or stages[2].quantizer == "polar"
 

@@ -24,7 +24,7 @@ class Progress:
     def __init__(self, epochs: int, steps_per_epoch: int, start_epoch: int = 0):
         self.epochs = epochs
         done = start_epoch * steps_per_epoch
-        self._bar = progress.bar(epochs * steps_per_epoch, "training", "step", done)
+        self._bar = progress.bar(epochs * steps_per_epoch, "training", " steps", done)
 
     def __enter__(self) -> Progress:
         return self
@@ -49,6 +49,7 @@ class Progress:
             f"lr {record['lr']:.1e} {record['samples_per_s']:.0f} samples/s "
             f"ETA {self._bar.format_interval(seconds)}"
         )
+        self._bar.last_print_t = self._bar.start_t + state["elapsed"]  # that was a line
 
 
 class TensorBoard:

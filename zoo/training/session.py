@@ -64,7 +64,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         Progress(settings.epochs, steps, begin) as seen,
     ):
         _run_epochs(trainer, run, batches, validation, state, steps, seen, worker == 0)
-    print(f"weights sha256 {trainer.weights_sha256()}")
+    if settings.strategy == "multi_worker":
+        print(f"weights sha256 {trainer.weights_sha256()}")  # the same on all workers
     return run
 
 
