@@ -49,14 +49,8 @@ def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
     Raises:
       ValueError: unknown data set or configuration.
     """
+    blocks.check_name(dataset)
     name, _, config = dataset.partition("/")
-    known = sorted(
-        path.parent.name for path in blocks.FOLDER.glob("*/*_dataset_builder.py")
-    )
-    if name not in known:
-        raise ValueError(
-            f"unknown dataset {name!r}, expected one of {', '.join(known)}"
-        )
     module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
     configs = [item.name for item in module.Builder.BUILDER_CONFIGS]
     if config not in configs:

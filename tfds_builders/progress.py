@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 EVERY_S = 60.0  # between lines, where the last one cannot be rewritten
 REWRITE_EVERY_S = 0.2
-LINE = "{desc}: {n_fmt} of {total_fmt}{unit} ({percentage:.0f} %), {rate_fmt}, ETA {remaining}"
+SHARE = "{desc}: {n_fmt} of {total_fmt}{unit} ({percentage:.0f} %)"
+LINE = SHARE + ", {rate_fmt}, ETA {remaining}"
 COUNT = "{desc}: {n_fmt}{unit}, {rate_fmt}"  # where the end is not known
 
 
@@ -21,8 +22,10 @@ class _Lines(tqdm):
     """A line for each state that is shown."""
 
     monitor_interval = 0  # no thread
+    shown = False
 
     def display(self, msg=None, pos=None) -> None:
+        self.shown = True
         print(msg or str(self), file=self.fp, flush=True)
 
     def clear(self, nolock=False) -> None:
@@ -32,7 +35,7 @@ class _Lines(tqdm):
         if not self.disable:
             self.disable = True
             self._decr_instances(self)
-            if self.leave or self.last_print_t > self.start_t:
+            if self.leave or self.shown:
                 self.display()
 
 

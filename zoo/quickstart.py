@@ -58,7 +58,7 @@ def check(training: list[str]) -> None:
         ValueError: flags that are unknown or do not fit, or a run without bits.
     """
     settings = config.from_flags(config.parse(training, "training"))
-    registry.check_name(settings.model)
+    registry.check_names(settings)
     if not settings.bits:
         raise ValueError(
             "the quickstart sends bits: give --quantizer=uniform --bits=1..16 behind --"

@@ -7,6 +7,9 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from tfds_builders import blocks
+from zoo.config import ExperimentConfig
+
 if TYPE_CHECKING:
     from zoo.models.autoencoder import CsiAutoencoder
     from zoo.models.spec import ModelSpec
@@ -62,6 +65,16 @@ def check_name(name: str) -> None:
             f"unknown model {name!r}, did you mean {', '.join(close)}? "
             "(python -m zoo list shows all)"
         )
+
+
+def check_names(settings: ExperimentConfig) -> None:
+    """Refuse a network or data set that there is not, without TensorFlow.
+
+    Raises:
+        ValueError: there is none of that name; the message lists close ones.
+    """
+    check_name(settings.model)
+    blocks.check_name(settings.dataset)
 
 
 def get(name: str) -> ModelSpec:

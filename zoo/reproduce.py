@@ -123,15 +123,19 @@ def lab_from_flags(name: str, values: flags.FlagValues, pool: Pool) -> Lab:
     if name not in TARGETS:
         raise ValueError(f"{name!r} is no target; choose one of {', '.join(TARGETS)}")
     flagfile = FLAGFILES[name.partition(".")[0]][values.budget]
+    check_flags(values.flags)
     settings = settings_of(flagfile, values.flags)
-    registry.check_name(settings.model)
-    _refuse_own(values.flags)
+    registry.check_names(settings)
     runner = Runner(Path(values.directory), flagfile, values.flags, pool)
     return Lab(runner, values.budget, values.seeds)
 
 
-def _refuse_own(extra: str) -> None:
-    """Refuse training flags that this command sets for each run."""
+def check_flags(extra: str) -> None:
+    """Refuse training flags that this command sets for each run.
+
+    Raises:
+        ValueError: one is given, or is no flag of zoo.train.
+    """
     given = config.parse(shlex.split(extra), "--flags")
     for name, instead in OWN.items():
         if given[name].present:

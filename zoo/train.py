@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     settings = config.from_flags()
-    registry.check_name(settings.model)
+    registry.check_names(settings)
     import tensorflow as tf  # seconds that no wrong name waits for
 
     from zoo.training import distribution, session

@@ -80,7 +80,7 @@ def check(stages: list[ExperimentConfig]) -> None:
         ValueError, OSError: as of `zoo.training.session.check`.
     """
     for stage in stages:
-        registry.check_name(stage.model)
+        registry.check_names(stage)
     import tensorflow as tf  # seconds that no wrong name waits for
 
     from zoo.training import session
