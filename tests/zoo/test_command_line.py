@@ -140,12 +140,14 @@ def test_errors_are_no_chatter(line):
 
 
 NATIVE = """
-import os, subprocess, sys, warnings
+import os, subprocess, sys, time, warnings
 from tfds_builders import quiet
 quiet.start()
-os.write(2, {chatter!r} + b"\\nE0000 00:00:1.5 1 a.cc:1] broken\\n")
+chatter = {chatter!r}
+os.write(2, chatter + b"\\nE0000 00:00:1.5 1 a.cc:1] broken\\n")
+code = "import os, sys; os.write(2, sys.argv[1].encode())"
+subprocess.run([sys.executable, "-c", code, chatter.decode() + chr(10)])
 os.write(2, b"no end of line")
-subprocess.run([sys.executable, "-c", "import os; os.write(2, {chatter!r} + b'\\\\n')"])
 print("python's own", file=sys.stderr)
 warnings.warn("a warning")
 {end}
@@ -270,7 +272,7 @@ BEFORE_DATA = [
     ({"dataset": "cost21/indoor"}, "unknown dataset 'cost21'"),
     ({"dataset": "cost2100_sim/indor"}, "no configuration 'indor'"),
     ({"dataset": "cost2100_sim/indoor:strem"}, "expected ':stream'"),
-    ({"model": "tilista_joint", "codeword_dim": 31}, "31"),
+    ({"model": "cl_csinet", "codeword_dim": 31}, "31"),
     ({"model_args": '{"head": "4x4"}'}, "head"),
     ({"model_args": '{"hed": "3x3"}'}, "no option hed"),
     ({"model": "deepcmc"}, "without --quantizer"),
@@ -278,7 +280,8 @@ BEFORE_DATA = [
     ({"quantizer_args": '{"beta": 3}'}, "no option beta"),
     ({"weights": "nowhere.weights.h5"}, "no such file"),
     ({"weights": "pretrained"}, "--weights=pretrained: 0 fit"),
-    ({"model": "bcsinet", "init": "klt"}, "one bit per weight"),
+    ({"model": "tilista_joint", "init": "klt"}, "give --normaliser=none"),
+    ({"model": "attention_csinet", "init": "klt"}, "--init=klt cannot start"),
     ({"num_train": 10**6}, "--num_train=1000000"),
     ({"batch_size": 161}, "160 training examples"),
     ({"train_part": "phase", "weights": "x"}, "no branch of the magnitudes"),

@@ -15,7 +15,7 @@ from zoo.reporting import quickstart_table
 @pytest.mark.serving
 def test_quickstart_end_to_end(tmp_path):
     directory = tmp_path / "quickstart"
-    overrides = [f"--{k}={v}" for k, v in TINY.items()]
+    overrides = [f"--{k}={v}" for k, v in (TINY | {"epochs": 8}).items()]
     done = run_command(
         "zoo.quickstart", f"--directory={directory}", "--", *overrides, timeout=400
     )
@@ -32,6 +32,10 @@ def test_quickstart_end_to_end(tmp_path):
     assert summary["encoder_dynamic_bytes"] < summary["encoder_bytes"]
     assert f"{summary['nmse_served_db']:.3f}" in done.stdout
     assert "server stopped" in done.stdout
+    lines = (done.stdout + done.stderr).splitlines()
+    assert len(lines) <= 56  # of 60: a longer one tells of its simulation, too
+    assert done.stdout.count("\n$ python -m ") == 6
+    assert not re.search(r"\.cc:|InitializeLog|XNNPACK|WARNING", "\n".join(lines))
     page = (directory / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3
 
