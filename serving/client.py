@@ -10,13 +10,8 @@ Speaks the TensorFlow Serving gRPC API, so the decoder may run behind
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 from absl import flags
@@ -25,9 +20,7 @@ from serving.codec import bitstream, nmse
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import client_tls, csi_source
 from serving.ue_side.decoder_client import Decoder
-from tfds_builders.cli import run
-
-PROGRESS_SECONDS = 5
+from tfds_builders import cli, progress
 
 
 def _define_flags() -> None:
@@ -41,7 +34,6 @@ def _define_flags() -> None:
     flags.DEFINE_integer("flip_bit", None, "Flip this bit of every frame (a test).")
     flags.DEFINE_float("timeout", 30, "Seconds to wait for one answer.")
     client_tls.define_flags()
-    flags.mark_flags_as_required(["encoder", "samples"])
 
 
 def flip_bit(frame: bytes, bit: int) -> bytes:
@@ -60,7 +52,7 @@ def flip_bit(frame: bytes, bit: int) -> bytes:
 def encode_all(encoder: UeEncoder, h: np.ndarray) -> tuple[list[bytes], np.ndarray]:
     """Encode CSI `[n, 32, 32, 2]` one by one: n payloads and seconds `[n]`."""
     payloads, seconds = [], []
-    for csi in _with_progress(h, "encode"):
+    for csi in progress.track(h, "encode"):
         begin = time.perf_counter()
         payloads.append(encoder.encode_bits(csi))
         seconds.append(time.perf_counter() - begin)
@@ -83,7 +75,7 @@ def decode_all(
     """
     h_hat, valid, seconds = [], [], []
     parts = [slice(i, i + batch) for i in range(0, len(frames), batch)]
-    for part in _with_progress(parts, "decode"):
+    for part in progress.track(parts, "decode"):
         side = None if uplink is None else uplink[part]
         begin = time.perf_counter()
         answer = decoder.decode(frames[part], side)
@@ -91,16 +83,6 @@ def decode_all(
         h_hat.append(answer[0])
         valid.append(answer[1])
     return np.concatenate(h_hat), np.concatenate(valid), np.array(seconds)
-
-
-def _with_progress(items: Sequence, label: str) -> Iterator:
-    started = shown = time.perf_counter()
-    for done, item in enumerate(items):
-        now = time.perf_counter()
-        if now - shown > PROGRESS_SECONDS:
-            shown, left = now, (now - started) * (len(items) - done) / done
-            print(f"{label} {done}/{len(items)}, {left:.0f} s left", file=sys.stderr)
-        yield item
 
 
 def _milliseconds(seconds: np.ndarray) -> dict[str, float]:
@@ -151,20 +133,21 @@ def _print(report: dict) -> None:
         for key in ("encode_ms", "round_trip_ms")
     }
     nmse = "-" if report["nmse_db"] is None else f"{report['nmse_db']:.3f} dB"
-    print(f"model            {report['model']}, {report['samples']} CSI")
-    print(f"NMSE             {nmse}, {report['invalid']} invalid")
-    print(f"payload          {report['payload_bits_per_csi']:g} bits per CSI")
-    print(f"frame            {report['frame_bytes_per_csi']:g} bytes per CSI")
-    print(f"encode           {times['encode_ms']} ms (p10 / p50 / p99), 1 thread")
     print(
-        f"decode           {times['round_trip_ms']} ms (p10 / p50 / p99) "
-        f"round trip, {report['batch']} per request"
+        f"{report['model']}, {report['samples']} CSI: NMSE {nmse}, "
+        f"{report['invalid']} invalid; {report['payload_bits_per_csi']:g} payload "
+        f"bits, {report['frame_bytes_per_csi']:g} frame bytes per CSI"
+    )
+    print(
+        f"p10 / p50 / p99: encode {times['encode_ms']} ms (1 thread), decode "
+        f"{times['round_trip_ms']} ms (round trip, {report['batch']} per request)"
     )
 
 
 def main(argv: list[str]) -> None:
     """Run the flags' experiment; an invalid frame is an error."""
     values = flags.FLAGS
+    cli.require("encoder", "samples")
     encoder = UeEncoder(values.encoder)
     h = csi_source.load_samples(Path(values.samples), values.limit)
     uplink = None
@@ -186,5 +169,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     _define_flags()
-    flags.adopt_module_key_flags(client_tls)  # so that --help lists them
-    run(main)
+    cli.run(main)

@@ -13,11 +13,8 @@ does, and `skip` where the endpoint has the feature switched off.
 from __future__ import annotations
 
 import collections
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
@@ -137,5 +134,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     _define_flags()
-    flags.adopt_module_key_flags(client_tls)  # so that --help lists them
     run(main)

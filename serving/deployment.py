@@ -17,12 +17,9 @@ says which versions to serve instead, first the `stable` one, then the `canary`.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import yaml
 from absl import flags
@@ -211,8 +208,7 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
-    if not values.export or not values.out:
-        raise ValueError("--export=DIR and --out=DIR are needed")
+    cli.require("export", "out")
     if values.max_replicas < values.replicas:
         raise ValueError(
             f"--max_replicas={values.max_replicas}: expected at least "

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
@@ -180,5 +179,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     server_flags.define()
-    flags.adopt_module_key_flags(server_flags)  # so that --help lists them
     run(main)

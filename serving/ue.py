@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import time
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from absl import flags
+from tqdm import tqdm
 
 from serving.codec.ue_encoder import UeEncoder
 from serving.stop_signals import stop_event
@@ -30,9 +28,7 @@ from serving.ue_side.csi_source import open_source
 from serving.ue_side.daemon import Link, Schedule, UeDaemon
 from serving.ue_side.decoder_client import Decoder
 from serving.ue_side.router import Router, read_routes
-from tfds_builders.cli import refuse_arguments, run
-
-PROGRESS_SECONDS = 10
+from tfds_builders import cli, progress
 
 
 def _define_flags() -> None:
@@ -52,7 +48,6 @@ def _define_flags() -> None:
     flags.DEFINE_integer("reports", 0, "Stop after so many periods; 0: go on.")
     flags.DEFINE_float("timeout", 5, "Seconds to wait for one answer.")
     client_tls.define_flags()
-    flags.mark_flags_as_required(["encoder", "source"])
 
 
 def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
@@ -64,21 +59,12 @@ def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
     return lambda: Decoder(values.endpoint, values.model_name, **where)
 
 
-def _progress(daemon: UeDaemon, reports: int) -> Callable[[], None]:
-    started = shown = time.monotonic()
-
+def _progress(daemon: UeDaemon, shown: tqdm) -> Callable[[], None]:
     def show() -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - shown < PROGRESS_SECONDS:
-            return
-        shown, done, left = now, daemon.periods, ""
-        if reports:
-            seconds = (now - started) * (reports - done) / done
-            left = f" of {reports}, {seconds:.0f} s left"
         named = ("valid", "late", "dropped", "missed")
         counts = ", ".join(f"{daemon.counts[name]} {name}" for name in named)
-        print(f"period {done}{left}: {counts}", file=sys.stderr)
+        shown.set_postfix_str(counts, refresh=False)
+        shown.update(daemon.periods - shown.n)
 
     return show
 
@@ -86,7 +72,8 @@ def _progress(daemon: UeDaemon, reports: int) -> Callable[[], None]:
 def main(argv: list[str]) -> None:
     """Report until SIGTERM, SIGINT, the end of the source or of --reports."""
     values = flags.FLAGS
-    refuse_arguments(argv)
+    cli.refuse_arguments(argv)
+    cli.require("encoder", "source")
     stop = stop_event()
     encoder = UeEncoder(values.encoder)
     source = open_source(
@@ -94,7 +81,8 @@ def main(argv: list[str]) -> None:
     )
     link = Link(_connect(values))
     daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
-    daemon.run(stop, values.reports, _progress(daemon, values.reports))
+    with progress.bar(values.reports or None, "reports", " reports") as shown:
+        daemon.run(stop, values.reports, _progress(daemon, shown))
     link.close()
     summary = daemon.summary()
     print(json.dumps(summary), flush=True)
@@ -105,5 +93,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     _define_flags()
-    flags.adopt_module_key_flags(client_tls)  # so that --help lists them
-    run(main)
+    cli.run(main)

@@ -30,6 +30,20 @@ FOLDER = Path(__file__).resolve().parent
 BlockExamples = Callable[[dict, int, int, int], dict[str, np.ndarray]]
 
 
+def check_name(dataset: str) -> None:
+    """Refuse 'name/config' of a name that no data set has, without TensorFlow.
+
+    Raises:
+      ValueError: unknown data set.
+    """
+    name = dataset.partition("/")[0]
+    known = sorted(path.parent.name for path in FOLDER.glob("*/*_dataset_builder.py"))
+    if name not in known:
+        raise ValueError(
+            f"unknown dataset {name!r}, expected one of {', '.join(known)}"
+        )
+
+
 def simulated() -> tuple[str, ...]:
     """Names of the simulated data sets."""
     return tuple(sorted(path.parent.name for path in FOLDER.glob("*/examples.py")))

@@ -13,8 +13,10 @@ bit, whatever the number of workers or interruptions, and through Apache Beam:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import io
 import json
 import os
 import shutil
@@ -23,7 +25,10 @@ from pathlib import Path
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
+from tfds_builders import quiet
+
+if __name__ == "__main__":
+    quiet.start()  # before TensorFlow is imported
 
 import tensorflow as tf  # noqa: E402
 import tensorflow_datasets as tfds  # noqa: E402
@@ -45,14 +50,8 @@ def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
     Raises:
       ValueError: unknown data set or configuration.
     """
+    blocks.check_name(dataset)
     name, _, config = dataset.partition("/")
-    known = sorted(
-        path.parent.name for path in blocks.FOLDER.glob("*/*_dataset_builder.py")
-    )
-    if name not in known:
-        raise ValueError(
-            f"unknown dataset {name!r}, expected one of {', '.join(known)}"
-        )
     module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
     configs = [item.name for item in module.Builder.BUILDER_CONFIGS]
     if config not in configs:
@@ -61,6 +60,15 @@ def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
             f"with one of {', '.join(configs)}"
         )
     return module.Builder(config=config, data_dir=data_dir or None)
+
+
+def num_examples(builder: tfds.core.DatasetBuilder, split: str) -> int | None:
+    """Examples of a split that are there, or that will be simulated; None: unknown."""
+    if builder.info.splits:
+        return builder.info.splits[split].num_examples
+    if builder.name in blocks.simulated():
+        return generation.num_blocks(builder, split) * blocks.BLOCK
+    return None
 
 
 def usable_cores() -> int:
@@ -169,7 +177,8 @@ def _beam_pipeline():
 def _write(builder, settings: dict) -> None:
     config = tfds.download.DownloadConfig(**settings)
     try:
-        builder.download_and_prepare(download_config=config)
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS says what we have said
+            builder.download_and_prepare(download_config=config)
     except Exception as error:
         cause = error.__cause__ or error  # TFDS may wrap it
         if not isinstance(cause, tf.errors.ResourceExhaustedError):
@@ -204,7 +213,8 @@ def main(argv: list[str]) -> None:
     values = flags.FLAGS
     if len(argv) != 2:
         raise ValueError(
-            f"expected one NAME/CONFIG, got {' '.join(argv[1:]) or 'none'}"
+            f"got {' '.join(argv[1:]) or 'no data set'}; usage: python -m "
+            "tfds_builders.build NAME/CONFIG [--flag=value ...]"
         )
     if values.beam_options and not values.beam:
         raise ValueError(f"--beam_options={','.join(values.beam_options)} needs --beam")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging as python_logging
 import os
 import sys
 from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from tfds_builders import flagfiles
+from tfds_builders import flag_help, flagfiles, quiet
+
+flags.DEFINE_bool("verbose", False, "show all flags and all messages of libraries")
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
@@ -36,18 +39,42 @@ def refuse_arguments(argv: list[str]) -> None:
         raise ValueError(f"unexpected argument {argv[1]!r}; every option is a --flag")
 
 
+def require(*names: str) -> None:
+    """Refuse a command line without some flags.
+
+    Raises:
+        ValueError: one has no value; the message is the command's usage.
+    """
+    missing = [name for name in names if not flags.FLAGS[name].value]
+    if missing:
+        usage = " ".join(f"--{name}={name.upper()}" for name in names)
+        raise ValueError(
+            f"--{missing[0]} is missing; usage: {flag_help.program()} {usage} "
+            "[--flag=value ...], --help shows all flags"
+        )
+
+
+def _be_quiet() -> None:
+    """Silence Python's side of TensorFlow but for errors; no more without --verbose."""
+    if flags.FLAGS.verbose:
+        quiet.stop()
+        return
+    python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.ERROR)
+
+
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Parse flags, run `main(argv)`, exit with its status.
 
-    ValueError, OSError and ModuleNotFoundError (bad input, missing file, full disk,
-    missing extra) become one line on standard error and exit status 1, an unknown flag
-    exit status 2. Anything else is a bug and keeps its traceback; `ZOO_TRACEBACK=1`
-    keeps all of them.
+    `--help` prints the flags in groups and exits with 0. ValueError, OSError and
+    ModuleNotFoundError (bad input, missing file, full disk, missing extra) become one
+    line on standard error and exit status 1, an unknown flag exit status 2. Anything
+    else is a bug and keeps its traceback; `ZOO_TRACEBACK=1` keeps all of them.
     """
 
     def guarded(argv: list[str]) -> int | None:
-        if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.ERROR)
+        _be_quiet()
         try:
             return main(argv)
         except (ValueError, OSError, ModuleNotFoundError) as error:
@@ -57,4 +84,6 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         except KeyboardInterrupt:
             _fail(InterruptedError("interrupted"), code=130)
 
+    quiet.start()
+    flag_help.show_if_asked(sys.argv[1:])
     app.run(guarded, flags_parser=_parse_flags)

@@ -1,16 +1,86 @@
-"""Progress of a long simulation on standard error: share, rate and time left."""
+"""Progress of long work on standard error, by tqdm: share, rate and time left.
+
+On a terminal a bar, rewritten; elsewhere a line from time to time and no carriage
+returns, so that a log stays readable and what is done soon says nothing.
+"""
 
 from __future__ import annotations
 
 import sys
-import time
+from collections.abc import Iterator, Sequence
 
-EVERY_S = 10.0  # between lines, where the last one cannot be rewritten
+from tqdm import tqdm
+
+EVERY_S = 60.0  # between lines, where the last one cannot be rewritten
 REWRITE_EVERY_S = 0.2
+SHARE = "{desc}: {n_fmt} of {total_fmt}{unit} ({percentage:.0f} %)"
+LINE = SHARE + ", {rate_fmt}, ETA {remaining}"
+COUNT = "{desc}: {n_fmt}{unit}, {rate_fmt}"  # where the end is not known
+
+
+class _Lines(tqdm):
+    """A line for each state that is shown."""
+
+    monitor_interval = 0  # no thread
+    shown = False
+
+    def display(self, msg=None, pos=None) -> None:
+        self.shown = True
+        print(msg or str(self), file=self.fp, flush=True)
+
+    def clear(self, nolock=False) -> None:
+        """Nothing to wipe out."""
+
+    def close(self) -> None:
+        if not self.disable:
+            self.disable = True
+            self._decr_instances(self)
+            if self.leave or self.shown:
+                self.display()
+
+
+def bar(
+    total: int | None,
+    name: str,
+    unit: str = " items",
+    initial: int = 0,
+    leave: bool = False,
+) -> tqdm:
+    """A tqdm bar, or lines where standard error is no terminal.
+
+    Args:
+        total: how much there is to do; None: not known.
+        name: what is done.
+        unit: of the total.
+        initial: done before this process began; the rate leaves it out.
+        leave: whether the last state stays, however soon it was reached.
+    """
+    options = {"total": total, "desc": name, "unit": unit, "initial": initial}
+    options |= {"leave": leave, "file": sys.stderr, "miniters": 1, "smoothing": 0}
+    if sys.stderr.isatty():
+        return tqdm(**options, mininterval=REWRITE_EVERY_S, dynamic_ncols=True)
+    text = (LINE if total else COUNT) + "{postfix}"
+    return _Lines(**options, mininterval=EVERY_S, delay=EVERY_S, bar_format=text)
+
+
+def track(items: Sequence, name: str) -> Iterator:
+    """The items, one after the other, with progress."""
+    with bar(len(items), name) as shown:
+        for item in items:
+            yield item
+            shown.update()
+
+
+def say(text: str) -> None:
+    """Print a line to standard output, above the bar where there is one."""
+    if sys.stderr.isatty():
+        tqdm.write(text)
+    else:
+        print(text, flush=True)
 
 
 class Progress:
-    """One line, rewritten on a terminal; elsewhere a new one every `EVERY_S`.
+    """Progress of a simulation of which an earlier process may have done a part.
 
     Args:
       name: what is made.
@@ -18,40 +88,17 @@ class Progress:
     """
 
     def __init__(self, name: str, total: int):
-        self.name, self.total = name, total
-        self.done = self.fresh = 0
-        self._tty = sys.stderr.isatty()
-        self._start = self._printed = time.monotonic()
+        self._bar = bar(total, name, " examples", leave=True)
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *error) -> None:
-        if self._tty and self.done < self.total:
-            print(file=sys.stderr)  # what follows starts a line of its own
+        self._bar.close()
 
     def add(self, num: int, fresh: bool) -> None:
         """Count examples: `fresh` ones now, others by an earlier, interrupted build."""
-        self.done += num
-        self.fresh += num * fresh
-        interval = REWRITE_EVERY_S if self._tty else EVERY_S
-        last = self.done == self.total
-        if last or time.monotonic() - self._printed >= interval:
-            self._printed = time.monotonic()
-            start = "\r\x1b[K" if self._tty else ""
-            end = "\n" if last or not self._tty else ""
-            print(start + self.text(), end=end, file=sys.stderr, flush=True)
-
-    def text(self) -> str:
-        """Share, rate and ETA; the rate is that of the fresh examples."""
-        found = self.done - self.fresh
-        seconds = time.monotonic() - self._start
-        rate = self.fresh / seconds if seconds else 0.0
-        text = f"{self.name}: {self.done:,} of {self.total:,} examples"
-        text += f" ({100 * self.done // self.total} %"
-        text += f", {found:,} found)" if found else ")"
-        if rate:
-            left = round((self.total - self.done) / rate)
-            text += f", {rate:,.0f}/s, ETA {left // 3600}:{left // 60 % 60:02d}"
-            text += f":{left % 60:02d}"
-        return text
+        if not fresh:
+            self._bar.initial += num
+            self._bar.set_postfix_str(f"{self._bar.initial} found", refresh=False)
+        self._bar.update(num)

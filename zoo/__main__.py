@@ -1,143 +1,118 @@
-"""Look at the zoo: python -m zoo list | info NAME | summary NAME."""
+"""All commands of the project under one name: csizoo COMMAND, or python -m zoo COMMAND.
+
+`csizoo train --epochs=3` is `python -m zoo.train --epochs=3`; `csizoo COMMAND --help`
+shows the flags.
+"""
 
 from __future__ import annotations
 
-import fnmatch
-import inspect
+import difflib
 import json
+import runpy
+import sys
+from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli
-from zoo import registry
-from zoo.baselines.catalogue import BASELINES
-from zoo.config_checks import parse_object
-from zoo.metrics import flops
-from zoo.models.receivers import RECEIVERS
+from tfds_builders import cli, flag_help, quiet
 
-USAGE = "usage: python -m zoo list [PATTERN] | info NAME | summary NAME [--flags]"
-SIDES = {"ue": "UE", "bs": "BS", "total": "total"}
-
-
-def list_models(pattern: str = "*") -> list[dict]:
-    """Source and choices of all whose name matches a pattern.
-
-    Returns:
-        Networks, networks of the receiver (`--receiver`) and baselines (`python -m
-        zoo.baseline`), by `kind`.
-    """
-    rows = [
-        {
-            "kind": "network",
-            "name": spec.name,
-            "paper": spec.paper,
-            "licence": spec.licence,
-            "options": spec.options,
-            "codeword_dims": spec.codeword_dims,
-        }
-        for spec in registry.MODELS.values()
-    ]
-    rows += [
-        {"kind": "receiver", "name": name, "paper": receiver.paper}
-        for name, receiver in RECEIVERS.items()
-    ]
-    rows += [
-        {"kind": "baseline", "name": name, "paper": f"{paper}. {note}"}
-        for name, (paper, note) in BASELINES.items()
-    ]
-    return [row for row in rows if fnmatch.fnmatch(row["name"], pattern)]
+LOOK = {
+    "list": "list networks and baselines: csizoo list [PATTERN]",
+    "info": "all about a network: csizoo info NAME",
+    "summary": "its parameters and operations: csizoo summary NAME",
+}
+COMMANDS = {
+    "train": ("zoo.train", "train a network"),
+    "train-stages": ("zoo.train_stages", "train in stages"),
+    "evaluate": ("zoo.evaluate", "evaluate a run on the test split"),
+    "export": ("zoo.export", "export a run: encoders, decoder, golden vectors"),
+    "baseline": ("zoo.baseline", "evaluate a classic method"),
+    "reproduce": ("zoo.reproduce", "make tables and figures of the papers"),
+    "report": ("zoo.report", "pages about results"),
+    "quickstart": ("zoo.quickstart", "simulate, train, evaluate, export, serve"),
+    "convert-weights": ("zoo.convert_weights", "import published weights"),
+    "pretrained": ("zoo.pretrained", "ship weights with the zoo"),
+    "published": ("zoo.published", "write the flagfiles of published rows"),
+    "build": ("tfds_builders.build", "build a data set"),
+    "inspect": ("tfds_builders.inspect", "a page about a data set"),
+    "serve": ("serving.server", "reference server with TensorFlow Serving's API"),
+    "client": ("serving.client", "send feedback bits of many CSI to a decoder"),
+    "ue": ("serving.ue", "a UE that reports its CSI periodically"),
+    "golden": ("serving.golden", "replay the golden vectors of an export"),
+    "conformance": ("serving.conformance", "does an endpoint answer as TF Serving?"),
+    "deploy": ("serving.deployment", "write a tree for TensorFlow Serving"),
+    "capacity": ("serving.capacity", "replicas for so many UEs"),
+}
 
 
-def info(name: str) -> dict:
-    """Everything the registry knows of a network, its docstring included."""
-    spec = registry.get(name)
-    return {
-        "name": spec.name,
-        "paper": spec.paper,
-        "licence": spec.licence,
-        "options": spec.options,
-        "codeword_dims": spec.codeword_dims,
-        "published_nmse_db": spec.published,
-        "variants": {key: value._asdict() for key, value in spec.variants.items()},
-        "description": spec.build.__doc__,
-    }
+def overview(program: str) -> str:
+    """The commands, one line each."""
+    lines = [f"usage: {program} COMMAND [--flag=value ...]", ""]
+    about = LOOK | {name: text for name, (_, text) in COMMANDS.items()}
+    lines += [f"  {name:<16} {text}" for name, text in about.items()]
+    lines += ["", f"{program} COMMAND --help shows its flags."]
+    return "\n".join(lines)
 
 
-def summary(name: str, codeword_dim: int | None = None, model_args: str = "{}") -> dict:
-    """Parameters, bytes and operations of a network in all conventions, per side.
+def look(argv: list[str]) -> None:
+    """Print the list of networks, one network, or its counts."""
+    from zoo import registry
 
-    Args:
-        name: registry name.
-        codeword_dim: codeword length M, the longest of the network by default.
-        model_args: the paper's options as JSON.
+    values, (command, *names) = flags.FLAGS, argv[1:]
+    if len(names) != (command != "list") and (command != "list" or len(names) > 1):
+        raise ValueError(f"got {' '.join(names) or 'no name'}; {LOOK[command]}")
+    if command != "list":
+        registry.check_name(names[0])  # before TensorFlow is imported
+    from zoo.reporting import network_list
 
-    Returns:
-        What was built, and the counts of `zoo.metrics.flops.summary`.
-    """
-    spec, args = registry.get(name), parse_object("model_args", model_args)
-    if codeword_dim is None:
-        codeword_dim = max(spec.codeword_dims)
-    csi_shape = inspect.signature(spec.build).parameters["csi_shape"].default
-    model = registry.build(name, csi_shape, codeword_dim, args)
-    return {
-        "name": name,
-        "csi_shape": csi_shape,
-        "codeword_dim": codeword_dim,
-        "model_args": args,
-        **flops.summary(model),
-    }
-
-
-def render(value) -> str:
-    """Text for people: two lines per network, a table of counts or aligned keys."""
-    if isinstance(value, list):
-        return "\n".join(map(_render_network, value))
-    if "ue_macs" in value:
-        return _render_counts(value)
-    width = max(map(len, value))
-    return "\n".join(f"{key:<{width}}  {item}" for key, item in value.items())
-
-
-def _render_network(row: dict) -> str:
-    if row["kind"] != "network":
-        return f"{row['name']:<17} {row['kind']}\n{'':<17} {row['paper']}"
-    dims = " ".join(map(str, row["codeword_dims"]))
-    options = ", ".join(f"{key}={value!r}" for key, value in row["options"].items())
-    choices = f"M {dims}; {options}" if options else f"M {dims}"
-    return f"{row['name']:<17} {choices}\n{'':<17} {row['paper']} ({row['licence']})"
-
-
-def _render_counts(value: dict) -> str:
-    options = "".join(f", {k}={v!r}" for k, v in value["model_args"].items())
-    shape = " x ".join(map(str, value["csi_shape"]))
-    title = f"{value['name']}, CSI {shape}, M = {value['codeword_dim']}{options}"
-    keys = [key.removeprefix("ue_") for key in value if key.startswith("ue_")]
-    table = [("", *SIDES.values())]
-    table += [(k, *(f"{value[f'{side}_{k}']:,}" for side in SIDES)) for k in keys]
-    width = max(map(len, keys))
-    lines = [f"{k:<{width}}" + "".join(f"{n:>15}" for n in row) for k, *row in table]
-    return "\n".join([title, *lines])
-
-
-def main(argv: list[str]) -> None:
-    """Command line."""
-    command, names = (argv[1] if len(argv) > 1 else ""), argv[2:]
-    if command == "list" and len(names) < 2:
-        value = list_models(*names)
-    elif command == "info" and len(names) == 1:
-        value = info(names[0])
-    elif command == "summary" and len(names) == 1:
-        value = summary(names[0], flags.FLAGS.codeword_dim, flags.FLAGS.model_args)
+    if command == "summary":
+        value = network_list.summary(*names, values.codeword_dim, values.model_args)
     else:
-        raise ValueError(f"got {' '.join(argv[1:]) or 'no command'!r}; {USAGE}")
-    as_json = flags.FLAGS.format == "json"
-    print(json.dumps(value, indent=2) if as_json else render(value))
+        value = {"list": network_list.list_models, "info": network_list.info}[command](
+            *names
+        )
+    as_json = values.format == "json"
+    print(json.dumps(value, indent=2) if as_json else network_list.render(value))
 
 
-if __name__ == "__main__":
+def define_flags() -> None:
+    """Flags of list, info and summary."""
     flags.DEFINE_enum("format", "text", ["text", "json"], "output format")
     flags.DEFINE_integer(
         "codeword_dim", None, "codeword length M (summary); the longest by default"
     )
     flags.DEFINE_string("model_args", "{}", "the paper's options as JSON (summary)")
-    cli.run(main)
+
+
+def _refuse(name: str, program: str) -> None:
+    close = difflib.get_close_matches(name, [*LOOK, *COMMANDS], 3, 0.5)
+    meant = f", did you mean {', '.join(close)}?" if close else ""
+    print(
+        f"error: no command {name!r}{meant} ({program} --help lists all)",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+
+def main() -> None:
+    """Run the command that the command line names."""
+    script = Path(sys.argv[0]).name
+    program = "python -m zoo" if script == "__main__.py" else script
+    quiet.start()
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in flag_help.SHORT or name == flag_help.FULL:
+        print(overview(program))
+        return
+    if name in LOOK:
+        define_flags()
+        cli.run(look)
+        return
+    if name not in COMMANDS:
+        _refuse(name, program)
+    flag_help.called_as = f"{program} {name}"
+    del sys.argv[1]
+    runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import flagfiles
-from zoo import config_checks
+from tfds_builders import flag_help, flagfiles
+from zoo import config_checks, files
 
 FLAGFILES = Path(__file__).parent / "flagfiles"
 flagfiles.ship(FLAGFILES)
@@ -18,6 +19,21 @@ flagfiles.ship(FLAGFILES)
 
 def _flag(default, text: str, choices: tuple[str, ...] = ()):
     return field(default=default, metadata={"help": text, "choices": choices})
+
+
+# Fields from the first one named on, until the next, are shown under a heading.
+_GROUPS = {
+    "model": "network",
+    "quantizer": "codeword",
+    "dataset": "data",
+    "init": "training",
+    "image_every": "output",
+}
+
+
+def default_warmup(epochs: int) -> float:
+    """Epochs of warm-up where none are asked for: 3 %, at most the 30 of CRNet."""
+    return min(0.03 * epochs, 30.0)
 
 
 # Flags that config.json of an older run lacks: their defaults are what it did.
@@ -148,7 +164,11 @@ class ExperimentConfig:
     )
     lr: float = _flag(2e-3, "learning rate (cosine: peak)")
     lr_min: float = _flag(5e-5, "final rate of the cosine schedule")
-    warmup_epochs: float = _flag(30.0, "warm-up of the cosine schedule, in epochs")
+    warmup_epochs: float | None = _flag(
+        None,
+        "warm-up of the cosine schedule, in epochs; by default 3 % of --epochs, at "
+        "most 30",
+    )
     adam_epsilon: float = _flag(1e-8, "epsilon of Adam (PyTorch 1e-8, Keras 1e-7)")
     seed: int = _flag(0, "seed of weights and of the order of examples")
     deterministic: bool = _flag(False, "bit-exact repeatable operations (slower)")
@@ -172,6 +192,8 @@ class ExperimentConfig:
     )
 
     def __post_init__(self):
+        if self.warmup_epochs is None:
+            object.__setattr__(self, "warmup_epochs", default_warmup(self.epochs))
         config_checks.check(self)
         for name in ("model_args", "quantizer_args"):
             config_checks.parse_object(name, getattr(self, name))
@@ -207,13 +229,32 @@ class ExperimentConfig:
             )
         return cls(**{k: math.inf if v is None else v for k, v in values.items()})
 
+    @classmethod
+    def of_run(cls, path: Path) -> ExperimentConfig:
+        """Configuration of a run directory.
+
+        Raises:
+            FileNotFoundError: not a run directory.
+            ValueError: config.json is damaged.
+        """
+        if not path.is_dir():
+            raise FileNotFoundError(f"--run={path}: no such run directory")
+        return cls.from_json(files.read_json(path / "config.json"))
+
+    def flags(self, changed: bool = False) -> list[str]:
+        """Every flag of this configuration, or only those that are not the default."""
+        usual = {item.name: item.default for item in dataclasses.fields(self)}
+        usual["warmup_epochs"] = default_warmup(self.epochs)
+        shown = []
+        for name, value in dataclasses.asdict(self).items():
+            if not changed or value != usual[name]:
+                text = str(value).lower() if isinstance(value, bool) else value
+                shown.append(f"--{name}={text}")
+        return shown
+
     def to_flags(self) -> str:
         """Flagfile that sets every flag to this configuration."""
-        lines = []
-        for name, value in dataclasses.asdict(self).items():
-            text = str(value).lower() if isinstance(value, bool) else value
-            lines.append(f"--{name}={text}")
-        return "\n".join(lines) + "\n"
+        return "\n".join(self.flags()) + "\n"
 
 
 _DEFINE = {
@@ -221,20 +262,53 @@ _DEFINE = {
     "int": flags.DEFINE_integer,
     "float": flags.DEFINE_float,
     "bool": flags.DEFINE_bool,
+    "float | None": flags.DEFINE_float,
 }
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Define one absl flag per field of ExperimentConfig."""
+    heading = ""
     for item in dataclasses.fields(ExperimentConfig):
         choices = list(item.metadata["choices"])
         kind = (flags.DEFINE_enum, choices) if choices else (_DEFINE[item.type],)
         define, *extra = kind
         text = item.metadata["help"]
         define(item.name, item.default, *extra, text, flag_values=values)
+        heading = _GROUPS.get(item.name, heading)
+        flag_help.group(heading, [item.name], values)
 
 
-def from_flags(values: flags.FlagValues = flags.FLAGS) -> ExperimentConfig:
-    """Configuration of the parsed flags."""
+def parse(
+    args: Sequence[str], origin: str, known_only: bool = False
+) -> flags.FlagValues:
+    """Read flags of zoo.train apart from those of this process.
+
+    Args:
+        args: as on a command line; the last setting of a flag wins.
+        origin: where they are from, for the message.
+        known_only: whether to pass over what is no flag of zoo.train.
+
+    Raises:
+        ValueError: an unknown flag, an unusable value, or a word that is no flag.
+    """
+    values = flags.FlagValues()
+    define_flags(values)
+    try:
+        rest = values(flagfiles.expand(["train", *args]), known_only)[1:]
+    except flags.Error as error:
+        raise ValueError(f"{origin}: {error}") from error
+    if rest and not known_only:
+        raise ValueError(f"{origin}: {rest} are not flags")
+    return values
+
+
+def from_flags(values: flags.FlagValues = flags.FLAGS, **changes) -> ExperimentConfig:
+    """Configuration of the parsed flags.
+
+    Args:
+        values: the flags.
+        **changes: by flag name; they win.
+    """
     names = [item.name for item in dataclasses.fields(ExperimentConfig)]
-    return ExperimentConfig(**{name: values[name].value for name in names})
+    return ExperimentConfig(**{name: values[name].value for name in names} | changes)

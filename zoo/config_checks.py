@@ -62,6 +62,7 @@ def check(config) -> None:
         if choices:
             known = getattr(config, item.name) in choices
             _require(config, item.name, known, f"one of {', '.join(choices)}")
+    _check_warmup(config)
     _check_initial_weights(config)
     _check_quantizer(config)
     _check_csi_noise(config)
@@ -72,6 +73,12 @@ def check(config) -> None:
 def _require(config, name: str, fulfilled: bool, expected: str) -> None:
     if not fulfilled:
         raise ValueError(f"--{name}={getattr(config, name)}: expected {expected}")
+
+
+def _check_warmup(config) -> None:
+    fits = config.schedule == "constant" or config.warmup_epochs < config.epochs
+    expected = f"less than --epochs={config.epochs}, or leave it out"
+    _require(config, "warmup_epochs", fits, expected)
 
 
 def _check_initial_weights(config) -> None:

@@ -178,9 +178,7 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
-    for name in ("model", "source", "out"):
-        if not values[name].value:
-            raise ValueError(f"--{name} is missing")
+    cli.require("model", "source", "out")
     out = Path(values.out)
     if out.exists():
         raise ValueError(f"--out={out} exists; choose another directory or remove it")

@@ -11,20 +11,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from tfds_builders import cli
 from zoo import files, registry
 from zoo.config import ExperimentConfig
-from zoo.data import splits
-from zoo.metrics import accuracy, plots
-from zoo.run_directory import RunDirectory
-from zoo.training.evaluation import evaluate
 
 
-def _save_samples(target: Path, h: np.ndarray, settings: ExperimentConfig) -> None:
+def _save_samples(target: Path, h, settings: ExperimentConfig) -> None:
     """Write zero-centred clean CSI, and its uplink, as samples of serving.client."""
+    import numpy as np
+
+    from zoo.data import splits
+
     arrays = {"h": h}
     if registry.get(settings.model).takes_uplink:
         arrays["uplink"] = splits.load_split(settings, "test").uplink
@@ -36,8 +35,13 @@ def _save_samples(target: Path, h: np.ndarray, settings: ExperimentConfig) -> No
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
-    if not flags.FLAGS.run:
-        raise ValueError("--run is missing: give a run directory, e.g. runs/quickstart")
+    cli.require("run")
+    ExperimentConfig.of_run(Path(flags.FLAGS.run))
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.metrics import accuracy, plots
+    from zoo.run_directory import RunDirectory
+    from zoo.training.evaluation import evaluate
+
     run = RunDirectory(Path(flags.FLAGS.run))
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]

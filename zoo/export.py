@@ -15,19 +15,22 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files
-from zoo.exporting.exporter import export
-from zoo.quantization import precision_table, precisions
-from zoo.run_directory import RunDirectory
+from zoo.config import ExperimentConfig
+from zoo.quantization import precisions
 
 
 def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
-    for name in ("run", "out"):
-        if not values[name].value:
-            raise ValueError(f"--{name} is missing")
+    cli.require("run", "out")
     out, options = Path(values.out), precisions.options()
+    ExperimentConfig.of_run(Path(values.run))
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.exporting.exporter import export
+    from zoo.quantization import precision_table
+    from zoo.run_directory import RunDirectory
+
     codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))
@@ -45,7 +48,6 @@ def define_flags() -> None:
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     precisions.define_flags()
-    flags.adopt_module_key_flags(precisions)  # so that --help lists them
 
 
 if __name__ == "__main__":

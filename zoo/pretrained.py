@@ -7,15 +7,18 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo.importing import shipped_weights
-from zoo.run_directory import RunDirectory
+from zoo.config import ExperimentConfig
 
 
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
-    if not (flags.FLAGS.run and flags.FLAGS.name):
-        raise ValueError("give --run=DIR, an evaluated run, and --name=NAME")
+    cli.require("run", "name")
+    ExperimentConfig.of_run(Path(flags.FLAGS.run))
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.importing import shipped_weights
+    from zoo.run_directory import RunDirectory
+
     target = shipped_weights.ship(RunDirectory(Path(flags.FLAGS.run)), flags.FLAGS.name)
     print(f"{target.path}: {target.weights.stat().st_size:,} bytes of weights")
 

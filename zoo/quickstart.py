@@ -3,6 +3,8 @@
 Simulates channels, trains, evaluates, exports, serves the decoder, sends the test set
 through encoder.tflite -> bytes -> server, and sums up in one table, `summary.json` and
 `report.html`. Every step is the command that a user would type, shown as it runs.
+Flags of the training behind `--` override its flagfile: python -m zoo.quickstart --
+--epochs=2.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files
+from zoo import config, files, registry
 from zoo.reporting.quickstart_table import LABELS, table
 from zoo.reporting.run_page import write
 from zoo.steps import server, step
@@ -43,6 +45,26 @@ def summarise(directory: Path, run: Path, export: Path) -> dict:
     }
 
 
+def training_flags(directory: Path, flagfile: Path, overrides: list[str]) -> list[str]:
+    """Command line of the training; arguments as of `run_steps`."""
+    places = [f"--data_dir={directory / 'tfds'}", f"--run_dir={directory / 'run'}"]
+    return [f"--flagfile={flagfile}", *places, *overrides]
+
+
+def check(training: list[str]) -> None:
+    """Refuse a training whose run cannot go all the way, before anything is moved.
+
+    Raises:
+        ValueError: flags that are unknown or do not fit, or a run without bits.
+    """
+    settings = config.from_flags(config.parse(training, "training"))
+    registry.check_names(settings)
+    if not settings.bits:
+        raise ValueError(
+            "the quickstart sends bits: give --quantizer=uniform --bits=1..16 behind --"
+        )
+
+
 def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
     """Run all steps below `directory`; see the module's first line.
 
@@ -54,16 +76,10 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
     Raises:
         ValueError: `directory` exists, or a step failed.
     """
-    run, export = directory / "run", directory / "export"
-    samples = directory / "test_samples.npz"
-    data_dir = directory / "tfds"
-    step(
-        "zoo.train",
-        f"--flagfile={flagfile}",
-        f"--data_dir={data_dir}",
-        f"--run_dir={run}",
-        *overrides,
-    )
+    training = training_flags(directory, flagfile, overrides)
+    run = config.from_flags(config.parse(training, "training")).resolved_run_dir
+    export, samples = directory / "export", directory / "test_samples.npz"
+    step("zoo.train", *training)
     step(
         "zoo.evaluate",
         f"--run={run}",
@@ -92,12 +108,13 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
 
 def main(argv: list[str]) -> None:
     """Command line; arguments after the flags override the training's flagfile."""
-    directory = Path(flags.FLAGS.directory)
+    directory, flagfile = Path(flags.FLAGS.directory), Path(flags.FLAGS.train_flagfile)
+    check(training_flags(directory, flagfile, argv[1:]))
     if directory.exists():
         kept = directory.with_name(f"{directory.name}_{_mtime(directory)}")
         directory.rename(kept)
         print(f"an earlier quickstart was moved to {kept}")
-    summary = run_steps(directory, Path(flags.FLAGS.train_flagfile), argv[1:])
+    summary = run_steps(directory, flagfile, argv[1:])
     print(f"\n{table(summary)}\n")
     print(f"the same as JSON: {directory / 'summary.json'}")
     print(f"to look at: {directory / 'report.html'}")

@@ -1,72 +1,60 @@
-"""Every network of the zoo, by name."""
+"""Every network of the zoo, by name; without TensorFlow until one is looked up."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from zoo.models import (
-    acrnet,
-    attention_csinet,
-    bacrnet,
-    bcsinet,
-    cllwcsinet,
-    clnet,
-    conv_latent,
-    convlstm_csinet,
-    crnet,
-    cs_csinet,
-    csinet,
-    csinet_lstm,
-    csinet_plus,
-    csinet_plus_rates,
-    deepcmc,
-    ds_nlcsinet,
-    dualnet_mag,
-    dualnet_mp,
-    fista_net,
-    ista_net,
-    ista_net_cnn,
-    lora,
-    tilista_joint,
-    transnet,
-)
-from zoo.models.autoencoder import CsiAutoencoder
-from zoo.models.spec import ModelSpec
+from tfds_builders import blocks
+from zoo.config import ExperimentConfig
 
-MODELS: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in (
-        acrnet.SPEC,
-        attention_csinet.SPEC,
-        bacrnet.SPEC,
-        bcsinet.SPEC,
-        *conv_latent.SPECS,
-        cllwcsinet.SPEC,
-        clnet.SPEC,
-        convlstm_csinet.SPEC,
-        crnet.SPEC,
-        cs_csinet.SPEC,
-        csinet.SPEC,
-        csinet_lstm.SPEC,
-        csinet_plus.SPEC,
-        csinet_plus_rates.SPEC_PM,
-        csinet_plus_rates.SPEC_SM,
-        deepcmc.SPEC,
-        ds_nlcsinet.SPEC,
-        dualnet_mag.SPEC,
-        dualnet_mp.SPEC,
-        fista_net.SPEC,
-        ista_net.SPEC,
-        ista_net_cnn.SPEC,
-        lora.SPEC,
-        tilista_joint.SPEC,
-        transnet.SPEC,
-    )
+if TYPE_CHECKING:
+    from zoo.models.autoencoder import CsiAutoencoder
+    from zoo.models.spec import ModelSpec
+
+_NAMES = (
+    "acrnet", "attention_csinet", "bacrnet", "bcsinet", "cl_csinet", "cl_crnet",
+    "cl_acrnet", "cllwcsinet", "clnet", "convlstm_csinet", "crnet", "cs_csinet",
+    "csinet", "csinet_lstm", "csinet_plus", "csinet_plus_pm", "csinet_plus_sm",
+    "deepcmc", "ds_nlcsinet", "dualnet_mag", "dualnet_mp", "fista_net", "ista_net",
+    "ista_net_cnn", "lora", "tilista_joint", "transnet",
+)  # fmt: skip
+_SHARED = {  # modules that are not called as their networks, with several SPECS
+    "cl_csinet": "conv_latent",
+    "cl_crnet": "conv_latent",
+    "cl_acrnet": "conv_latent",
+    "csinet_plus_pm": "csinet_plus_rates",
+    "csinet_plus_sm": "csinet_plus_rates",
 }
 
 
-def get(name: str) -> ModelSpec:
-    """Look a network up.
+class _Specs(Mapping):
+    """Name to specification; a network is imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> ModelSpec:
+        if name not in _NAMES:
+            raise KeyError(name)
+        module = importlib.import_module(f"zoo.models.{_SHARED.get(name, name)}")
+        specs = module.SPECS if name in _SHARED else (module.SPEC,)
+        return {spec.name: spec for spec in specs}[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in _NAMES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+
+MODELS: Mapping[str, ModelSpec] = _Specs()
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no network has, without importing one.
 
     Raises:
         ValueError: no such network; the message lists close names.
@@ -77,6 +65,25 @@ def get(name: str) -> ModelSpec:
             f"unknown model {name!r}, did you mean {', '.join(close)}? "
             "(python -m zoo list shows all)"
         )
+
+
+def check_names(settings: ExperimentConfig) -> None:
+    """Refuse a network or data set that there is not, without TensorFlow.
+
+    Raises:
+        ValueError: there is none of that name; the message lists close ones.
+    """
+    check_name(settings.model)
+    blocks.check_name(settings.dataset)
+
+
+def get(name: str) -> ModelSpec:
+    """Look a network up.
+
+    Raises:
+        ValueError: no such network; the message lists close names.
+    """
+    check_name(name)
     return MODELS[name]
 
 

@@ -13,12 +13,13 @@ paper's claims. Targets that begin with zoo are no paper's.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files
+from zoo import config, files, registry
 from zoo.experiments import (
     bits,
     cllwcsinet,
@@ -31,7 +32,7 @@ from zoo.experiments import (
 )
 from zoo.experiments.claims import judge
 from zoo.experiments.pool import Pool
-from zoo.experiments.runner import Runner
+from zoo.experiments.runner import Runner, settings_of
 from zoo.experiments.target import Entry, Lab, Target
 
 TARGETS: dict[str, Target] = {
@@ -52,6 +53,11 @@ FLAGFILES = {
     "dualnet": dualnet.FLAGFILES,
 }
 BUDGETS = ("fast", "full")
+OWN = {
+    "seed": "give --seeds",
+    "run_dir": "give --directory",
+    "weights": "leave it out",
+}
 
 
 def make(name: str, lab: Lab) -> dict:
@@ -117,8 +123,23 @@ def lab_from_flags(name: str, values: flags.FlagValues, pool: Pool) -> Lab:
     if name not in TARGETS:
         raise ValueError(f"{name!r} is no target; choose one of {', '.join(TARGETS)}")
     flagfile = FLAGFILES[name.partition(".")[0]][values.budget]
+    check_flags(values.flags)
+    settings = settings_of(flagfile, values.flags)
+    registry.check_names(settings)
     runner = Runner(Path(values.directory), flagfile, values.flags, pool)
     return Lab(runner, values.budget, values.seeds)
+
+
+def check_flags(extra: str) -> None:
+    """Refuse training flags that this command sets for each run.
+
+    Raises:
+        ValueError: one is given, or is no flag of zoo.train.
+    """
+    given = config.parse(shlex.split(extra), "--flags")
+    for name, instead in OWN.items():
+        if given[name].present:
+            raise ValueError(f"--flags=--{name}: every run has its own; {instead}")
 
 
 def write(name: str, lab: Lab, result: dict, path: Path) -> None:
@@ -142,7 +163,8 @@ def main(argv: list[str]) -> None:
     if not names or (values.json and len(names) > 1):
         raise ValueError(
             f"got {names}, expected targets such as lora.table1 (with --json one); "
-            "--list shows all"
+            "usage: python -m zoo.reproduce TARGET ... [--flag=value ...], --list "
+            "shows all"
         )
     pool = Pool(values.processes)
     labs = {name: lab_from_flags(name, values, pool) for name in names}
@@ -160,7 +182,10 @@ if __name__ == "__main__":
     flags.DEFINE_integer("processes", 1, "runs at a time, each on its own cores", 1)
     flags.DEFINE_string("directory", "runs/reproduce", "where the runs live")
     flags.DEFINE_string(
-        "flags", "", 'more flags of every training, e.g. "--data_dir=/data --epochs=5"'
+        "flags",
+        "",
+        "more flags of every training, which win over the target's own, e.g. "
+        '"--data_dir=/data --epochs=5"',
     )
     flags.DEFINE_string("json", "", "result; empty: DIRECTORY/TARGET_BUDGET.json")
     cli.run(main)

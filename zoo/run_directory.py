@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,23 @@ class RunDirectory:
         """One JSON object per epoch."""
         return self.path / "metrics.jsonl"
 
+    def check(self, config: ExperimentConfig) -> None:
+        """Refuse a directory that cannot become that of a run; nothing is written.
+
+        Raises:
+            ValueError: it holds a run of another configuration.
+            OSError: it cannot be written.
+        """
+        if self.checkpoint.exists():
+            self._check_same(config)
+            return
+        places = (self.path, *self.path.absolute().parents)
+        place = next(path for path in places if path.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+            raise OSError(
+                f"--run_dir={self.path}: {place} is no directory that can be written to"
+            )
+
     @classmethod
     def create(cls, config: ExperimentConfig) -> RunDirectory:
         """Start a run directory, or open the one that the same configuration began.
@@ -126,8 +144,8 @@ class RunDirectory:
             OSError: it cannot be written.
         """
         run = cls(config.resolved_run_dir)
+        run.check(config)
         if run.checkpoint.exists():
-            run._check_same(config)
             return run
         run.path.mkdir(parents=True, exist_ok=True)
         files.write_text(run.path / "flags.cfg", config.to_flags())
@@ -192,10 +210,7 @@ class RunDirectory:
             FileNotFoundError: not a run directory.
             ValueError: config.json is damaged.
         """
-        if not self.path.is_dir():
-            raise FileNotFoundError(f"--run={self.path}: no such run directory")
-        values = files.read_json(self.path / "config.json")
-        return ExperimentConfig.from_json(values)
+        return ExperimentConfig.of_run(self.path)
 
     def load(self, csi_shape=(32, 32, 2)) -> CsiAutoencoder:
         """Network of the run with its best weights, in float32.

@@ -30,7 +30,8 @@ def step(module: str, *args, log: Path | None = None) -> None:
         output = stack.enter_context(log.open("a")) if log else None
         shown = f"\n$ python -m {module} {shlex.join(command[3:])}"
         print(shown, file=output, flush=True)
-        status = subprocess.run(command, stdout=output, stderr=output).returncode
+        errors = output or sys.stderr  # past the filter of `tfds_builders.quiet`
+        status = subprocess.run(command, stdout=output, stderr=errors).returncode
     if status:
         where = log or "above"
         raise ValueError(f"python -m {module} ended with status {status}, see {where}")

@@ -1,24 +1,42 @@
 """Train a network: python -m zoo.train --flagfile=zoo/flagfiles/crnet_quickstart.cfg.
 
 Flags after the flagfile override it. A run that was killed continues from its last
-complete epoch when the same command is given again.
+complete epoch when the same command is given again. What needs no data is checked
+first: a wrong name fails before anything is simulated or written.
 """
 
 from __future__ import annotations
 
-import tensorflow as tf
+import shlex
+
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config
-from zoo.training import distribution, session
+from zoo import config, registry
+from zoo.config import ExperimentConfig
+
+
+def show(settings: ExperimentConfig, every: bool) -> None:
+    """Print the flags that differ from their defaults, or every one."""
+    if every:
+        print(settings.to_flags(), flush=True)
+        return
+    print(f"flags: {shlex.join(settings.flags(changed=True))}", flush=True)
+    warmup = settings.warmup_epochs
+    if settings.schedule == "cosine" and flags.FLAGS.warmup_epochs is None:
+        print(f"warm-up: {warmup:g} of {settings.epochs} epochs (--warmup_epochs)")
 
 
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     settings = config.from_flags()
-    print(settings.to_flags(), flush=True)
+    registry.check_names(settings)
+    import tensorflow as tf  # seconds that no wrong name waits for
+
+    from zoo.training import distribution, session
+
+    show(settings, flags.FLAGS.verbose)
     try:
         run = session.train(settings)
     except tf.errors.OpError as error:  # a lost worker, no device memory
@@ -36,5 +54,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     config.define_flags()
-    flags.adopt_module_key_flags(config)  # so that --help lists them
     cli.run(main)

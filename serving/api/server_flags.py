@@ -106,7 +106,10 @@ def models(values: flags.FlagValues) -> dict[str, ModelConfig]:
         ValueError: both or neither of a base path and a file, or a wrong configuration.
     """
     if (values.model_base_path is None) == (values.model_config_file is None):
-        raise ValueError("expected one of --model_base_path and --model_config_file")
+        raise ValueError(
+            "expected one of --model_base_path and --model_config_file; usage: python "
+            "-m serving.server --model_base_path=EXPORT/decoder [--flag=value ...]"
+        )
     if values.model_config_file:
         return model_config.read(values.model_config_file)
     return model_config.single(values.model_name, values.model_base_path)

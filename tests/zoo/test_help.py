@@ -16,4 +16,5 @@ from tests.conftest import run_command
     ],
 )
 def test_flags_are_listed(command, flag):
-    assert f"\n  {flag}:" in run_command(command, "--help").stdout
+    done = run_command(command, "--help")
+    assert done.returncode == 0 and f"\n  {flag} " in done.stdout

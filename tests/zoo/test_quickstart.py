@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -13,7 +14,7 @@ from zoo.reporting import quickstart_table
 @pytest.mark.serving
 def test_quickstart_end_to_end(tmp_path):
     directory = tmp_path / "quickstart"
-    overrides = [f"--{k}={v}" for k, v in TINY.items()]
+    overrides = [f"--{k}={v}" for k, v in (TINY | {"epochs": 8}).items()]
     done = run_command(
         "zoo.quickstart", f"--directory={directory}", "--", *overrides, timeout=400
     )
@@ -30,6 +31,10 @@ def test_quickstart_end_to_end(tmp_path):
     assert summary["encoder_dynamic_bytes"] < summary["encoder_bytes"]
     assert f"{summary['nmse_served_db']:.3f}" in done.stdout
     assert "server stopped" in done.stdout
+    lines = (done.stdout + done.stderr).splitlines()
+    assert len(lines) <= 56  # of 60: a longer one tells of its simulation, too
+    assert done.stdout.count("\n$ python -m ") == 6
+    assert not re.search(r"\.cc:|InitializeLog|XNNPACK|WARNING", "\n".join(lines))
     page = (directory / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 3
 
@@ -57,13 +62,14 @@ def test_every_flagfile_is_a_valid_configuration():
         values = flags.FlagValues()
         config.define_flags(values)
         flags.DEFINE_multi_string("stage", [], "of train_stages", flag_values=values)
-        values(flagfiles.expand(["train", f"--flagfile={path}"]))
+        args = flagfiles.expand(["train", f"--flagfile={path}"])
+        values(args)
         settings = config.from_flags(values)
         assert path.read_text().startswith("#")
         spec = registry.get(settings.model)
         assert settings.codeword_dim in spec.codeword_dims
         if values.stage:
-            stages = train_stages.stage_settings(settings, values.stage, path)
+            stages = train_stages.stage_settings(args[1:])
             assert len(stages) == 3
             assert stages[2].receiver != "none" or stages[2].quantizer == "polar"
 

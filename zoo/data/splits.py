@@ -72,6 +72,47 @@ def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
     return builder
 
 
+def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
+    """Refuse a configuration that its data cannot fit, before there are any data.
+
+    Args:
+        config: model, dataset, batch_size, strategy and the numbers of examples apply.
+        splits: what will be read.
+
+    Returns:
+        Shape of one example of the network's input.
+
+    Raises:
+        ValueError: unknown data set, data that the network does not take, or too few.
+    """
+    stored, streamed = stream.parse(config.dataset)
+    builder = build.find_builder(stored, config.data_dir)
+    features = builder.info.features
+    split_reader.check_fits(config, features)
+    if streamed:
+        stream.check(config, features["csi"].shape)
+    for split in splits:
+        available = build.num_examples(builder, split)
+        if available is None:
+            continue
+        number = _wanted(config, split, available)
+        if split == "train":
+            steps_per_epoch(config.num_train or number, config.batch_size)
+    shape = features["csi"].shape
+    return (config.num_frames, *shape[1:]) if config.num_frames else shape
+
+
+def _wanted(config: ExperimentConfig, split: str, available: int) -> int:
+    """Examples of a split that are read, of so many."""
+    fresh = split == "train" and stream.parse(config.dataset)[1]
+    wanted = available if fresh else getattr(config, f"num_{split}") or available
+    if wanted > available:
+        raise ValueError(
+            f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
+        )
+    return wanted
+
+
 def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     """Read one split of a configuration's data set into memory.
 
@@ -86,13 +127,7 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
             does not take.
     """
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
-    available = builder.info.splits[split].num_examples
-    fresh = split == "train" and stream.parse(config.dataset)[1]
-    wanted = available if fresh else getattr(config, f"num_{split}") or available
-    if wanted > available:
-        raise ValueError(
-            f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
-        )
+    wanted = _wanted(config, split, builder.info.splits[split].num_examples)
     split_reader.check_fits(config, builder.info.features)
     wanted = min(wanted, at_most or wanted)
     names = {"csi", "scale"}
@@ -224,12 +259,7 @@ def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
     size, seed = config.batch_size, config.seed
     if stream.parse(config.dataset)[1]:
         builder = open_builder(config.dataset, config.data_dir)
-        uplink = registry.get(config.model).takes_uplink
-        if len(builder.info.features["csi"].shape) != 3 or uplink:
-            raise ValueError(
-                f"--dataset={config.dataset}: sequences and uplinks are not streamed, "
-                f"drop ':{stream.SUFFIX}'"
-            )
+        stream.check(config, builder.info.features["csi"].shape)
         scale = (
             float(scaling.global_scale(builder)) if config.scaling == "global" else None
         )

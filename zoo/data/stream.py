@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfds_builders import blocks
 from tfds_builders.stream import CHUNK_SHAPE, Stream
+from zoo import registry
 from zoo.config import ExperimentConfig
 
 SUFFIX = "stream"
@@ -41,24 +42,39 @@ def parse(dataset: str) -> tuple[str, bool]:
     return stored, bool(colon)
 
 
+def check(config: ExperimentConfig, shape: tuple[int, ...]) -> None:
+    """Refuse what cannot be streamed.
+
+    Args:
+        config: model, dataset and strategy apply.
+        shape: of one example's CSI.
+
+    Raises:
+        ValueError: sequences, a network that takes uplinks, or several machines, which
+            would all train on the same drops.
+    """
+    if len(shape) != 3 or registry.get(config.model).takes_uplink:
+        raise ValueError(
+            f"--dataset={config.dataset}: sequences and uplinks are not streamed, "
+            f"drop ':{SUFFIX}'"
+        )
+    if config.strategy == "multi_worker":
+        raise ValueError(
+            f"--strategy=multi_worker: {config.dataset} streams on one machine only; "
+            f"drop ':{SUFFIX}', or take --strategy=mirrored"
+        )
+
+
 def open_stream(
     config: ExperimentConfig, simulation: dict, scale: float | None
 ) -> Stream:
     """Stream of a configuration; no process runs before it is read.
 
     Args:
-        config: dataset, seed, stream_workers and strategy apply.
+        config: dataset, seed and stream_workers apply.
         simulation: what determines the drops of the data set.
         scale: one factor for all drops; None: each its own.
-
-    Raises:
-        ValueError: several machines, which would all train on the same drops.
     """
-    if config.strategy == "multi_worker":
-        raise ValueError(
-            f"--strategy=multi_worker: {config.dataset} streams on one machine only; "
-            f"drop ':{SUFFIX}', or take --strategy=mirrored"
-        )
     name = config.dataset.partition("/")[0]
     return Stream(name, simulation, config.seed, config.stream_workers, scale)
 

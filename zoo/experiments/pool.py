@@ -11,7 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 FOUND_SECONDS = 2.0  # a run that was complete before is read in less
+PROGRESS = "{n_fmt} of {total_fmt} runs, {rate_fmt}, ETA {remaining}"
 
 
 class PendingRow(NamedTuple):
@@ -63,7 +66,7 @@ class Pool:
         self._rows: dict[str, PendingRow] = {}
         self._failure: Exception | None = None
         self._lock, self._done = threading.Lock(), 0
-        self._seconds: list[float] = []
+        self._start, self._found = time.monotonic(), 0
 
     def _take_cores(self) -> None:
         # On Linux a thread has an affinity of its own, and its child processes get it.
@@ -96,21 +99,17 @@ class Pool:
             raise
         with self._lock:
             self._done += 1
-            left = self._minutes_left(time.monotonic() - began)
-            print(
-                f"{name}: {row['nmse_db']:.2f} dB; {self._done} of {len(self._rows)} "
-                f"runs, {left:.0f} min left",
-                flush=True,
-            )
+            self._found += time.monotonic() - began <= FOUND_SECONDS
+            print(f"{name}: {row['nmse_db']:.2f} dB; {self._progress()}", flush=True)
         return row
 
-    def _minutes_left(self, seconds: float) -> float:
-        """For the rows not done, at the mean of those made here, the last in `seconds`.
-
-        Rows that were found complete are no measure: they come first, in no time.
-        """
-        if seconds > FOUND_SECONDS:
-            self._seconds.append(seconds)
-        mean = sum(self._seconds) / max(1, len(self._seconds))
-        left = len(self._rows) - self._done
-        return mean * left / self.processes / 60
+    def _progress(self) -> str:
+        """Share, rate and time left; rows that were found complete are no measure."""
+        return tqdm.format_meter(
+            self._done,
+            len(self._rows),
+            time.monotonic() - self._start,
+            initial=self._found,
+            unit="run",
+            bar_format=PROGRESS,
+        )

@@ -8,9 +8,6 @@ import json
 import shlex
 from pathlib import Path
 
-from absl import flags
-
-from tfds_builders import flagfiles
 from zoo import config, files
 from zoo.config import ExperimentConfig
 from zoo.experiments.pool import PendingRow, Pool
@@ -23,22 +20,17 @@ def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfi
 
     Args:
         flagfile: flags of zoo.train.
-        extra: more flags, as on a command line.
-        overrides: values by flag name; they win.
+        extra: more flags, as on a command line: they come last and win.
+        overrides: values by flag name, instead of the flagfile's.
 
     Raises:
         ValueError: no such flagfile, an unknown flag or an unusable value.
     """
-    values = flags.FlagValues()
-    config.define_flags(values)
-    given = ["train", f"--flagfile={flagfile}", *shlex.split(extra)]
-    try:
-        rest = values(flagfiles.expand(given))[1:]
-    except flags.Error as error:
-        raise ValueError(f"{flagfile} {extra}: {error}") from error
-    if rest:
-        raise ValueError(f"{flagfile} {extra}: {rest} are not flags")
-    return dataclasses.replace(config.from_flags(values), **overrides)
+    args = [f"--flagfile={flagfile}", *shlex.split(extra)]
+    values = config.parse(args, f"{flagfile} {extra}")
+    given = config.parse(args[1:], extra)
+    own = {k: v for k, v in overrides.items() if not given[k].present}
+    return config.from_flags(values, **own)
 
 
 def evaluated(run: Path, *training: str, log: Path | None = None) -> dict:
@@ -69,7 +61,7 @@ class Runner:
     Attributes:
         directory: holds the runs.
         flagfile: what all runs share.
-        extra: flags that change it, as on a command line.
+        extra: flags that change it, and what a target asks for, as on a command line.
         pool: makes the rows.
     """
 

@@ -160,5 +160,7 @@ def _spec(name: str, build) -> ModelSpec:
     )
 
 
-SPEC_SM = _spec("csinet_plus_sm", build_csinet_plus_sm)
-SPEC_PM = _spec("csinet_plus_pm", build_csinet_plus_pm)
+SPECS = (
+    _spec("csinet_plus_pm", build_csinet_plus_pm),
+    _spec("csinet_plus_sm", build_csinet_plus_sm),
+)

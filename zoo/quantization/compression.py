@@ -20,6 +20,7 @@ from zoo import files, registry
 from zoo.data import splits
 from zoo.keras_compat import LEGACY, Model, keras, layers
 from zoo.models.autoencoder import CsiAutoencoder, connect
+from zoo.quantization.precisions import check_strength
 from zoo.run_directory import RunDirectory
 
 METHODS = ("pruned", "clustered")
@@ -34,18 +35,6 @@ def large_layers(encoder: Model) -> list:
         for layer in encoder.layers
         if type(layer) is layers.Dense and np.prod(layer.kernel.shape) >= LARGE
     ]
-
-
-def check_strength(sparsity: float, clusters: int) -> None:
-    """Refuse a share of zeros or a number of values that is not usable.
-
-    Raises:
-        ValueError: one is outside its limits.
-    """
-    if not 0 < sparsity < 1:
-        raise ValueError(f"--sparsity={sparsity}: expected more than 0, less than 1")
-    if not 2 <= clusters <= 256:
-        raise ValueError(f"--clusters={clusters}: expected 2 to 256")
 
 
 def compress(

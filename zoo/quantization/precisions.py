@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import tensorflow as tf
 from absl import flags
-
-from zoo.quantization.compression import check_strength
-from zoo.quantization.qat import QatOptions
 
 
 @dataclass(frozen=True)
@@ -43,20 +39,28 @@ class Precision:
 
 
 def _optimise(converter) -> None:
+    import tensorflow as tf  # seconds that those who only name a precision save
+
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
 
 def _fp16(converter) -> None:
+    import tensorflow as tf
+
     _optimise(converter)
     converter.target_spec.supported_types = [tf.float16]
 
 
 def _int8_io(converter) -> None:
+    import tensorflow as tf
+
     _optimise(converter)
     converter.inference_input_type = converter.inference_output_type = tf.int8
 
 
 def _int16x8(converter) -> None:
+    import tensorflow as tf
+
     _optimise(converter)
     sets = tf.lite.OpsSet
     converter.target_spec.supported_ops = [
@@ -98,6 +102,35 @@ def check_precisions(names) -> tuple[str, ...]:
     if not names:
         raise ValueError(f"--precision is empty: expected {', '.join(PRECISIONS)}")
     return tuple(dict.fromkeys(names))
+
+
+def check_strength(sparsity: float, clusters: int) -> None:
+    """Refuse a share of zeros or a number of values that is not usable.
+
+    Raises:
+        ValueError: one is outside its limits.
+    """
+    if not 0 < sparsity < 1:
+        raise ValueError(f"--sparsity={sparsity}: expected more than 0, less than 1")
+    if not 2 <= clusters <= 256:
+        raise ValueError(f"--clusters={clusters}: expected 2 to 256")
+
+
+@dataclass(frozen=True)
+class QatOptions:
+    """How long and how fast.
+
+    Attributes:
+        epochs: passes over the samples.
+        lr: step at the start, relative to the size of a variable; a cosine to zero.
+        batch_size: samples per step.
+        seed: of the order.
+    """
+
+    epochs: int = 6
+    lr: float = 1e-3
+    batch_size: int = 100
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import tensorflow as tf
 
 from zoo.data.splits import Split
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.quantization.precisions import QatOptions
 from zoo.quantization.quantized_encoder import QuantizedEncoder
 
 BETAS = (0.9, 0.99)
 SMALLEST = 1e-3  # size of a variable that is about zero
-
-
-@dataclass(frozen=True)
-class QatOptions:
-    """How long and how fast.
-
-    Attributes:
-        epochs: passes over the samples.
-        lr: step at the start, relative to the size of a variable; a cosine to zero.
-        batch_size: samples per step.
-        seed: of the order.
-    """
-
-    epochs: int = 6
-    lr: float = 1e-3
-    batch_size: int = 100
-    seed: int = 0
 
 
 def fine_tune(

@@ -17,6 +17,35 @@ STARTS = {
 }
 
 
+CHECKS = {
+    "linear": klt_start.check,
+    "unfolded": unfolded.check,
+    "tied": unfolded.check,
+}
+
+
+def check(spec: ModelSpec, model: CsiAutoencoder, exact=False) -> None:
+    """Refuse a network that cannot start so, before there are any CSI.
+
+    Args:
+        spec: of the network.
+        model: the network.
+        exact: as of `fit`.
+
+    Raises:
+        ValueError: no signal passes the network's layers linearly, or its start does
+            not suit this codeword path.
+    """
+    if not spec.fitted_start:
+        raise ValueError(
+            f"--init={'klt_exact' if exact else 'klt'} cannot start "
+            f"--model={spec.name}: no signal passes its layers linearly; use "
+            "--init=paper"
+        )
+    if spec.fitted_start in CHECKS:
+        CHECKS[spec.fitted_start](model)
+
+
 def fit(spec: ModelSpec, model: CsiAutoencoder, csi: np.ndarray, exact=False) -> None:
     """Set a network's initial weights from training CSI.
 
@@ -27,14 +56,8 @@ def fit(spec: ModelSpec, model: CsiAutoencoder, csi: np.ndarray, exact=False) ->
         exact: as of `klt_start.initialise`; the other starts have no such choice.
 
     Raises:
-        ValueError: no signal passes the network's layers linearly, or what the start
-            itself refuses.
+        ValueError: as of `check`, or too few CSI.
     """
-    if not spec.fitted_start:
-        raise ValueError(
-            f"--init={'klt_exact' if exact else 'klt'} cannot start "
-            f"--model={spec.name}: no signal passes its layers linearly; use "
-            "--init=paper"
-        )
+    check(spec, model, exact)
     options = {"exact": exact} if spec.fitted_start == "linear" else {}
     STARTS[spec.fitted_start](model, csi, **options)

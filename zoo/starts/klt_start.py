@@ -48,14 +48,24 @@ def initialise(model: CsiAutoencoder, csi: np.ndarray, exact: bool = False) -> N
     """
     check_enough(csi, model.encoder.output.shape[-1])
     h = csi - np.float32(0.5)
+    check(model)
     compress = _dense(model.encoder, -1)
-    _dense(model.decoder, 0)  # refused before anything is changed
     let_through(model.encoder, csi[:WALKED], h[:WALKED] / h.std(), shift=exact)
     if compress is not None:
         codeword = _fit_encoder(model, compress, csi, h)
     else:
         codeword = in_a_row(evaluate(model.encoder, csi[:WALKED]), _behind(model))
     fit_decoder(model.decoder, np.asarray(codeword), h)
+
+
+def check(model) -> None:
+    """Refuse a network that no regression fits.
+
+    Raises:
+        ValueError: a side has no fully connected layer, or one of single bits.
+    """
+    _dense(model.encoder, -1)
+    _dense(model.decoder, 0)
 
 
 def check_enough(csi: np.ndarray, codeword_dim: int) -> None:

@@ -33,6 +33,19 @@ def klt_kernel(csi: np.ndarray, codeword_dim: int) -> np.ndarray:
     return kernel.reshape(flat_size(csi.shape[1:]), codeword_dim).astype(np.float32)
 
 
+def check(model) -> None:
+    """Refuse a codeword normaliser, which the blocks do not undo.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if model.encoder.layers[-1].name != SENSING:
+        raise ValueError(
+            "--init=klt: the unfolded decoder starts from the codeword itself; give "
+            "--normaliser=none, and --quantizer=qat, lsq or lszq"
+        )
+
+
 def start(model, csi: np.ndarray) -> None:
     """Set A to the KLT's basis and every block to add nothing.
 
@@ -44,14 +57,9 @@ def start(model, csi: np.ndarray) -> None:
         csi: training CSI `[n, N_t, N_a, 2]` float32 in [0, 1].
 
     Raises:
-        ValueError: odd M, fewer examples than coefficients, or a codeword normaliser,
-            which the blocks do not undo.
+        ValueError: odd M, fewer examples than coefficients, or as of `check`.
     """
-    if model.encoder.layers[-1].name != SENSING:
-        raise ValueError(
-            "--init=klt: the unfolded decoder starts from the codeword itself; give "
-            "--normaliser=none, and --quantizer=qat, lsq or lszq"
-        )
+    check(model)
     sensing = model.encoder.get_layer(SENSING)
     sensing.kernel.assign(klt_kernel(csi, sensing.units))
     for block in model.decoder.layers:

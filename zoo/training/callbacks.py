@@ -3,81 +3,53 @@
 from __future__ import annotations
 
 import io
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tfds_builders import progress
 from zoo.metrics import plots
 
 
-def format_seconds(seconds: float) -> str:
-    """Compact duration: 42s, 3m07s, 2h05m."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds}s"
-    if seconds < 3600:
-        return f"{seconds // 60}m{seconds % 60:02d}s"
-    return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
-
-
 class Progress:
-    """One line per epoch, and on a terminal a live line within it.
+    """One line per epoch on standard output, and progress within it.
 
     Args:
         epochs: total epochs.
         steps_per_epoch: steps of each.
         start_epoch: epochs done before this process started.
-        stream: where to print.
     """
 
-    def __init__(self, epochs, steps_per_epoch, start_epoch=0, stream=sys.stdout):
-        self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
-        self.total = epochs * steps_per_epoch
-        self.stream = stream
-        self.live = stream.isatty()
-        self.interval = 0.5 if self.live else 30.0
-        self.start = self.last = time.monotonic()
-        self.start_step = start_epoch * steps_per_epoch
+    def __init__(self, epochs: int, steps_per_epoch: int, start_epoch: int = 0):
+        self.epochs = epochs
+        done = start_epoch * steps_per_epoch
+        self._bar = progress.bar(epochs * steps_per_epoch, "training", " steps", done)
 
-    def eta(self, step: int) -> str:
-        """Expected time to the end after `step` steps of the whole run."""
-        done = step - self.start_step
-        if done <= 0:
-            return "?"
-        elapsed = time.monotonic() - self.start
-        return format_seconds(elapsed / done * (self.total - step))
+    def __enter__(self) -> Progress:
+        return self
 
-    def on_step(self, epoch: int, step: int, loss: float) -> None:
-        """Report within an epoch (at most every half second; 30 s without terminal)."""
-        now = time.monotonic()
-        if now - self.last < self.interval:
-            return
-        self.last = now
-        overall = epoch * self.steps_per_epoch + step
-        text = (
-            f"epoch {epoch + 1}/{self.epochs} step {step}/{self.steps_per_epoch} "
-            f"loss {loss:.3e} ETA {self.eta(overall)}"
-        )
-        end = "\r" if self.live else "\n"
-        print(f"\x1b[2K{text}" if self.live else text, end=end, file=self.stream)
-        self.stream.flush()
+    def __exit__(self, *error) -> None:
+        self._bar.close()
+
+    def on_step(self, epoch: int, loss: float) -> None:
+        """Count a step of the epoch with this number, from 0 on."""
+        self._bar.set_description_str(f"epoch {epoch + 1}/{self.epochs}", False)
+        self._bar.set_postfix_str(f"loss {loss:.3e}", False)
+        self._bar.update()
 
     def on_epoch(self, record: dict) -> None:
         """Report a finished epoch from its metrics record."""
-        self.last = time.monotonic()
-        epoch = record["epoch"]
-        start = "\x1b[2K" if self.live else ""
-        print(
-            f"{start}epoch {epoch}/{self.epochs} loss {record['loss']:.3e} "
+        state = self._bar.format_dict
+        done, left = state["n"] - state["initial"], state["total"] - state["n"]
+        seconds = state["elapsed"] / max(1, done) * left
+        progress.say(
+            f"epoch {record['epoch']}/{self.epochs} loss {record['loss']:.3e} "
             f"val NMSE {record['val_nmse_db']:.2f} dB{' *' * record['best']} "
             f"lr {record['lr']:.1e} {record['samples_per_s']:.0f} samples/s "
-            f"ETA {self.eta(epoch * self.steps_per_epoch)}",
-            file=self.stream,
-            flush=True,
+            f"ETA {self._bar.format_interval(seconds)}"
         )
+        self._bar.last_print_t = self._bar.start_t + state["elapsed"]  # that was a line
 
 
 class TensorBoard:

@@ -88,23 +88,19 @@ def evaluate(
         FileNotFoundError, ValueError: no such run, damaged files or unusable data.
     """
     settings = with_noise(run.config(), csi_noise, test_snr_db)
+    snr_db = settings.feedback_snr_db if feedback_snr_db is None else feedback_snr_db
+    _check(run, settings, snr_db, uplink)
+    model = run.load(splits.check(settings, ("train", "test")))
     builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
     test = splits.load_split(settings, "test")
     train = splits.load_split(settings, "train")
     csi_shape = test.csi.shape[1:]
-    model = run.load(csi_shape)
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
-    snr_db = settings.feedback_snr_db if feedback_snr_db is None else feedback_snr_db
-    if settings.bits and snr_db < math.inf:
-        raise ValueError(
-            f"--feedback_snr_db={snr_db}: {run.path} sends bits, which arrive or are "
-            "refused; the noise is for real-valued codewords"
-        )
     codeword = channel_noise.received(codeword, snr_db, settings.seed, "test")
     sent, bits = _send(model, settings, codeword, train.csi)
-    side = _side(test, settings, uplink)
+    side = _side(test, uplink)
     h_float = h_hat = decode(model, codeword, *side)
     if sent is not codeword:
         h_hat = decode(model, sent, *side)
@@ -145,13 +141,20 @@ def _send(
     return codeword, {"feedback_bits": None}
 
 
-def _side(test: splits.Split, settings: ExperimentConfig, uplink: str) -> tuple:
+def _check(run: RunDirectory, settings: ExperimentConfig, snr_db: float, uplink: str):
+    """Refuse what the run does not have, before any data are read."""
+    if settings.bits and snr_db < math.inf:
+        raise ValueError(
+            f"--feedback_snr_db={snr_db}: {run.path} sends bits, which arrive or are "
+            "refused; the noise is for real-valued codewords"
+        )
+    if uplink == "shuffled" and not registry.get(settings.model).takes_uplink:
+        raise ValueError(f"--uplink=shuffled: --model={settings.model} takes no uplink")
+
+
+def _side(test: splits.Split, uplink: str) -> tuple:
     """What the decoder is given beside the codeword."""
     if uplink == "shuffled":
-        if not test.side:
-            raise ValueError(
-                f"--uplink=shuffled: --model={settings.model} takes no uplink"
-            )
         return tuple(np.roll(x, 1, axis=0) for x in test.side)
     return test.side
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -13,11 +14,12 @@ from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits
 from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
+from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.starts import by_name, klt_start
 from zoo.training import distribution
 from zoo.training.callbacks import Progress, TensorBoard
-from zoo.training.trainer import Trainer
+from zoo.training.trainer import Trainer, build_network
 
 QUANTIZER_EXAMPLES = 2000
 
@@ -36,21 +38,19 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
+    run = RunDirectory(settings.resolved_run_dir)
     strategy = distribution.make_strategy(settings)
     worker = distribution.worker_index(settings)
-    run = (
-        RunDirectory.create(settings)
-        if worker == 0
-        else RunDirectory(settings.resolved_run_dir)
-    )
-    set_precision(settings.precision)
+    network, source = check(settings, strategy)
     steps, batches_from = splits.training_source(settings)
     validation = splits.load_split(settings, "validation")
+    if worker == 0:
+        RunDirectory.create(settings)
     shape = validation.csi.shape[1:]
     ratio = estimation_noise.ratio(
         settings, "train", shape[1], validation.num_subcarriers
     )
-    trainer = Trainer(settings, strategy, shape, steps, ratio)
+    trainer = Trainer(settings, strategy, shape, steps, ratio, network)
     progress = run.restore_checkpoint(trainer.variables)
     if progress:
         run.check_data(splits.read_from(settings))
@@ -59,21 +59,55 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         run.path.mkdir(parents=True, exist_ok=True)
     distribution.check_same_epoch(strategy, progress["epoch"] if progress else 0)
     run.rewind_metrics(progress["epoch"] if progress else -1)
-    state = progress or _start(trainer, run, validation, chief=worker == 0)
-    with batches_from(state["epoch"]) as batches:
-        _run_epochs(trainer, run, batches, validation, state, steps, chief=worker == 0)
-    print(f"weights sha256 {trainer.weights_sha256()}")
+    state = progress or _start(trainer, run, validation, source, chief=worker == 0)
+    begin = state["epoch"]
+    with (
+        batches_from(begin) as batches,
+        Progress(settings.epochs, steps, begin) as seen,
+    ):
+        _run_epochs(trainer, run, batches, validation, state, steps, seen, worker == 0)
+    if settings.strategy == "multi_worker":
+        print(f"weights sha256 {trainer.weights_sha256()}")  # the same on all workers
     return run
 
 
-def _start(trainer, run, validation, chief: bool) -> dict:
+def check(
+    settings: ExperimentConfig, strategy: tf.distribute.Strategy, weights: bool = True
+) -> tuple[CsiAutoencoder, Path | None]:
+    """Refuse what cannot be trained before there are data, or files are written.
+
+    Args:
+        settings: of the run.
+        strategy: owner of the variables.
+        weights: whether those that `--weights` names are there yet.
+
+    Returns:
+        The network, with the weights that `--weights` names where the run begins, and
+        the file that they are from.
+
+    Raises:
+        ValueError: data, network, codeword path, start or run directory do not fit.
+        OSError: there are no such weights, or the directory cannot be written.
+    """
+    run, spec = RunDirectory(settings.resolved_run_dir), registry.get(settings.model)
+    shape = splits.check(settings)
+    run.check(settings)
+    set_precision(settings.precision)
+    network = build_network(settings, strategy, shape)
+    if settings.init != "paper":
+        by_name.check(spec, network, settings.init == "klt_exact")
+    if settings.weights and weights and not run.checkpoint.exists():
+        return network, shipped_weights.load(settings, network)
+    return network, None
+
+
+def _start(trainer, run, validation, source, chief: bool) -> dict:
     """Progress before the first epoch; initial weights other than the paper's."""
     state = {"epoch": 0, "best_db": math.inf, "seconds": 0}
     began = time.monotonic()
-    source = _initialise(trainer)
     if chief:
-        weights = source if trainer.settings.weights else None
-        run.record_data(splits.read_from(trainer.settings), weights)
+        run.record_data(splits.read_from(trainer.settings), source)
+    source = source or _initialise(trainer)
     _fit_quantizer(trainer)
     if source is None:
         return state
@@ -91,10 +125,8 @@ def _start(trainer, run, validation, chief: bool) -> dict:
 
 
 def _initialise(trainer):
-    """Set initial weights other than the paper's; returns where they are from."""
+    """Fit the initial weights where that is asked for; returns to what."""
     settings = trainer.settings
-    if settings.weights:
-        return shipped_weights.load(settings, trainer.model)
     if settings.init == "paper":
         return None
     csi = splits.training_examples(settings, klt_start.EXAMPLES)
@@ -130,12 +162,13 @@ def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:
     }
 
 
-def _run_epochs(trainer, run, batches, validation, state, steps, chief: bool) -> None:
+def _run_epochs(
+    trainer, run, batches, validation, state, steps, progress, chief: bool
+) -> None:
     settings, start = trainer.settings, state["epoch"]
     if start:
         what = "complete" if start == settings.epochs else "resuming"
         print(f"{what}: {run.path} after epoch {start}/{settings.epochs}")
-    progress = Progress(settings.epochs, steps, start)
     board = TensorBoard(run.path / "tb", settings.image_every) if chief else None
     iterator = iter(trainer.strategy.experimental_distribute_dataset(batches))
     for epoch in range(start, settings.epochs):
@@ -174,5 +207,5 @@ def _run_epoch(trainer, iterator, epoch, steps, progress, run) -> float:
                 f"{trainer.settings.lr:g}) or lengthen --warmup_epochs, in a new run"
             )
         losses.append(loss)
-        progress.on_step(epoch, step, loss)
+        progress.on_step(epoch, loss)
     return float(np.mean(losses))

@@ -57,6 +57,25 @@ def _freeze_magnitudes(model: CsiAutoencoder) -> None:
         layer.trainable = False
 
 
+def build_network(
+    settings: ExperimentConfig, strategy: tf.distribute.Strategy, csi_shape: tuple
+) -> CsiAutoencoder:
+    """Network of a configuration, its untrained parts frozen; needs no data.
+
+    Args:
+        settings: the experiment.
+        strategy: owner of the variables.
+        csi_shape: (N_t, N_a, 2), or (T, N_t, N_a, 2) of sequences.
+
+    Raises:
+        ValueError: the network refuses an option or a value.
+    """
+    with strategy.scope():
+        network = build_autoencoder(settings, csi_shape)
+        freeze(network, settings.train_part)
+    return network
+
+
 class Trainer:
     """A network, its optimiser and the compiled training step.
 
@@ -66,6 +85,7 @@ class Trainer:
         csi_shape: (N_t, N_a, 2).
         steps_per_epoch: for the learning-rate schedule.
         noise_ratio: E||noise||^2 / ||h||^2 of the step's input.
+        network: made by `build_network`; None: made here.
     """
 
     def __init__(
@@ -75,13 +95,13 @@ class Trainer:
         csi_shape: tuple[int, int, int],
         steps_per_epoch: int,
         noise_ratio: float = 0.0,
+        network: CsiAutoencoder | None = None,
     ):
         self.settings, self.strategy = settings, strategy
         self.noise_ratio = noise_ratio
+        self.model = network or build_network(settings, strategy, csi_shape)
+        network = self.model.trained
         with strategy.scope():
-            self.model = build_autoencoder(settings, csi_shape)
-            network = self.model.trained
-            freeze(self.model, settings.train_part)
             self.schedule = make_schedule(settings, steps_per_epoch)
             optimizer = keras.optimizers.Adam(
                 self.schedule, epsilon=settings.adam_epsilon

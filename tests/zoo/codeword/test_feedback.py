@@ -173,11 +173,11 @@ FLOAT = {"model": "csinet", "quantizer": "none", "bits": 0}
 
 
 @pytest.fixture(scope="module")
-def staged(tiny_config, tmp_path_factory) -> list[RunDirectory]:
+def staged(data_dir, tmp_path_factory) -> list[RunDirectory]:
     """CsiNet without noise, then the denoiser alone, then both."""
     path = tmp_path_factory.mktemp("stages")
-    common = tiny_config(path, **FLOAT)
-    return [session.train(s) for s in train_stages.stage_settings(common, STAGES, path)]
+    args = [*tiny_flags(data_dir, path, **FLOAT), *(f"--stage={x}" for x in STAGES)]
+    return [session.train(s) for s in train_stages.stage_settings(args)]
 
 
 def test_stages_hand_their_weights_on(staged):
@@ -206,9 +206,9 @@ def test_command_trains_all_stages_and_given_again_none(data_dir, tmp_path):
     ("stages", "word"),
     [([], "--stage is missing"), (["--epoch=3"], "epoch"), (["3"], "not flags")],
 )
-def test_bad_stages(stages, word, tmp_path):
+def test_bad_stages(stages, word):
     with pytest.raises(ValueError, match=word):
-        train_stages.stage_settings(ExperimentConfig(), stages, tmp_path)
+        train_stages.stage_settings([f"--stage={text}" for text in stages])
 
 
 def test_evaluation_over_the_snr_of_the_feedback(staged):

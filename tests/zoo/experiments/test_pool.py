@@ -67,7 +67,8 @@ def test_all_rows_are_waited_for():
 
 def test_time_left_is_at_the_pace_of_what_was_made(monkeypatch, capsys):
     """The first row was there before, the second takes two minutes, two are left."""
-    clock, all_asked = iter((0, 0.1, 10, 130, 200, 201, 300, 301)), threading.Event()
+    times = (0, 0, 0.1, 0.1, 1, 120, 120, 120, 240, 240, 240, 360, 360)
+    clock, all_asked = iter(times), threading.Event()
     fake = SimpleNamespace(monotonic=lambda: next(clock))
     monkeypatch.setattr(pool_module, "time", fake)
 
@@ -80,5 +81,10 @@ def test_time_left_is_at_the_pace_of_what_was_made(monkeypatch, capsys):
     all_asked.set()
     for row in rows:
         row.result()
-    said = [line.rpartition(", ")[2] for line in capsys.readouterr().out.splitlines()]
-    assert said == ["0 min left", "4 min left", "2 min left", "0 min left"]
+    said = [line.partition("; ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said == [
+        "1 of 4 runs, ?run/s, ETA ?",
+        "2 of 4 runs, 120.00s/run, ETA 04:00",
+        "3 of 4 runs, 120.00s/run, ETA 02:00",
+        "4 of 4 runs, 120.00s/run, ETA 00:00",
+    ]

@@ -129,4 +129,4 @@ def test_weights_of_others_are_not_shipped(shipped):
 
 
 def test_command_line():
-    assert_one_line_error(run_command("zoo.pretrained"), "--run=DIR", "--name=NAME")
+    assert_one_line_error(run_command("zoo.pretrained"), "--run=RUN", "--name=NAME")

@@ -9,7 +9,6 @@ import pytest
 
 from tests.conftest import run_command
 from tests.zoo.models.test_model_counts import COUNTS, CUT, ROUND, printed, summary_of
-from zoo import __main__ as command
 from zoo import registry
 from zoo.keras_compat import Model, keras, layers, leaky_relu
 from zoo.layers.activations import prelu
@@ -17,6 +16,7 @@ from zoo.layers.binary import BinaryDense
 from zoo.layers.grouped_conv import GroupedConv2D
 from zoo.metrics import complexity, flops
 from zoo.models.autoencoder import connect
+from zoo.reporting import network_list as command
 
 
 def _model(layer, shape) -> Model:

@@ -13,9 +13,9 @@ import pytest
 from tests.conftest import ROOT, assert_one_line_error, run_command
 from tests.support.network_checks import SMALL, side_inputs, whole
 from tests.zoo.models.test_model_counts import HEAD_MACS
-from zoo import __main__ as command
 from zoo import registry
 from zoo.metrics import complexity
+from zoo.reporting import network_list as command
 
 
 def test_crnet_slope_reaches_every_leaky_relu():
