@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import sys
 import textwrap
 
@@ -13,7 +14,7 @@ SHORT, FULL = ("--help", "-help", "-h", "-?", "--helpshort", "-helpshort"), "--h
 GROUPS = ("data", "network", "codeword", "training", "output", "general")
 WIDEST, NARROWEST = 100, 40
 COLUMN = 24  # where the texts begin
-LIBRARIES = ("absl.",)
+OURS = ("zoo.", "serving.", "tfds_builders.", "benchmarks.", "__main__")
 
 called_as = ""  # set by who runs a command's module under another name
 
@@ -32,6 +33,7 @@ def show_if_asked(args: list[str]) -> None:
     full = FULL in before or FULL[1:] in before
     if not full and not set(SHORT) & set(before):
         return
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ... --help | head
     width = shutil.get_terminal_size().columns
     about = sys.modules["__main__"].__doc__ or ""
     print(text(about, flags.FLAGS, max(NARROWEST, min(width, WIDEST)), full))
@@ -51,12 +53,12 @@ def text(about: str, values: flags.FlagValues, width: int, full: bool = False) -
         about: of the command, printed first as it is.
         values: all flags.
         width: of a line, in characters.
-        full: whether to show the flags of absl too.
+        full: whether to show the flags of libraries too.
     """
     groups: dict[str, list[flags.Flag]] = {program(): []}
     groups |= {name: [] for name in GROUPS}
     for module, found in values.flags_by_module_dict().items():
-        if module.startswith(LIBRARIES):
+        if module != sys.argv[0] and not module.startswith(OURS):
             if full:
                 groups.setdefault(module, []).extend(found)
             continue
