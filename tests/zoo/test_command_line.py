@@ -75,6 +75,7 @@ def test_csizoo_lists_all_commands_without_tensorflow():
         assert done.returncode == 0
         for name in (*csizoo.LOOK, *csizoo.COMMANDS):
             assert f"\n  {name} " in done.stdout
+        assert len(done.stdout.splitlines()) == len(csizoo.LOOK | csizoo.COMMANDS) + 4
         assert not re.search(r"\| +(tensorflow|numpy|keras)$", done.stderr, re.M)
 
 
