@@ -33,10 +33,15 @@ def show_if_asked(args: list[str]) -> None:
     full = FULL in before or FULL[1:] in before
     if not full and not set(SHORT) & set(before):
         return
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ... --help | head
     width = shutil.get_terminal_size().columns
     about = sys.modules["__main__"].__doc__ or ""
-    print(text(about, flags.FLAGS, max(NARROWEST, min(width, WIDEST)), full))
+    show(text(about, flags.FLAGS, max(NARROWEST, min(width, WIDEST)), full))
+
+
+def show(help_text: str) -> None:
+    """Print a help, also to a reader that leaves (`| head`), and exit with 0."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    print(help_text)
     sys.exit(0)
 
 

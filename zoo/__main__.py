@@ -105,8 +105,7 @@ def main() -> None:
     quiet.start()
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in flag_help.SHORT or name == flag_help.FULL:
-        print(overview(program))
-        return
+        flag_help.show(overview(program))
     if name in LOOK:
         define_flags()
         cli.run(look)
