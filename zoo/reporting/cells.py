@@ -40,6 +40,13 @@ def number(value) -> str:
     return Cell(f"{value:{form}}", value=value)
 
 
+def as_written(value) -> str:
+    """A value with all its digits, a number as `Cell`."""
+    if isinstance(value, int | float):
+        return Cell(str(value), value=value)
+    return str(value)
+
+
 def fixed(value: float, digits: int = 2, sign: str = "") -> Cell:
     """A number with so many decimals; with `sign='+'` also a plus."""
     return Cell(f"{value:{sign}.{digits}f}", value=value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoo.quantization.operation_counts import int8_operations
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
-from zoo.reporting.cells import Cell, fixed, number, words
+from zoo.reporting.cells import Cell, as_written, fixed, number, words
 
 
 def precisions(content: dict) -> Table:
@@ -54,7 +54,7 @@ def served(content: dict) -> Table:
     columns += ["matrices/s", "p50 [ms]", "p99 [ms]", "over direct"]
     rows = []
     for r in content["rows"]:
-        cells = [number(r.get(key)) for key in keys]
+        cells = [as_written(r.get(key, "")) for key in keys]
         over = fixed(r["over_direct"]) if "over_direct" in r else ""
         rows.append([*cells, over])
     return Table(columns, rows)

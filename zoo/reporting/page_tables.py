@@ -32,7 +32,7 @@ def pages_of(path: Path) -> list[Path]:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such Markdown file or folder")
         return [path]
-    pages = [p for p in sorted(path.rglob("*.md")) if BEGIN.search(_text(p))]
+    pages = [p for p in sorted(path.rglob("*.md")) if BEGIN.search(text_of(p))]
     if not pages:
         raise ValueError(
             f"{path}: no .md file has a table, expected a line <!-- results: FILE -->"
@@ -40,7 +40,8 @@ def pages_of(path: Path) -> list[Path]:
     return pages
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """A page as it is."""
     return path.read_text(encoding="utf-8")
 
 
@@ -50,7 +51,7 @@ def update(page: Path) -> bool:
     Raises:
         FileNotFoundError, ValueError: see `updated`.
     """
-    text = _text(page)
+    text = text_of(page)
     new = updated(text, page.parent)
     if new != text:
         files.write_text(page, new)

@@ -86,8 +86,8 @@ def _limits(axis, values: list[float]) -> None:
     """Above 0 dB, where sending nothing is better, there is only the edge."""
     shown = [v for v in values if v <= 0] or [-1.0]
     margin = max(0.1, 0.15 * (max(shown) - min(shown)))
-    top = max(shown) + margin if len(shown) == len(values) else MOST_DB + margin
-    axis.set_ylim(min(shown) - margin, top)
+    top = MOST_DB if max(values) > 0 else max(shown)
+    axis.set_ylim(min(shown) - margin, top + margin)
 
 
 def _label(axis, shown: list[tuple[Point, float]]) -> None:

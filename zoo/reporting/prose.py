@@ -13,7 +13,7 @@ from markupsafe import Markup
 LIBRARY = MarkdownIt("commonmark", {"html": False, "linkify": True})
 LIBRARY.enable("linkify").disable("image")  # an image would be loaded from elsewhere
 LIBRARY.linkify.set({"fuzzy_link": False, "fuzzy_email": False})  # report.md is none
-ACTIVE = re.compile(r"[\\`*<]|(?<!\w)_|_(?!\w)|\[(?=.*\]\()|&(?=#?\w+;)")
+ACTIVE = re.compile(r"[\\`*<]|(?<![^\W_])_|_(?![^\W_])|\[(?=.*\]\()|&(?=#?\w+;)")
 ENTITIES = {"<": "&lt;", "&": "&amp;"}  # a backslash does not help in every dialect
 CODE_OR_HTML = re.compile(r"(`+)(?:.*?[^`])?\1(?!`)|<", re.S)
 
