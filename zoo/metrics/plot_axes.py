@@ -73,17 +73,24 @@ def write_names(axis, names: list[str], points: list[tuple]) -> None:
     ]
     lines = _on_lines(axis)
     for name, point in sorted(zip(names, points, strict=True), key=lambda x: x[1]):
-        labels = [_label(axis, name, point, *where) for where in _around()]
-        boxes = [Text.get_window_extent(label).padded(2) for label in labels]
-        costs = [
-            (not _inside(box, axis.bbox), sum(map(box.overlaps, taken)))
-            + (_count(lines, box) + i / 4,)
-            for i, box in enumerate(boxes)
-        ]
-        best = costs.index(min(costs))
-        taken.append(boxes[best])
-        for label in labels[:best] + labels[best + 1 :]:
+        taken.append(_write(axis, name, point, taken, lines))
+
+
+def _write(axis, name: str, point: tuple, taken: list[Bbox], lines) -> Bbox:
+    """Write at the nearest free place, or at the least bad one; its box."""
+    found = []
+    for i, where in enumerate(_around()):
+        label = _label(axis, name, point, *where)
+        box = Text.get_window_extent(label).padded(2)
+        clash = not _inside(box, axis.bbox), sum(map(box.overlaps, taken))
+        found.append((*clash, _count(lines, box) + i / 4, i, label, box))
+        if not any(clash) and found[-1][2] == i / 4:
+            break
+    best = min(found)
+    for *_, label, _box in found:
+        if label is not best[-2]:
             label.remove()
+    return best[-1]
 
 
 def _around():

@@ -34,7 +34,7 @@ TITLE = "CSI-feedback zoo: results"
 LEAD = (
     "What our trainings reach at equal ratio and equal data and at what cost, then "
     "published numbers and our own side by side, never in one column. What a paper "
-    "prints stands below “paper”, what this project measured below “ours”; under every "
+    "prints stands below “paper”, what this project measured below “ours”; with every "
     "table is where its numbers come from."
 )
 CARDS_NOTE = (

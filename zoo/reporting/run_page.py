@@ -79,8 +79,8 @@ def _training(records: list[dict], row: dict) -> Figure:
     klt_db = row.get("nmse_pca_db")
     draw = functools.partial(plots.save_training_curve, records, reference_db=klt_db)
     caption = (
-        f"Training loss and NMSE of the validation split over {len(records)} records; "
-        "dashed: the linear KLT of the same codeword length on the test split."
+        "Training loss and NMSE of the validation split by epoch; dashed: the linear "
+        "KLT of the same codeword length on the test split."
     )
     return Figure("training", "Training", caption, draw)
 
@@ -136,7 +136,7 @@ def _facts(values: dict) -> Table:
 
 def _text(value) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e-2 else f"{value:.3f}"
+        return f"{value:.4g}" if abs(value) < 1 else f"{value:.3f}"
     if isinstance(value, dict):
         return ", ".join(f"{k}: {_text(v)}" for k, v in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)

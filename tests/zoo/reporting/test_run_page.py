@@ -13,10 +13,12 @@ from tests.conftest import TINY, assert_one_line_error, run_command
 from tests.support import report_files
 from tests.support.html_page import ReportPage
 from zoo.config import ExperimentConfig
+from zoo.metrics import plots
 from zoo.reporting import run_page
 from zoo.reporting.quickstart_table import LABELS
 from zoo.run_directory import RunDirectory
 
+EPOCH = {"epoch": 1, "loss": 0.5, "val_nmse_db": -1.0}
 FIGURES = ("training", "nmse", "examples")
 
 
@@ -25,8 +27,7 @@ def run(tmp_path):
     """A run with one epoch, evaluated."""
     config = ExperimentConfig(**{**TINY, "run_dir": str(tmp_path / "run")})
     path = RunDirectory.create(config).path
-    line = {"epoch": 1, "loss": 0.5, "val_nmse_db": -1.0}
-    (path / "metrics.jsonl").write_text(json.dumps(line))
+    (path / "metrics.jsonl").write_text(json.dumps(EPOCH) + "\n")
     row = report_files.row("crnet", -3.25, 1, nmse_float_db=-3.5)
     (path / "evaluation.json").write_text(json.dumps(row))
     h = np.random.default_rng(0).standard_normal((6, 32, 32, 2)).astype(np.float32)
@@ -46,6 +47,9 @@ def test_page_and_figures(run):
     at = [text.index(f"Figure {i}. ") for i in (1, 2, 3)]
     assert at == sorted(at) and "dashed: the linear KLT" in text
     assert len(page.images) == 3
+    curve = io.BytesIO()
+    plots.save_training_curve([EPOCH], curve, -11.0)
+    assert page.images[0] == curve.getvalue()  # an epoch is seen, see test_plots
     for name, embedded in zip(FIGURES, page.images, strict=True):
         starts = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
         for kind, start in starts.items():
