@@ -16,6 +16,7 @@ from zoo.reporting import prose
 from zoo.reporting.blocks import Section, Table
 from zoo.reporting.cells import Cell, millions
 
+SHORT = 26  # letters of a cell that needs no line break
 ORIGIN = re.compile(r"(paper|ours)\b,? ?(.*)")
 
 
@@ -69,7 +70,9 @@ def columns(table: Table) -> list[Column]:
         numbers = any(cells) and all(isinstance(c, Cell) or not c for c in cells)
         match = ORIGIN.fullmatch(name)
         origin, rest = match.groups() if match else ("", name)
-        classes = " ".join(filter(None, ("n" if numbers else "", origin)))
+        short = all(len(cell) <= SHORT for cell in cells)
+        kind = "n" if numbers else "short" if short else ""
+        classes = " ".join(filter(None, (kind, origin)))
         found.append(Column(rest, origin, classes or None))
     return found
 

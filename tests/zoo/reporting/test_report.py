@@ -227,3 +227,13 @@ def test_entries_at_the_same_place_stand_together():
     table = reproduced(report_files.result("x", entries))
     assert [row[:2] for row in table.rows] == [["4", "a"], ["4", "b"], ["8", "a"]]
     assert "ours, spread" not in table.columns and "seeds" in table.columns
+
+
+def test_figures_are_drawn_again_from_their_json(tmp_path):
+    report_files.write(tmp_path)
+    folder = tmp_path / "reproduce"
+    (folder / "lora.figure6.png").unlink()
+    done = run_command("zoo.reproduce", f"--redraw={folder}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [path.stem for path in folder.glob("*.png")] == ["lora.figure6"]
+    assert f"drawn: {folder / 'lora.figure6.png'}" in done.stdout
