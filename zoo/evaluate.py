@@ -1,7 +1,8 @@
 """Evaluate a run on the test split: python -m zoo.evaluate --run=DIR --json=FILE.
 
 Writes one results row (JSON), and beside it plots of true against recovered |H| and of
-the distribution of the per-sample NMSE. `--test_snr_db` and `--csi_noise` put another
+the distribution of the per-sample NMSE, with the numbers behind them for zoo.report.
+`--test_snr_db` and `--csi_noise` put another
 noise on the network's input than the run's, `--feedback_snr_db` on the codeword; the
 truth is always clean.
 """
@@ -16,6 +17,18 @@ from absl import flags
 from tfds_builders import cli
 from zoo import files, registry
 from zoo.config import ExperimentConfig
+
+SHOWN = 6  # examples of the test split
+
+
+def _save_figures(target: Path, h, h_hat, ratios: np.ndarray) -> None:
+    """Draw two plots beside a results row, and keep what they are drawn from."""
+    with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
+        plots.save_examples(h, h_hat, image)
+    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
+        plots.save_nmse_histogram(ratios, image)
+    with files.atomic_path(target.with_name(target.stem + "_figures.npz")) as archive:
+        np.savez(archive, h=h, h_hat=h_hat, ratios=ratios)
 
 
 def _save_samples(target: Path, h, settings: ExperimentConfig) -> None:
@@ -49,10 +62,7 @@ def main(argv: list[str]) -> None:
     name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
     target = Path(flags.FLAGS.json or run.path / f"{name}.json")
     row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink)
-    with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
-        plots.save_examples(h[:6], h_hat[:6], image)
-    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
-        plots.save_nmse_histogram(accuracy.nmse(h, h_hat), image)
+    _save_figures(target, h[:SHOWN], h_hat[:SHOWN], accuracy.nmse(h, h_hat))
     files.write_json(target, row)
     if flags.FLAGS.samples:
         _save_samples(Path(flags.FLAGS.samples), h, run.config())
