@@ -2,9 +2,8 @@
 
 Writes one results row (JSON), and beside it plots of true against recovered |H| and of
 the distribution of the per-sample NMSE, with the numbers behind them for zoo.report.
-`--test_snr_db` and `--csi_noise` put another
-noise on the network's input than the run's, `--feedback_snr_db` on the codeword; the
-truth is always clean.
+`--test_snr_db` and `--csi_noise` put another noise on the network's input than the
+run's, `--feedback_snr_db` on the codeword; the truth is always clean.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from tfds_builders import cli
@@ -23,6 +23,8 @@ SHOWN = 6  # examples of the test split
 
 def _save_figures(target: Path, h, h_hat, ratios: np.ndarray) -> None:
     """Draw two plots beside a results row, and keep what they are drawn from."""
+    from zoo.metrics import plots
+
     with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
         plots.save_examples(h, h_hat, image)
     with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
@@ -33,8 +35,6 @@ def _save_figures(target: Path, h, h_hat, ratios: np.ndarray) -> None:
 
 def _save_samples(target: Path, h, settings: ExperimentConfig) -> None:
     """Write zero-centred clean CSI, and its uplink, as samples of serving.client."""
-    import numpy as np
-
     from zoo.data import splits
 
     arrays = {"h": h}
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     cli.require("run")
     ExperimentConfig.of_run(Path(flags.FLAGS.run))
     # TensorFlow: seconds that no wrong name waits for.
-    from zoo.metrics import accuracy, plots
+    from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
     from zoo.training.evaluation import evaluate
 

@@ -3,6 +3,7 @@
 python -m zoo.report --run=DIR --format=png,pdf           a run, after zoo.evaluate
 python -m zoo.report --results=zoo/results --output=docs/results/report
 python -m zoo.report --pages=docs/results --pages=README.md    their tables, made again
+python -m zoo.report --network_pages=docs/networks        a page for each network
 
 `--results` reads every results JSON of a directory and of `reproduce` in it and writes
 OUTPUT.html and OUTPUT.md: a leaderboard, accuracy against cost, what the papers print
@@ -70,17 +71,23 @@ def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     values = flags.FLAGS
-    ways = ("run", "results", "pages", "readme")
+    ways = ("run", "results", "pages", "readme", "network_pages")
     given = [name for name in ways if values[name].value]
     if len(given) != 1:
         raise ValueError(
             f"got {' and '.join(given) or 'nothing to report on'}; usage: python -m "
-            "zoo.report --run=DIR | --results=DIR --output=PATH | --pages=FILE_OR_DIR"
+            "zoo.report --run=DIR | --results=DIR --output=PATH | --pages=FILE_OR_DIR "
+            "| --network_pages=DIR"
         )
     if values.run:
         write_run(Path(values.run), values.format)
     elif values.results:
         write_results(Path(values.results), Path(values.output), values.networks)
+    elif values.network_pages:
+        from zoo.reporting import network_pages
+
+        for path in network_pages.write(Path(values.network_pages)):
+            print(f"page: {path}")
     else:
         write_pages([Path(path) for path in values.pages or [values.readme]])
 
@@ -97,4 +104,5 @@ if __name__ == "__main__":
         "pages", [], "Markdown file, or folder of them, whose tables are made again"
     )
     flags.DEFINE_string("readme", "", "the same of one file")
+    flags.DEFINE_string("network_pages", "", "folder for a page of each network")
     cli.run(main)
