@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shlex
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -22,7 +22,7 @@ from tests.conftest import (
 )
 from tfds_builders import flag_help, flagfiles, quiet
 from zoo import __main__ as csizoo
-from zoo import baseline, config, quickstart, registry, reproduce, train_stages
+from zoo import baseline, config, quickstart, registry, reproduce, train, train_stages
 from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig
 from zoo.experiments import runner
@@ -55,6 +55,11 @@ def silent(text: str) -> bool:
         "retracing|Downloading and preparing",
         text,
     )
+
+
+def seconds() -> float:
+    """Processor time of the commands so far: TensorFlow's import alone takes two."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
 
 def in_process(words: list[str], *args) -> subprocess.CompletedProcess:
@@ -196,11 +201,11 @@ def trained(data_dir, tmp_path_factory):
     path = tmp_path_factory.mktemp("command") / "run"
     changes = {"epochs": 1, "warmup_epochs": "", "data_dir": data_dir}
     flags = [x for x in tiny_flags(**changes, run_dir=path) if "warmup" not in x]
-    return path, run_command("zoo.train", *flags), flags
+    return path, run_command("zoo.train", *flags)
 
 
 def test_training_says_only_what_differs(trained):
-    path, done, flags = trained
+    path, done = trained
     assert done.returncode == 0, done.stderr[-2000:]
     assert silent(done.stdout) and not done.stderr
     lines = done.stdout.splitlines()
@@ -213,10 +218,9 @@ def test_training_says_only_what_differs(trained):
     assert "--lr=0.002" in (path / "flags.cfg").read_text().splitlines()
 
 
-def test_verbose_says_everything(trained):
-    _, _, flags = trained
-    done = run_command("zoo.train", *flags, "--verbose")
-    assert "--lr=0.002\n" in done.stdout and done.returncode == 0
+def test_verbose_says_everything(capsys):
+    train.show(ExperimentConfig(), every=True)
+    assert "--lr=0.002\n" in capsys.readouterr().out
 
 
 def test_exporting_and_serving_are_silent(trained, tmp_path):
@@ -300,10 +304,10 @@ def test_wrong_name_fails_in_a_second_and_leaves_nothing(tmp_path):
     flags = [f"--data_dir={tmp_path / 'tfds'}", f"--run_dir={tmp_path / 'run'}"]
     for command in (["zoo.train"], ["zoo.train_stages", "--stage=--epochs=1"]):
         for wrong in ("--model=crnett", "--dataset=cost21/indoor"):
-            began = time.monotonic()
+            began = seconds()
             done = run_command(*command, wrong, *flags)
             assert_one_line_error(done, "crnet" if "model" in wrong else "cost2100")
-            assert time.monotonic() - began < 3 and not any(tmp_path.iterdir())
+            assert seconds() - began < 1 and not any(tmp_path.iterdir())
 
 
 def test_run_directory_is_checked_before_data(tmp_path, tiny_run):
@@ -367,10 +371,10 @@ def run_elsewhere(run, folder) -> RunDirectory:
 @pytest.mark.parametrize("module", ["zoo.evaluate", "zoo.export", "zoo.pretrained"])
 def test_missing_run_is_said_at_once(module, tmp_path):
     more = {"zoo.export": [f"--out={tmp_path / 'x'}"], "zoo.pretrained": ["--name=x"]}
-    began = time.monotonic()
+    began = seconds()
     done = run_command(module, f"--run={tmp_path / 'no'}", *more.get(module, []))
     assert_one_line_error(done, "no such run directory")
-    assert time.monotonic() - began < 3 and not any(tmp_path.iterdir())
+    assert seconds() - began < 1 and not any(tmp_path.iterdir())
 
 
 STAGED = ["--epochs=9", "--stage=--epochs=5 --lr=0.1", "--stage=--lr=0.2"]
