@@ -35,7 +35,7 @@ from zoo.data import splits
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.keras_compat import keras
-from zoo.metrics.plots import plt, save
+from zoo.metrics.plots import legend_above, plt, save
 from zoo.run_directory import RunDirectory, build_autoencoder
 from zoo.steps import step
 
@@ -189,7 +189,7 @@ def draw(runs: list[dict], target) -> None:
         axis.plot(epochs, np.mean(curves, axis=0), color=colour, label=system)
     axis.set_xlabel("epoch")
     axis.set_ylabel("validation NMSE [dB]")
-    axis.legend(title=f"mean of {len(curves)} seeds")
+    legend_above(axis, title=f"mean of {len(curves)} seeds")
     save(figure, target)
 
 

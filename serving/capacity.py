@@ -1,4 +1,4 @@
-"""How many replicas do so many UEs need? Arithmetic on measured rates.
+r"""How many replicas do so many UEs need? Arithmetic on measured rates.
 
     python -m serving.capacity --results=zoo/results/serving.json \
         --ues=20000 --period_ms=40 --doc=docs/deploy/capacity.md

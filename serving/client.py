@@ -1,4 +1,4 @@
-"""Send real feedback bits of many CSI samples to a decoder and measure the result.
+r"""Send real feedback bits of many CSI samples to a decoder and measure the result.
 
     python -m serving.client --encoder=export/crnet/encoder.tflite \
         --endpoint=127.0.0.1:8500 --samples=test_h.npz
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
@@ -19,8 +20,10 @@ from absl import flags
 from serving.codec import bitstream, nmse
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import client_tls, csi_source
-from serving.ue_side.decoder_client import Decoder
 from tfds_builders import cli, progress
+
+if TYPE_CHECKING:
+    from serving.ue_side.decoder_client import Decoder
 
 
 def _define_flags() -> None:
@@ -148,6 +151,9 @@ def main(argv: list[str]) -> None:
     """Run the flags' experiment; an invalid frame is an error."""
     values = flags.FLAGS
     cli.require("encoder", "samples")
+    # TensorFlow's protocol buffers: seconds that no wrong flag waits for.
+    from serving.ue_side.decoder_client import Decoder
+
     encoder = UeEncoder(values.encoder)
     h = csi_source.load_samples(Path(values.samples), values.limit)
     uplink = None

@@ -1,4 +1,4 @@
-"""Does an endpoint answer as TensorFlow Serving does? Asks it, case by case.
+r"""Does an endpoint answer as TensorFlow Serving does? Asks it, case by case.
 
     python -m serving.conformance --endpoint=127.0.0.1:8500 --rest=127.0.0.1:8501 \
         --model_name=csi_decoder --codec=export/crnet/codec.json

@@ -1,4 +1,4 @@
-"""Write a tree that TensorFlow Serving can be started on: Docker, Compose, Kubernetes.
+r"""Write a tree that TensorFlow Serving can be started on: Docker, Compose, Kubernetes.
 
     python -m serving.deployment --export=export/crnet --export=export/csinet \
         --out=deploy

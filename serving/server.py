@@ -1,4 +1,4 @@
-"""Reference server with the TensorFlow Serving API, for development and tests.
+r"""Reference server with the TensorFlow Serving API, for development and tests.
 
     python -m serving.server --model_base_path=export/crnet/decoder \
         --model_name=csi_decoder --port=8500 --rest_api_port=8501

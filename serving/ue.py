@@ -1,4 +1,4 @@
-"""A UE that reports its CSI at a fixed period, until told to stop.
+r"""A UE that reports its CSI at a fixed period, until told to stop.
 
     python -m serving.ue --encoder=export/crnet/encoder.tflite --source=h.npz \
         --endpoint=127.0.0.1:8500 --period_ms=20
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
@@ -25,10 +26,12 @@ from serving.codec.ue_encoder import UeEncoder
 from serving.stop_signals import stop_event
 from serving.ue_side import client_tls
 from serving.ue_side.csi_source import open_source
-from serving.ue_side.daemon import Link, Schedule, UeDaemon
-from serving.ue_side.decoder_client import Decoder
-from serving.ue_side.router import Router, read_routes
 from tfds_builders import cli, progress
+
+if TYPE_CHECKING:
+    from serving.ue_side.daemon import UeDaemon
+    from serving.ue_side.decoder_client import Decoder
+    from serving.ue_side.router import Router
 
 
 def _define_flags() -> None:
@@ -51,6 +54,9 @@ def _define_flags() -> None:
 
 
 def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
+    from serving.ue_side.decoder_client import Decoder
+    from serving.ue_side.router import Router, read_routes
+
     where = {"timeout": values.timeout, "label": values.label}
     where["credentials"] = client_tls.credentials(values)
     if values.routes:
@@ -74,6 +80,9 @@ def main(argv: list[str]) -> None:
     values = flags.FLAGS
     cli.refuse_arguments(argv)
     cli.require("encoder", "source")
+    # TensorFlow's protocol buffers: seconds that no wrong flag waits for.
+    from serving.ue_side.daemon import Link, Schedule, UeDaemon
+
     stop = stop_event()
     encoder = UeEncoder(values.encoder)
     source = open_source(

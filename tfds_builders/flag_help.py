@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import sys
 import textwrap
 
@@ -13,7 +14,7 @@ SHORT, FULL = ("--help", "-help", "-h", "-?", "--helpshort", "-helpshort"), "--h
 GROUPS = ("data", "network", "codeword", "training", "output", "general")
 WIDEST, NARROWEST = 100, 40
 COLUMN = 24  # where the texts begin
-LIBRARIES = ("absl.",)
+OURS = ("zoo.", "serving.", "tfds_builders.", "benchmarks.", "__main__")
 
 called_as = ""  # set by who runs a command's module under another name
 
@@ -34,7 +35,13 @@ def show_if_asked(args: list[str]) -> None:
         return
     width = shutil.get_terminal_size().columns
     about = sys.modules["__main__"].__doc__ or ""
-    print(text(about, flags.FLAGS, max(NARROWEST, min(width, WIDEST)), full))
+    show(text(about, flags.FLAGS, max(NARROWEST, min(width, WIDEST)), full))
+
+
+def show(help_text: str) -> None:
+    """Print a help, also to a reader that leaves (`| head`), and exit with 0."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    print(help_text)
     sys.exit(0)
 
 
@@ -51,12 +58,12 @@ def text(about: str, values: flags.FlagValues, width: int, full: bool = False) -
         about: of the command, printed first as it is.
         values: all flags.
         width: of a line, in characters.
-        full: whether to show the flags of absl too.
+        full: whether to show the flags of libraries too.
     """
     groups: dict[str, list[flags.Flag]] = {program(): []}
     groups |= {name: [] for name in GROUPS}
     for module, found in values.flags_by_module_dict().items():
-        if module.startswith(LIBRARIES):
+        if module != sys.argv[0] and not module.startswith(OURS):
             if full:
                 groups.setdefault(module, []).extend(found)
             continue

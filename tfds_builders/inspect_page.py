@@ -97,26 +97,17 @@ def write(
         values = {**values, **pairs}  # in the table, not among the distributions
     if samples.over_time is not None:
         sections.append(_time(samples.over_time, metadata.get("times_s")))
-    tables = [
-        html.facts({**about, **metadata}),
-        html.heading("Statistics"),
-        _statistics(values, others, tests),
-        html.definitions(DEFINITIONS),
-    ]
     facts = (f"{name.replace('_', ' ')} {value}" for name, value in about.items())
-    _save(out, title, ", ".join(facts), tables, sections)
-
-
-def _save(out: Path, title: str, facts: str, tables: list[str], sections) -> None:
-    """The page, of HTML tables and drawn sections, and the PNG of the latter."""
-    lead = figures.heading(f"{title}\n{textwrap.fill(facts, 120)}", size=12)
-    body, poster = [*tables], [lead]
+    lead = figures.heading(f"{title}\n{textwrap.fill(', '.join(facts), 120)}", size=12)
+    shown, poster = [], [lead]
     for section in sections:
         pixels = figures.render(section.height, section.draw)
-        png = figures.png(pixels)
-        body.append(html.figure(section.title, section.caption, png, section.alt))
+        texts = section.title, section.caption, section.alt
+        shown.append(html.Figure(*texts, figures.png(pixels)))
         poster += [figures.heading(section.title, size=14), pixels]
-    out.write_text(html.document(title, body), encoding="utf-8")
+    table = _statistics(values, others, tests)
+    page = html.document(title, {**about, **metadata}, table, DEFINITIONS, shown)
+    out.write_text(page, encoding="utf-8")
     out.with_suffix(".png").write_bytes(figures.png(np.concatenate(poster)))
 
 
@@ -209,7 +200,7 @@ def _medians(values: dict) -> str:
     return f"Distribution functions; medians: {', '.join(medians)}"
 
 
-def _statistics(values: dict, others: dict, tests: dict) -> str:
+def _statistics(values: dict, others: dict, tests: dict) -> html.Statistics:
     """Table of means and percentiles, beside them the reference's."""
     names = ["mean", *(f"{p} %" for p in PERCENTILES)]
     head, groups = ["", *names], {"": 1, "data set": len(names)}
@@ -223,7 +214,7 @@ def _statistics(values: dict, others: dict, tests: dict) -> str:
             distance, p = tests[name]
             row += [*_summary(others[name]), f"{distance:.3f}", f"{p:.2g}"]
         rows.append(row + [""] * (len(head) - len(row)))
-    return html.table(rows, head, groups)
+    return html.Statistics(rows, head, groups)
 
 
 def _summary(values: np.ndarray) -> list[str]:

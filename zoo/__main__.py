@@ -17,9 +17,9 @@ from absl import flags
 from tfds_builders import cli, flag_help, quiet
 
 LOOK = {
-    "list": "list networks and baselines: csizoo list [PATTERN]",
-    "info": "all about a network: csizoo info NAME",
-    "summary": "its parameters and operations: csizoo summary NAME",
+    "list": ("[PATTERN]", "list networks and baselines"),
+    "info": ("NAME", "all about a network"),
+    "summary": ("NAME", "its parameters and operations"),
 }
 COMMANDS = {
     "train": ("zoo.train", "train a network"),
@@ -48,7 +48,8 @@ COMMANDS = {
 def overview(program: str) -> str:
     """The commands, one line each."""
     lines = [f"usage: {program} COMMAND [--flag=value ...]", ""]
-    about = LOOK | {name: text for name, (_, text) in COMMANDS.items()}
+    about = {f"{name} {argument}": text for name, (argument, text) in LOOK.items()}
+    about |= {name: text for name, (_, text) in COMMANDS.items()}
     lines += [f"  {name:<16} {text}" for name, text in about.items()]
     lines += ["", f"{program} COMMAND --help shows its flags."]
     return "\n".join(lines)
@@ -59,18 +60,21 @@ def look(argv: list[str]) -> None:
     from zoo import registry
 
     values, (command, *names) = flags.FLAGS, argv[1:]
-    if len(names) != (command != "list") and (command != "list" or len(names) > 1):
-        raise ValueError(f"got {' '.join(names) or 'no name'}; {LOOK[command]}")
+    if len(names) > 1 or (command != "list" and not names):
+        raise ValueError(
+            f"got {' '.join(names) or 'no name'}; usage: python -m zoo {command} "
+            f"{LOOK[command][0]} [--flag=value ...]"
+        )
     if command != "list":
         registry.check_name(names[0])  # before TensorFlow is imported
     from zoo.reporting import network_list
 
-    if command == "summary":
-        value = network_list.summary(*names, values.codeword_dim, values.model_args)
+    if command == "list":
+        value = network_list.list_models(*names)
+    elif command == "info":
+        value = network_list.info(*names)
     else:
-        value = {"list": network_list.list_models, "info": network_list.info}[command](
-            *names
-        )
+        value = network_list.summary(*names, values.codeword_dim, values.model_args)
     as_json = values.format == "json"
     print(json.dumps(value, indent=2) if as_json else network_list.render(value))
 
@@ -101,8 +105,7 @@ def main() -> None:
     quiet.start()
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in flag_help.SHORT or name == flag_help.FULL:
-        print(overview(program))
-        return
+        flag_help.show(overview(program))
     if name in LOOK:
         define_flags()
         cli.run(look)

@@ -14,6 +14,7 @@ CPU, see `zoo.baselines`.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
         ValueError: unusable sizes, options or data.
     """
     settings = replace(settings, dataset=stream.parse(settings.dataset)[0])
+    sensing.check(settings.codeword_dim, math.prod(splits.check(settings, ("test",))))
+    if method is None and settings.codeword_dim % 2:
+        raise ValueError(
+            f"--codeword_dim={settings.codeword_dim}: --method=klt sends complex "
+            "numbers, give an even one"
+        )
     builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
@@ -108,7 +115,10 @@ def method_from_flags(values: flags.FlagValues) -> Method | None:
     """
     name = values.method
     if not name:
-        raise ValueError(f"--method is missing: give one of {', '.join(BASELINES)}")
+        raise ValueError(
+            f"--method is missing: give one of {', '.join(BASELINES)}; usage: python "
+            "-m zoo.baseline --method=METHOD [--flag=value ...]"
+        )
     for flag, owners in BELONGS.items():
         if values[flag].present and name not in owners:
             raise ValueError(

@@ -1,9 +1,9 @@
 """Evaluate a run on the test split: python -m zoo.evaluate --run=DIR --json=FILE.
 
 Writes one results row (JSON), and beside it plots of true against recovered |H| and of
-the distribution of the per-sample NMSE. `--test_snr_db` and `--csi_noise` put another
-noise on the network's input than the run's, `--feedback_snr_db` on the codeword; the
-truth is always clean.
+the distribution of the per-sample NMSE, with the numbers behind them for zoo.report.
+`--test_snr_db` and `--csi_noise` put another noise on the network's input than the
+run's, `--feedback_snr_db` on the codeword; the truth is always clean.
 """
 
 from __future__ import annotations
@@ -11,17 +11,30 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from tfds_builders import cli
 from zoo import files, registry
 from zoo.config import ExperimentConfig
 
+SHOWN = 6  # examples of the test split
+
+
+def _save_figures(target: Path, h, h_hat, ratios: np.ndarray) -> None:
+    """Draw two plots beside a results row, and keep what they are drawn from."""
+    from zoo.metrics import plots
+
+    with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
+        plots.save_examples(h, h_hat, image)
+    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
+        plots.save_nmse_histogram(ratios, image)
+    with files.atomic_path(target.with_name(target.stem + "_figures.npz")) as archive:
+        np.savez(archive, h=h, h_hat=h_hat, ratios=ratios)
+
 
 def _save_samples(target: Path, h, settings: ExperimentConfig) -> None:
     """Write zero-centred clean CSI, and its uplink, as samples of serving.client."""
-    import numpy as np
-
     from zoo.data import splits
 
     arrays = {"h": h}
@@ -38,7 +51,7 @@ def main(argv: list[str]) -> None:
     cli.require("run")
     ExperimentConfig.of_run(Path(flags.FLAGS.run))
     # TensorFlow: seconds that no wrong name waits for.
-    from zoo.metrics import accuracy, plots
+    from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
     from zoo.training.evaluation import evaluate
 
@@ -49,10 +62,7 @@ def main(argv: list[str]) -> None:
     name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
     target = Path(flags.FLAGS.json or run.path / f"{name}.json")
     row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink)
-    with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
-        plots.save_examples(h[:6], h_hat[:6], image)
-    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
-        plots.save_nmse_histogram(accuracy.nmse(h, h_hat), image)
+    _save_figures(target, h[:SHOWN], h_hat[:SHOWN], accuracy.nmse(h, h_hat))
     files.write_json(target, row)
     if flags.FLAGS.samples:
         _save_samples(Path(flags.FLAGS.samples), h, run.config())

@@ -1,13 +1,16 @@
 """Pages about results, as files that need nothing else.
 
-python -m zoo.report --run=DIR                            a run, after zoo.evaluate
-python -m zoo.report --results=zoo/results --output=docs/report
-python -m zoo.report --readme=README.md                   its tables, made again
+python -m zoo.report --run=DIR --format=png,pdf           a run, after zoo.evaluate
+python -m zoo.report --results=zoo/results --output=docs/results/report
+python -m zoo.report --pages=docs/results --pages=README.md    their tables, made again
+python -m zoo.report --network_pages=docs/networks        a page for each network
 
 `--results` reads every results JSON of a directory and of `reproduce` in it and writes
-OUTPUT.html and OUTPUT.md: what the papers print beside ours, what becomes of their
-claims, accuracy against cost, and a card of every network. The plot of accuracy against
-the UE's operations is pareto.png beside them.
+OUTPUT.html and OUTPUT.md: a leaderboard, accuracy against cost, what the papers print
+beside ours, what becomes of their claims, and a card of every network. Each table is
+in OUTPUT_tables as CSV and as LaTeX, too; leaderboard.png and pareto.png are the first
+plots. `--format` also writes the figures of a run, as REPORT_NAME.FORMAT beside its
+page.
 """
 
 from __future__ import annotations
@@ -21,25 +24,32 @@ from zoo import files
 from zoo.reporting import results_files, run_page
 
 
-def write_run(run: Path) -> None:
-    """Page of a run that was evaluated."""
-    evaluation = run / "evaluation.json"
+def write_run(run: Path, formats: list[str]) -> None:
+    """Page of a run that was evaluated, and its figures in some formats.
+
+    Raises:
+        ValueError: no such format.
+    """
+    for kind in formats:
+        if kind not in run_page.FORMATS:
+            expected = ", ".join(run_page.FORMATS)
+            raise ValueError(f"--format={kind}: expected some of {expected}")
+    evaluation, page = run / "evaluation.json", run / "report.html"
     row = files.read_json(evaluation)
     keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "feedback_bits")
-    run_page.write(
-        run / "report.html", evaluation, run, {key: row[key] for key in keys}
-    )
-    print(f"report: {run / 'report.html'}")
+    rows = {key: row[key] for key in keys}
+    for path in [page, *run_page.write(page, evaluation, run, rows, formats)]:
+        print(f"report: {path}")
 
 
-def write_readme(path: Path) -> None:
-    """Make the tables of a README again."""
-    from zoo.reporting import readme_tables
+def write_pages(paths: list[Path]) -> None:
+    """Make the tables of Markdown files, or of those in folders, again."""
+    from zoo.reporting import page_tables
 
-    text = path.read_text(encoding="utf-8")
-    new = readme_tables.updated(text, path.parent)
-    files.write_text(path, new)
-    print(f"{path}: {'as it was' if new == text else 'tables made again'}")
+    for path in paths:
+        for page in page_tables.pages_of(path):
+            new = page_tables.update(page)
+            print(f"{page}: {'tables made again' if new else 'as it was'}")
 
 
 def write_results(directory: Path, output: Path, networks: list[str]) -> None:
@@ -61,24 +71,38 @@ def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     values = flags.FLAGS
-    given = [name for name in ("run", "results", "readme") if values[name].value]
+    ways = ("run", "results", "pages", "readme", "network_pages")
+    given = [name for name in ways if values[name].value]
     if len(given) != 1:
         raise ValueError(
             f"got {' and '.join(given) or 'nothing to report on'}; usage: python -m "
-            "zoo.report --run=DIR | --results=DIR --output=PATH | --readme=FILE"
+            "zoo.report --run=DIR | --results=DIR --output=PATH | --pages=FILE_OR_DIR "
+            "| --network_pages=DIR"
         )
     if values.run:
-        write_run(Path(values.run))
-    elif values.readme:
-        write_readme(Path(values.readme))
-    else:
+        write_run(Path(values.run), values.format)
+    elif values.results:
         write_results(Path(values.results), Path(values.output), values.networks)
+    elif values.network_pages:
+        from zoo.reporting import network_pages
+
+        for path in network_pages.write(Path(values.network_pages)):
+            print(f"page: {path}")
+    else:
+        write_pages([Path(path) for path in values.pages or [values.readme]])
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("run", "", "run directory of a training, evaluated")
+    flags.DEFINE_list("format", [], "figures of the run as files: png, pdf, svg")
     flags.DEFINE_string("results", "", "directory of results JSON files")
-    flags.DEFINE_string("output", "docs/report", "HTML and Markdown, without ending")
+    flags.DEFINE_string(
+        "output", "docs/results/report", "HTML and Markdown, without ending"
+    )
     flags.DEFINE_list("networks", [], "networks with a card; none: all")
-    flags.DEFINE_string("readme", "", "Markdown file whose tables are made again")
+    flags.DEFINE_multi_string(
+        "pages", [], "Markdown file, or folder of them, whose tables are made again"
+    )
+    flags.DEFINE_string("readme", "", "the same of one file")
+    flags.DEFINE_string("network_pages", "", "folder for a page of each network")
     cli.run(main)

@@ -2,6 +2,7 @@
 
     python -m zoo.reproduce --list
     python -m zoo.reproduce lora.figure6 --seeds=3 --processes=2 --json=FILE
+    python -m zoo.reproduce --redraw=zoo/results/reproduce
 
 Every training that the target needs is made in --directory unless it is there already,
 for this target or another, so a command that was killed goes on where it was; with
@@ -26,6 +27,7 @@ from zoo.experiments import (
     clnet,
     cost2100,
     crnet,
+    drawings,
     dualnet,
     generalisation,
     lora,
@@ -153,12 +155,26 @@ def write(name: str, lab: Lab, result: dict, path: Path) -> None:
     print(f"result: {path}")
 
 
+def redraw(folder: Path) -> None:
+    """Draw the figures of a folder's results again, but for those that need runs."""
+    for path in sorted(folder.glob("*.json")):
+        result = files.read_json(path)
+        target = TARGETS.get(result.get("target"))
+        if target and target.figure in drawings.OF_RESULT:
+            with files.atomic_path(path.with_suffix(".png")) as image:
+                target.figure(None, result, image)
+            print(f"drawn: {path.with_suffix('.png')}")
+
+
 def main(argv: list[str]) -> None:
     """Command line."""
     values, names = flags.FLAGS, argv[1:]
     if values.list:
         for name, target in TARGETS.items():
             print(f"{name:<20} {target.title}")
+        return
+    if values.redraw:
+        redraw(Path(values.redraw))
         return
     if not names or (values.json and len(names) > 1):
         raise ValueError(
@@ -177,6 +193,9 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_bool("list", False, "list all targets and end")
+    flags.DEFINE_string(
+        "redraw", "", "folder of results JSON whose figures are drawn again; then end"
+    )
     flags.DEFINE_enum("budget", "fast", BUDGETS, "size of the trainings")
     flags.DEFINE_integer("seeds", 1, "seeds of every run, 0, 1, ...", 1)
     flags.DEFINE_integer("processes", 1, "runs at a time, each on its own cores", 1)

@@ -9,9 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 STOP_SECONDS = 60
+
+
+def _show(command: str, output: TextIO | None = None) -> None:
+    """Print a command as a user would type it, on a terminal after an empty line."""
+    gap = "\n" if output is None and sys.stdout.isatty() else ""
+    print(f"{gap}$ {command}", file=output, flush=True)
 
 
 def step(module: str, *args, log: Path | None = None) -> None:
@@ -28,9 +34,8 @@ def step(module: str, *args, log: Path | None = None) -> None:
     command = [sys.executable, "-m", module, *map(str, args)]
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("a")) if log else None
-        shown = f"\n$ python -m {module} {shlex.join(command[3:])}"
-        print(shown, file=output, flush=True)
-        errors = output or sys.stderr  # past the filter of `tfds_builders.quiet`
+        _show(f"python -m {module} {shlex.join(command[3:])}", output)
+        errors = output or sys.__stderr__  # past the filter of `tfds_builders.quiet`
         status = subprocess.run(command, stdout=output, stderr=errors).returncode
     if status:
         where = log or "above"
@@ -57,7 +62,7 @@ def server(model_base_path: Path, *extra: str) -> Iterator[Server]:
     """
     ports = ["--port=0", "--rest_api_port=0"]
     args = [f"--model_base_path={model_base_path}", *ports, *extra]
-    print(f"\n$ python -m serving.server {shlex.join(args)} &", flush=True)
+    _show(f"python -m serving.server {shlex.join(args)} &")
     process = subprocess.Popen(
         [sys.executable, "-m", "serving.server", *args],
         stdout=subprocess.PIPE,

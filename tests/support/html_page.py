@@ -12,7 +12,7 @@ import matplotlib.image
 class Page(HTMLParser):
     """Balanced tags, images and the cells of table rows."""
 
-    VOID = {"meta", "img"}
+    VOID = {"meta", "img", "br"}
 
     def __init__(self, file):
         text = file.read_text(encoding="utf-8")
@@ -45,6 +45,43 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.open and self.open[-1] in ("td", "th"):
             self.row.append(data)
+
+
+class ReportPage(Page):
+    """A page with links within itself or to papers; keeps its tables by caption."""
+
+    def __init__(self, file):
+        self.ids, self.links, self.tables, self.texts = set(), set(), [], []
+        super().__init__(file)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        assert "src" not in attrs or tag == "img"
+        if "id" in attrs:
+            assert attrs["id"] not in self.ids
+            self.ids.add(attrs["id"])
+        if "href" in attrs:
+            assert tag == "a"
+            self.links.add(attrs.pop("href"))
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+        super().handle_starttag(tag, attrs.items())
+
+    def handle_data(self, data):
+        super().handle_data(data)
+        self.texts.append(data)
+        if {"td", "th"} & set(self.open):
+            self.tables[-1][-1][-1] += data
+
+    def table(self, *columns):
+        """The only table with these first columns, without its head."""
+        tables = [[[c.strip() for c in row] for row in t] for t in self.tables]
+        (found,) = [t for t in tables if t[0][: len(columns)] == list(columns)]
+        return found[1:]
 
 
 def pixels(data):

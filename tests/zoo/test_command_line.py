@@ -22,7 +22,8 @@ from tests.conftest import (
 )
 from tfds_builders import flag_help, flagfiles, quiet
 from zoo import __main__ as csizoo
-from zoo import config, quickstart, registry, reproduce, train_stages
+from zoo import baseline, config, quickstart, registry, reproduce, train_stages
+from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig
 from zoo.experiments import runner
 from zoo.run_directory import RunDirectory
@@ -74,6 +75,7 @@ def test_csizoo_lists_all_commands_without_tensorflow():
         assert done.returncode == 0
         for name in (*csizoo.LOOK, *csizoo.COMMANDS):
             assert f"\n  {name} " in done.stdout
+        assert len(done.stdout.splitlines()) == len(csizoo.LOOK | csizoo.COMMANDS) + 4
         assert not re.search(r"\| +(tensorflow|numpy|keras)$", done.stderr, re.M)
 
 
@@ -334,6 +336,21 @@ def test_evaluation_checks_before_data(options, word, tiny_run, tmp_path, monkey
     with pytest.raises(FileNotFoundError, match="at least one epoch"):
         evaluation.evaluate(moved)
     assert not (tmp_path / "tfds").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "codeword_dim", "word"),
+    [("klt", 31, "give an even one"), ("lasso", 3000, "expected 1 to 2048")],
+)
+def test_baseline_checks_before_data(method, codeword_dim, word, tmp_path):
+    settings = ExperimentConfig(
+        codeword_dim=codeword_dim, dataset=TINY["dataset"], data_dir=str(tmp_path)
+    )
+    with pytest.raises(ValueError, match=word):
+        baseline.evaluate_baseline(
+            None if method == "klt" else Method(method), settings
+        )
+    assert not any(tmp_path.iterdir())
 
 
 def run_elsewhere(run, folder) -> RunDirectory:

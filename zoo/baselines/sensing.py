@@ -8,6 +8,19 @@ KINDS = ("gaussian", "orthonormal")
 KEY = 0x5E25E  # keeps these random numbers apart from those of channels and noise
 
 
+def check(codeword_dim: int, size: int) -> None:
+    """Refuse more measurements than the real numbers of a CSI.
+
+    Raises:
+        ValueError: there are more, or none.
+    """
+    if not 1 <= codeword_dim <= size:
+        raise ValueError(
+            f"--codeword_dim={codeword_dim}: expected 1 to {size}, the real numbers "
+            "per CSI"
+        )
+
+
 def measurement_matrix(
     codeword_dim: int, size: int, kind: str = "gaussian", seed: int = 0
 ) -> np.ndarray:
@@ -26,11 +39,7 @@ def measurement_matrix(
     Raises:
         ValueError: more measurements than unknowns, or an unknown kind.
     """
-    if not 1 <= codeword_dim <= size:
-        raise ValueError(
-            f"--codeword_dim={codeword_dim}: expected 1 to {size}, the real numbers "
-            "per CSI"
-        )
+    check(codeword_dim, size)
     if kind not in KINDS:
         raise ValueError(f"--measurement={kind}: expected one of {', '.join(KINDS)}")
     rng = np.random.default_rng([KEY, seed])

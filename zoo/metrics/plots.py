@@ -1,50 +1,67 @@
-"""Plots of CSI, errors and training, as PNG."""
+"""Plots of CSI, errors and training, as PNG, PDF or SVG.
+
+A legend stands beside its axes, never over a curve; an axis of numbers is one.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 
-from zoo.metrics import accuracy
+from zoo.metrics import accuracy, plot_axes
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
+
+DPI = 150
+FLOOR_DB = -40  # of a picture of |H|
+KLT = "linear KLT"
+DASHED = {"color": "black", "linestyle": "--", "linewidth": 1.2}
+MARKED = 50  # epochs up to which each has a marker
 
 
 def save_examples(h: np.ndarray, h_hat: np.ndarray, target) -> None:
-    """True over recovered |H|, one column per example.
+    """True over recovered |H| in dB below the truth's peak, one column per example.
 
     Args:
         h: zero-centred truth `[n, N_t, N_a, 2]`.
         h_hat: recovered, same shape.
-        target: path or binary file for the PNG.
+        target: see `save`.
     """
-    count = len(h)
     figure, axes = plt.subplots(
-        2, count, figsize=(2.2 * count, 4.4), squeeze=False, layout="constrained"
-    )
+        2, len(h), figsize=(2 * len(h) + 1.6, 4.8), squeeze=False,
+        layout="constrained", sharex=True, sharey=True,
+    )  # fmt: skip
     errors = accuracy.to_db(accuracy.nmse(h, h_hat))
-    for i in range(count):
-        magnitudes = [np.abs(accuracy.to_complex(x[i])) for x in (h, h_hat)]
-        for row, magnitude in enumerate(magnitudes):
-            axes[row, i].imshow(magnitude, vmin=0, vmax=magnitudes[0].max())
-        axes[0, i].set_title("true")
-        axes[1, i].set_title(f"recovered, {errors[i]:.1f} dB")
-        axes[1, i].set_xlabel("delay")
-    for row in axes:
-        row[0].set_ylabel("angle")
+    for column, truth, other, error in zip(axes.T, h, h_hat, errors, strict=True):
+        peak = np.abs(accuracy.to_complex(truth)).max()
+        for axis, x in zip(column, (truth, other), strict=True):
+            level = np.abs(accuracy.to_complex(x)) / peak
+            shown = 20 * np.log10(np.maximum(level, 10 ** (FLOOR_DB / 20)))
+            image = axis.imshow(shown, vmin=FLOOR_DB, vmax=0, origin="lower")
+        column[0].set_title("true", fontsize="medium")
+        column[1].set_title(f"NMSE {error:.1f} dB", fontsize="medium")
+    for axis in axes[1]:
+        axis.set_xlabel("delay [bin]")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("angle [bin]")
+    figure.colorbar(image, ax=axes, label="|H| / largest true |H| [dB]")
     save(figure, target)
 
 
 def save_nmse_histogram(ratios: np.ndarray, target) -> None:
     """Histogram of per-sample NMSE in dB with the global value as a line."""
-    figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
-    axis.hist(accuracy.to_db(ratios), bins=60)
+    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    bins = int(np.clip(2 * len(ratios) ** 0.5, 10, 80))
+    axis.hist(accuracy.to_db(ratios), bins=bins, edgecolor="white", linewidth=0.4)
     average = accuracy.to_db(ratios.mean())
     axis.axvline(average, color="black", label=f"global NMSE {average:.2f} dB")
-    axis.set_xlabel("per-sample NMSE [dB]")
+    axis.set_xlabel("NMSE of a sample [dB]")
     axis.set_ylabel("samples")
-    axis.legend()
+    legend_above(axis)
     save(figure, target)
 
 
@@ -53,56 +70,114 @@ def save_training_curve(records: list[dict], target, reference_db=None) -> None:
 
     Args:
         records: lines of metrics.jsonl.
-        target: path or binary file for the PNG.
+        target: see `save`.
         reference_db: NMSE of the KLT line, drawn dashed.
     """
     epochs = [r["epoch"] for r in records]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    style = {"marker": "o" if len(epochs) <= MARKED else "", "markersize": 4}
     loss = np.array([r["loss"] for r in records], float)  # None at epoch 0: NaN
-    left.semilogy(epochs, loss)
+    left.semilogy(epochs, loss, **style)
     left.set_ylabel("training loss (MSE)")
-    right.plot(epochs, [r["val_nmse_db"] for r in records], label="validation")
+    values = [r["val_nmse_db"] for r in records]
+    right.plot(epochs, values, label="validation", **style)
     if reference_db is not None:
-        right.axhline(reference_db, color="grey", linestyle="--", label="KLT (linear)")
+        right.axhline(reference_db, label=KLT, **DASHED)
     right.set_ylabel("NMSE [dB]")
-    right.legend()
+    legend_above(right)
     for axis in (left, right):
         axis.set_xlabel("epoch")
+        axis.set_xlim(min(epochs, default=0) - 0.5, max(epochs, default=0) + 0.5)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     save(figure, target)
 
 
 def save_curves(result: dict, target) -> None:
     """Curves of a reproduced figure, one per series, with the spread over seeds.
 
-    The linear KLT is dashed.
+    The linear KLT is dashed. What has values at one place only is drawn as a ranking.
 
     Args:
         result: see `zoo.reproduce.make`.
-        target: path or binary file for the PNG.
+        target: see `save`.
     """
-    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    for series in dict.fromkeys(e["series"] for e in result["entries"]):
-        own = [e for e in result["entries"] if e["series"] == series]
-        x = [str(e["x"]) for e in own]
-        style = {"color": "grey", "linestyle": "--"} if series == "klt" else {}
-        ours = [e["ours"] for e in own]
-        (line,) = axis.plot(x, ours, marker="o", label=series, **style)
+    entries = result["entries"]
+    places = list(dict.fromkeys(e["x"] for e in entries))
+    if len(places) < 2:
+        rows = [(_name(e["series"]), e["ours"], e["ours_by_seed"]) for e in entries]
+        title = ", ".join([result["title"], *map(str, places)])
+        save_ranking(rows, result["unit"], target, title)
+        return
+    figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    at = plot_axes.set_places(axis, places)
+    for series in dict.fromkeys(e["series"] for e in entries):
+        own = [e for e in entries if e["series"] == series]
+        x, ours = [at[e["x"]] for e in own], [e["ours"] for e in own]
+        style = {"marker": "o", "label": _name(series)}
+        style |= DASHED if series == "klt" else {}
+        (line,) = axis.plot(x, ours, **style)
         for place, e in zip(x, own, strict=True):
             seeds = e["ours_by_seed"]
             axis.plot([place] * len(seeds), seeds, "_", color=line.get_color())
     axis.set_title(result["title"])
     axis.set_xlabel(result["x"])
     axis.set_ylabel(result["unit"])
-    axis.legend()
+    figure.legend(loc="outside right upper")
     save(figure, target)
 
 
+def save_ranking(rows: list[tuple], unit: str, target, title="", most=None) -> None:
+    """A point per name, smallest value on top, with the spread over seeds.
+
+    Where the linear KLT is among them, its value is a dashed line.
+
+    Args:
+        rows: name, value and values by seed.
+        unit: of the values.
+        target: see `save`.
+        title: above the plot.
+        most: larger values stand as text at the edge.
+    """
+    rows = sorted(rows, key=lambda row: -row[1])
+    size = (7, 1.5 + 0.27 * len(rows))
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    axis.set_ylim(-0.7, len(rows) - 0.3)
+    for y, (name, value, seeds) in enumerate(rows):
+        if most is not None and value > most:
+            edge = {"transform": axis.get_yaxis_transform(), "ha": "right"}
+            axis.text(0.99, y, f"{value:+.0f} →", va="center", **edge)
+            continue
+        colour, marker = ("black", "D") if name == KLT else ("tab:blue", "o")
+        ends = [min(seeds), max(seeds)]
+        axis.plot(ends, [y, y], color=colour, linewidth=3, alpha=0.4)
+        axis.plot(value, y, marker, color=colour)
+        if name == KLT:
+            axis.axvline(value, zorder=0, **DASHED)
+    axis.set_yticks(range(len(rows)), [name for name, *_ in rows])
+    axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.set_xlabel(unit)
+    axis.set_title(title, fontsize="medium")
+    save(figure, target)
+
+
+def _name(series: str) -> str:
+    return KLT if series == "klt" else series
+
+
+def legend_above(axis, **style) -> None:
+    """A legend between axes and title; `style` as Matplotlib's."""
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}
+    axis.legend(**{**place, "ncols": 2, **style})
+
+
 def save(figure, target) -> None:
-    """Write a figure as PNG and forget it.
+    """Write a figure and forget it.
 
     Args:
         figure: of Matplotlib.
-        target: path or binary file.
+        target: path, whose ending is the format, or a binary file for a PNG.
     """
-    figure.savefig(target, format="png", dpi=120)
+    kind = Path(target).suffix[1:] if isinstance(target, str | Path) else "png"
+    figure.savefig(target, format=kind, dpi=DPI)
     plt.close(figure)

@@ -1,28 +1,36 @@
-"""What a report is made of, and how it reads as Markdown."""
+"""What a report is made of, and how it reads as Markdown.
+
+Blocks that are text, claims and summaries are Markdown; everything else, such as
+titles, captions and cells, is plain text that both renderings show as it is.
+"""
 
 from __future__ import annotations
 
 import functools
-import re
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from zoo.reporting.prose import inline, plain, without_html
 
 KLT = "linear KLT"
 NMSE_UNIT = "NMSE [dB]"
 
 
 class Table(NamedTuple):
-    """Cells as text.
+    """Cells as text, those of numbers as `zoo.reporting.cells.Cell`.
 
     Attributes:
         columns: names; a name that begins with 'paper' or 'ours' is the origin of the
             numbers below it.
         rows: as many cells each.
         caption: what it shows.
+        name: of its files, see `zoo.reporting.table_files`; empty: it has none.
     """
 
     columns: list[str]
     rows: list[list[str]]
     caption: str = ""
+    name: str = ""
 
 
 class Picture(NamedTuple):
@@ -33,7 +41,7 @@ class Picture(NamedTuple):
         caption: what it shows.
         alt: what one would read off it.
         plot: dark lines on white, which a dark page may invert.
-        link: to the file itself from where Markdown is; empty: it is none.
+        link: URL of the file from where Markdown is; empty: it is none.
     """
 
     png: bytes
@@ -108,9 +116,13 @@ class Section(NamedTuple):
     level: int = 2
 
 
-def millions(count: int) -> str:
-    """A count of operations as '0.42M'."""
-    return f"{count / 1e6:.2f}M"
+def pictures(block) -> Iterator[Picture]:
+    """All pictures within a block, in order."""
+    if isinstance(block, Picture):
+        yield block
+    inner = block.blocks if isinstance(block, Section | Details) else block
+    for part in inner if isinstance(inner, list) else []:
+        yield from pictures(part)
 
 
 @functools.singledispatch
@@ -125,7 +137,7 @@ def markdown(block) -> str:
 
 @markdown.register
 def _(block: str) -> str:
-    return f"{block}\n"
+    return f"{without_html(block)}\n"
 
 
 @markdown.register
@@ -137,45 +149,47 @@ def _(block: list) -> str:
 def _(block: Table) -> str:
     lines = [_line(block.columns), "|" + "---|" * len(block.columns)]
     lines += map(_line, block.rows)
-    above = f"{block.caption}\n\n" if block.caption else ""
+    above = f"{plain(block.caption)}\n\n" if block.caption else ""
     return above + "\n".join(lines) + "\n"
 
 
 def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+    shown = (plain(cell).replace("|", "&#124;") for cell in cells)
+    return f"| {' | '.join(shown)} |"
 
 
 @markdown.register
 def _(block: Picture) -> str:
     if not block.link:
-        return f"*Plot, in the HTML page:* {block.caption}\n"
-    alt = re.sub(r"[\[\]]", "", block.alt)  # they would end the text
-    return f"![{alt}]({block.link})\n\n*{block.caption}*\n"
+        return f"*Plot, in the HTML page:* {plain(block.caption)}\n"
+    alt = plain(block.alt.replace("[", "").replace("]", ""))  # they would end the text
+    return f"![{alt}]({block.link})\n\n*{plain(block.caption)}*\n"
 
 
 @markdown.register
 def _(block: Claims) -> str:
     lines = []
     for claim in block.items:
-        where = f" ([{claim.target}](#{claim.anchor}))" if block.linked else ""
-        lines.append(f"- **{claim.verdict}**: {claim.text}{where}: {claim.numbers}")
+        where = f" ([{plain(claim.target)}](#{claim.anchor}))" if block.linked else ""
+        text, numbers = without_html(claim.text), plain(claim.numbers)
+        lines.append(f"- **{plain(claim.verdict)}**: {text}{where}: {numbers}")
     return "\n".join(lines) + "\n"
 
 
 @markdown.register
 def _(block: Flow) -> str:
-    return f"{block.side}: {' → '.join(stage.name for stage in block.stages)}\n"
+    return plain(f"{block.side}: {' → '.join(s.name for s in block.stages)}") + "\n"
 
 
 @markdown.register
 def _(block: Details) -> str:
     body = "\n".join(map(markdown, block.blocks))
     anchor = f' id="{block.anchor}"' if block.anchor else ""
-    summary = f"<summary>{block.summary}</summary>"
-    return f"<details{anchor}>{summary}\n\n{body}\n</details>\n"
+    summary = f"<summary>{inline(block.summary)}</summary>"
+    return f'<details{anchor} markdown="1">{summary}\n\n{body}\n</details>\n'
 
 
 @markdown.register
 def _(block: Section) -> str:
-    head = f'{"#" * block.level} <a id="{block.anchor}"></a>{block.title}\n'
+    head = f'{"#" * block.level} <a id="{block.anchor}"></a>{plain(block.title)}\n'
     return "\n".join([head, *map(markdown, block.blocks)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.quantization.operation_counts import int8_operations
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
+from zoo.reporting.cells import Cell, as_written, fixed, number, words
 
 
 def precisions(content: dict) -> Table:
@@ -19,15 +20,15 @@ def precisions(content: dict) -> Table:
                 [
                     r["model"],
                     name,
-                    f"{e['nmse_db']:.2f}",
-                    f"{e['delta_db']:.2f}",
-                    f"{e['kib']:.0f}",
-                    f"{e['of_fp32']:.3f}",
-                    f"{e['kib_gzip']:.0f}",
-                    f"{e['latency_ms']:.3f}",
+                    fixed(e["nmse_db"]),
+                    fixed(e["delta_db"]),
+                    fixed(e["kib"], 0),
+                    fixed(e["of_fp32"], 3),
+                    fixed(e["kib_gzip"], 0),
+                    fixed(e["latency_ms"], 3),
                     int8_operations(e),
                     floats if e["num_int8"]["encode"] else "all",
-                    f"{r['nmse_pca_db']:.2f}",
+                    fixed(r["nmse_pca_db"]),
                 ]
             )
     return Table(columns, rows)
@@ -37,9 +38,9 @@ def encoder_speed(content: dict) -> Table:
     """Median time of an encoding in each engine, ours first."""
     engines = list(content["rows"][0]["engines"])
     rows = [
-        [r["network"], str(r["codeword_dim"])]
-        + [f"{r['engines'][engine]['p50_ms']:.3f}" for engine in engines]
-        + [f"{r['ours_over_best']:.2f}"]
+        [r["network"], number(r["codeword_dim"])]
+        + [fixed(r["engines"][engine]["p50_ms"], 3) for engine in engines]
+        + [fixed(r["ours_over_best"])]
         for r in content["rows"]
     ]
     shown = [f"{engine} [ms]" for engine in engines]
@@ -53,13 +54,14 @@ def served(content: dict) -> Table:
     columns += ["matrices/s", "p50 [ms]", "p99 [ms]", "over direct"]
     rows = []
     for r in content["rows"]:
-        cells = [str(r.get(key, "")) for key in keys]
-        over = f"{r['over_direct']:.2f}" if "over_direct" in r else ""
+        cells = [as_written(r.get(key, "")) for key in keys]
+        over = fixed(r["over_direct"]) if "over_direct" in r else ""
         rows.append([*cells, over])
     return Table(columns, rows)
 
 
 def soak(content: dict) -> Table:
     """What was asked, lost and measured, a line each."""
-    rows = [[key.replace("_", " "), f"{v:,}"] for key, v in content["row"].items()]
-    return Table(["", "ours"], rows)
+    row = content["row"]
+    cells = [[words(key), Cell(f"{v:,}", value=v)] for key, v in row.items()]
+    return Table(["", "ours"], cells)

@@ -15,7 +15,8 @@ from zoo.metrics import complexity, flops
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.layer_graph import LayerGraph
 from zoo.models.spec import RATIOS, ModelSpec
-from zoo.reporting.blocks import Details, Flow, Stage, Table, millions
+from zoo.reporting.blocks import Details, Flow, Stage, Table
+from zoo.reporting.cells import Cell, fixed, millions, number, place
 
 SHOWN = (RATIOS["1/4"], RATIOS["1/16"])
 SIDES = {"ue": "UE", "bs": "BS"}
@@ -124,19 +125,20 @@ def flow(model: CsiAutoencoder) -> list[Flow]:
 def ratio_of(codeword_dim: int) -> list[str]:
     """Ratio, where the zoo names one of that length, and length of a codeword."""
     names = {dim: name for name, dim in RATIOS.items()}
-    return [names.get(codeword_dim, ""), f"{codeword_dim:,}"]
+    return [place(names.get(codeword_dim)), number(codeword_dim)]
 
 
 def counts_table(name: str, counts: dict[int, dict]) -> Table:
     """Parameters, MACs and bytes per side; `counts`: of `flops.summary` by length."""
     rows = [
-        [*ratio_of(dim), label, *(f"{found[f'{side}_{key}']:,}" for key in COUNTS)]
+        [*ratio_of(dim), label, *(number(found[f"{side}_{key}"]) for key in COUNTS)]
         for dim, found in counts.items()
         for side, label in SIDES.items()
     ]
     columns = ["ratio", "M", "side", "ours, parameters", "ours, MACs"]
     columns += ["ours, bytes fp32", "ours, bytes int8"]
-    return Table(columns, rows, f"{name}: counted from the built network.")
+    caption = f"{name}: counted from the built network."
+    return Table(columns, rows, caption, f"counts_{name}")
 
 
 def published_table(spec: ModelSpec) -> Table | None:
@@ -151,11 +153,11 @@ def published_table(spec: ModelSpec) -> Table | None:
         scenarios = dict.fromkeys(name for row in published.values() for name in row)
         for scenario in scenarios:
             found = [published.get(ratio, {}).get(scenario) for ratio in ratios]
-            cells = ["" if value is None else f"{value:.2f}" for value in found]
+            cells = ["" if value is None else fixed(value) for value in found]
             rows.append([label, scenario.replace("_", " "), *cells])
     columns = ["variant", "scenario", *(f"paper, {ratio}" for ratio in ratios)]
     caption = f"{spec.name}: NMSE [dB] by compression ratio, as its paper prints it."
-    return Table(columns, rows, caption) if rows else None
+    return Table(columns, rows, caption, f"published_{spec.name}") if rows else None
 
 
 def card(spec: ModelSpec) -> tuple[Details, list[str]]:
@@ -177,7 +179,8 @@ def card(spec: ModelSpec) -> tuple[Details, list[str]]:
     found = counts[dims[-1]]
     row = [spec.name, *ratio_of(dims[-1])]
     row += [millions(found[f"{side}_macs"]) for side in SIDES]
-    row += [f"{found['ue_bytes_fp32'] / 1024:,.0f}", spec.paper.partition(":")[0]]
+    kib = found["ue_bytes_fp32"] / 1024
+    row += [Cell(f"{kib:,.0f}", value=kib), spec.paper.partition(":")[0]]
     return Details(f"{spec.name}: {title}", blocks, f"net-{spec.name}"), row
 
 
@@ -186,5 +189,6 @@ def cards(specs: list[ModelSpec]) -> list:
     found = [card(spec) for spec in specs]
     columns = ["network", "ratio", "M", "ours, UE MACs", "ours, BS MACs"]
     columns += ["ours, encoder [KiB fp32]", "authors"]
-    overview = Table(columns, [row for _, row in found], "All networks at a glance.")
+    rows = [row for _, row in found]
+    overview = Table(columns, rows, "All networks at a glance.", "networks")
     return [overview, *(details for details, _ in found)]

@@ -7,9 +7,17 @@ import re
 from pathlib import Path
 
 from zoo import files, registry
-from zoo.reporting import html_pages, model_cards, pareto, pareto_plot
-from zoo.reporting.blocks import Details, Picture, Section, markdown
+from zoo.reporting import (
+    html_pages,
+    leaderboard,
+    model_cards,
+    pareto,
+    pareto_plot,
+    table_files,
+)
+from zoo.reporting.blocks import Details, Picture, Section, markdown, pictures
 from zoo.reporting.pareto import Point
+from zoo.reporting.prose import code
 from zoo.reporting.result_sections import (
     NOTES,
     anchor,
@@ -22,10 +30,11 @@ from zoo.reporting.result_sections import (
 from zoo.reporting.results_files import complete, rows_of
 from zoo.reporting.tables import TABLES, table_of
 
-TITLE = "CSI-feedback zoo: paper against ours"
+TITLE = "CSI-feedback zoo: results"
 LEAD = (
-    "Published numbers and our own side by side, never in one column. What a paper "
-    "prints stands below “paper”, what this project measured below “ours”; under every "
+    "What our trainings reach at equal ratio and equal data and at what cost, then "
+    "published numbers and our own side by side, never in one column. What a paper "
+    "prints stands below “paper”, what this project measured below “ours”; with every "
     "table is where its numbers come from."
 )
 CARDS_NOTE = (
@@ -33,12 +42,14 @@ CARDS_NOTE = (
     "all snapshots), as zoo.metrics.complexity counts. NMSE is the paper's, on its "
     "data."
 )
-PICTURE = "pareto.png"
+PICTURES = {"leaderboard": "leaderboard.png", "pareto": "pareto.png"}
 NAMES = ("name", "model", "system")  # of a row
 
 
 def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[Path]:
-    """Write OUTPUT.html, OUTPUT.md and, where networks are compared, pareto.png.
+    """Write OUTPUT.html, OUTPUT.md and the tables of OUTPUT_tables.
+
+    Where networks are compared, leaderboard.png and pareto.png are the first plots.
 
     Args:
         results: see `zoo.reporting.results_files.load`.
@@ -56,32 +67,37 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
     reproduced = {p: r for p, r in results.items() if "target" in r}
     others = {p: r for p, r in results.items() if "target" not in r}
     measured = [result_section(path, r, base) for path, r in reproduced.items()]
-    costs = pareto_section(results)
     cards = model_cards.cards(specs)
     sections = [
-        summary_section(reproduced),
+        leaderboard.section(results, PICTURES["leaderboard"]),
+        pareto_section(results),
         Section("Tables and figures", "results", [NOTES, *measured]),
-        costs,
+        summary_section(reproduced),
         other_section(others, base),
         Section("Networks", "networks", [CARDS_NOTE, *cards]),
     ]
     here = files.environment()
-    footer = f"Made by {here['command']} at commit {short(here['commit'])}."
-    page = html_pages.document(TITLE, LEAD, sections, footer)
-    text = "\n".join([f"# {TITLE}", "", LEAD, "", *map(markdown, sections), footer, ""])
+    made = f"Made by {code(here['command'])} at commit {short(here['commit'])}."
+    page = html_pages.document(TITLE, LEAD, sections, made)
+    text = "\n".join([f"# {TITLE}", "", LEAD, "", *map(markdown, sections), made, ""])
     written = [output.with_name(f"{output.name}{end}") for end in (".html", ".md")]
     for path, content in zip(written, (page, text), strict=True):
         files.write_text(path, content)
-    return written + _write_picture(costs, output.with_name(PICTURE))
+    for section in sections:
+        written += _write_picture(section, base)
+    folder = output.with_name(f"{output.name}_tables")
+    table_files.write(table_files.named(sections), folder)
+    return [*written, folder]
 
 
-def _write_picture(costs: Section, path: Path) -> list[Path]:
-    """The first plot by cost as a file; its name, or nothing."""
-    sections = [block for block in costs.blocks if isinstance(block, Section)]
-    if not sections:
+def _write_picture(section: Section, folder: Path) -> list[Path]:
+    """The first plot of a section as a file; its path, or nothing."""
+    shown = next(pictures(section), None)
+    if section.anchor not in PICTURES or shown is None:
         return []
+    path = folder / PICTURES[section.anchor]
     with files.atomic_path(path) as image:
-        image.write_bytes(sections[0].blocks[0][0].png)
+        image.write_bytes(shown.png)
     return [path]
 
 
@@ -103,6 +119,8 @@ def pareto_section(contents: dict[Path, dict]) -> Section:
             for key, label in pareto.COSTS.items()
         ]
         title = f"{data}, M = {dim} ({source})"
+        if len(blocks) == 1:
+            shown[0] = shown[0]._replace(link=PICTURES["pareto"])
         blocks.append(_comparison(title, shown, own))
     for data, own in pareto.payloads(found).items():
         shown = [_cost_plot(own, [p.bits for p in own], "feedback bits per CSI")]
@@ -111,8 +129,9 @@ def pareto_section(contents: dict[Path, dict]) -> Section:
 
 
 def _comparison(title: str, shown: list[Picture], own: list[Point]) -> Section:
-    values = Details("Values and where they come from", [pareto.table(own)])
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    table = pareto.table(own)._replace(name=f"cost_{name}")
+    values = Details("Values and where they come from", [table])
     return Section(title, name, [shown, values], level=3)
 
 
@@ -141,7 +160,7 @@ def other_section(contents: dict[Path, dict], base: Path = Path()) -> Section:
             for i, row in enumerate(rows_of(content))
         ]
         title = TABLES[path.stem][0] if path.stem in TABLES else table.caption
-        ours = table._replace(caption="All numbers are ours.")
+        ours = table._replace(caption="All numbers are ours.", name=path.stem)
         image, caption = path.with_suffix(".png"), f"{title}, ours."
         plots = [picture(image, caption, caption, base)] if image.is_file() else []
         blocks = [*plots, ours, provenance(path, content, runs)]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zoo import registry
 from zoo.metrics import complexity
 from zoo.reporting.blocks import Table
+from zoo.reporting.cells import Cell, fixed, number
 from zoo.reporting.results_files import rows_of
 from zoo.reporting.tables import CSI_VALUES, KLT, NMSE_UNIT, data_set
 
@@ -68,7 +69,7 @@ def points(path: Path, content: dict) -> list[Point]:
     the BS has.
     """
     found, lines = [], {}
-    for name, rows in _groups(content):
+    for name, rows in trained(content):
         first, values = rows[0], [row["nmse_db"] for row in rows]
         spec = registry.MODELS.get(first["model"])
         if spec and spec.takes_uplink:
@@ -94,7 +95,7 @@ def _klt(nmse_db: float, path: Path, data: tuple[str, int]) -> Point:
     return Point(KLT, "", nmse_db, spread, costs, 1, bits, path.name, data)
 
 
-def _groups(content: dict) -> Iterable[tuple[str, list[dict]]]:
+def trained(content: dict) -> Iterable[tuple[str, list[dict]]]:
     """Name and results rows, one per seed, of everything that was trained."""
     groups: dict[tuple, tuple[str, list[dict]]] = {}
     for entry in content.get("entries", []):
@@ -182,10 +183,10 @@ def table(own: list[Point]) -> Table:
     rows = []
     for i in sorted(range(len(own)), key=lambda i: own[i].nmse_db):
         cells = [
-            "" if value is None else f"{value:,.0f}{' ●' * (i in fronts[key])}"
-            for key, value in ((key, values[key][i]) for key in keys)
+            "" if values[key][i] is None else _cost(values[key][i], i in fronts[key])
+            for key in keys
         ]
-        values_of = [own[i].name, f"{own[i].nmse_db:.2f}", str(own[i].seeds)]
+        values_of = [own[i].name, fixed(own[i].nmse_db), number(own[i].seeds)]
         rows.append([*values_of, *cells, own[i].source])
     columns = ["network", f"ours, {NMSE_UNIT}", "seeds", *COSTS.values()]
     caption = (
@@ -193,3 +194,8 @@ def table(own: list[Point]) -> Table:
         "stand with the results of the file."
     )
     return Table([*columns, "feedback bits", "file"], rows, caption)
+
+
+def _cost(value: float, in_front: bool) -> Cell:
+    mark = " ●" if in_front else ""
+    return Cell(f"{value:,.0f}{mark}", value=value, **{"on the front": in_front})

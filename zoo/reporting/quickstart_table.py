@@ -21,11 +21,13 @@ LABELS = {
 
 def table(summary: dict) -> str:
     """The summary as aligned text."""
-    lines = []
-    for key, label in LABELS.items():
-        value = summary[key]
-        text = "-" if value is None else f"{value:,}"
-        if isinstance(value, float):
-            text = f"{value:.3f}"
-        lines.append(f"{label:<58}{text:>12}")
-    return "\n".join(lines)
+    return "\n".join(
+        f"{label:<58}{shown(summary[key]):>12}" for key, label in LABELS.items()
+    )
+
+
+def shown(value: float | None) -> str:
+    """A value of the summary as text."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

@@ -6,11 +6,14 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 
 from zoo import registry
 from zoo.experiments.claims import RULE, VERDICTS
 from zoo.reporting.blocks import Claim, Claims, Details, Picture, Section, Table
-from zoo.reporting.tables import data_set, number, series_of, table_of
+from zoo.reporting.cells import number
+from zoo.reporting.prose import code, plain
+from zoo.reporting.tables import data_set, series_of, table_of
 
 NOTES = (
     "Budget fast: trainings cut down to minutes or hours on two CPU cores, on our own "
@@ -70,7 +73,8 @@ def summary_section(results: dict[Path, dict]) -> Section:
         [c for path, result in results.items() for c in claims_of(path, result, [x])]
         for x in ("paper", "ours")
     )
-    blocks: list = [f"{_count(papers, 'claims of the papers')}. {RULE}"]
+    counted = verdicts(results)._replace(name="claims")
+    blocks: list = [f"{_count(papers, 'claims of the papers')}. {RULE}", counted]
     blocks += [_by_verdict(papers)]
     if own:
         blocks += [f"{_count(own, 'statements of our own')}.", _by_verdict(own)]
@@ -93,13 +97,13 @@ def verdicts(results: dict[Path, dict]) -> Table:
     rows, total = [], Counter()
     for result in results.values():
         counts = Counter((c["origin"], c["verdict"]) for c in result["claims"])
-        seeds = str(_seeds(result) or "")
+        seeds = number(_seeds(result) or None)
         row = [result["target"], result["title"], result["budget"], seeds]
         sums = (counts["paper", v] + counts["ours", v] for v in VERDICTS)
-        rows.append([*row, *(str(n or "") for n in sums)])
+        rows.append([*row, *(number(n or None) for n in sums)])
         total += counts
     for origin, name in (("paper", "claims of papers"), ("ours", "our statements")):
-        sums = [str(total[origin, v]) for v in VERDICTS]
+        sums = [number(total[origin, v]) for v in VERDICTS]
         rows.append([f"all {name}", "", "", "", *sums])
     return Table(columns, rows)
 
@@ -137,13 +141,15 @@ def result_section(path: Path, result: dict, base: Path = Path()) -> Section:
     """
     paper = paper_of(result["target"])
     source = f"Paper: {paper}. " if paper else ""
-    blocks: list = [f"{source}Budget of ours: {result['budget']}. {result['note']}"]
+    budget = plain(result["budget"])
+    blocks: list = [f"{source}Budget of ours: {budget}. {result['note']}"]
     image = path.with_suffix(".png")
     if image.is_file():
         caption = f"{result['title']}, ours."
         blocks.append(picture(image, caption, _alt(result), base))
     table = table_of(path, result)
-    blocks.append(table._replace(caption=f"{result['title']}, {result['unit']}."))
+    caption = f"{result['title']}, {result['unit']}."
+    blocks.append(table._replace(caption=caption, name=path.stem))
     claims = claims_of(path, result)
     blocks += [Claims(claims)] if claims else []
     blocks.append(provenance(path, result, _runs(result), paper))
@@ -161,7 +167,7 @@ def _alt(result: dict) -> str:
 
 def picture(image: Path, caption: str, alt: str, base: Path) -> Picture:
     """A drawing beside a results file, linked from the folder `base`."""
-    link = os.path.relpath(image, base)
+    link = quote(os.path.relpath(image, base))
     return Picture(image.read_bytes(), caption, alt, plot=False, link=link)
 
 
@@ -201,9 +207,9 @@ def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Detail
     )
     source = content.get("row", content)
     made = (
-        f"{note or 'Origin: '}ours, {path.name}, made by {_command(content)}, commit "
-        f"{short(source.get('commit', ''))}, {source.get('date', '')}, "
-        f"{source.get('device', '')}."
+        f"{note or 'Origin: '}ours, {code(path.name)}, made by "
+        f"{code(_command(content))}, commit {plain(short(source.get('commit', '')))}, "
+        f"{plain(source.get('date', ''))}, {plain(source.get('device', ''))}."
     )
     table = Table(
         [columns[i] for i in shown], [[row[i] for i in shown] for row in rows]

@@ -2,80 +2,141 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
-from html import escape
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from tfds_builders import inspect_html as html
+import numpy as np
+
 from zoo import files
 from zoo.metrics import plots
+from zoo.reporting import html_pages
+from zoo.reporting.blocks import Picture, Section, Table
+from zoo.reporting.prose import code
+
+FORMATS = ("png", "pdf", "svg")
 
 
-def write(target: Path, evaluation: Path, run: Path, rows: dict) -> None:
-    """Write the page.
+class Figure(NamedTuple):
+    """A figure of the page.
+
+    Attributes:
+        name: end of its files' names.
+        title: of its section.
+        caption: what it shows.
+        draw: writes it, see `zoo.metrics.plots.save`.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[Path | io.BytesIO], None]
+
+
+def write(
+    target: Path, evaluation: Path, run: Path, rows: dict, formats: Iterable[str] = ()
+) -> list[Path]:
+    """Write the page and, where formats are named, its figures beside it.
 
     Args:
         target: HTML file.
-        evaluation: results row written by zoo.evaluate, its two plots beside it.
+        evaluation: results row written by zoo.evaluate, its figures beside it.
         run: run directory.
-        rows: the figures shown first.
+        rows: the numbers shown first, by name.
+        formats: of `FORMATS`.
+
+    Returns:
+        The files of figures, TARGET_NAME.FORMAT.
 
     Raises:
-        FileNotFoundError: no evaluation yet.
+        FileNotFoundError: no evaluation yet, or an old one without figures.
     """
     from zoo.run_directory import RunDirectory  # TensorFlow, for this page alone
 
     directory, row = RunDirectory(run), files.read_json(evaluation)
+    environment = files.read_json(run / "env.json")
     config = json.dumps(directory.config().to_json(), indent=1)
-    title = f"{row['model']} on {row['dataset']}/{row['dataset_config']}"
-    body = [
-        _facts(rows),
-        html.figure(
-            "Training",
-            "Loss and validation NMSE; dashed: the linear KLT of the same length.",
-            _training_curve(directory.read_metrics(), row["nmse_pca_db"]),
-            "Loss and validation NMSE over the epochs",
-        ),
-        html.figure(
-            "Test split",
-            "NMSE of each sample in dB; the line is the global value.",
-            _sibling(evaluation, "nmse"),
-            "Histogram of the NMSE per sample of the test split",
-        ),
-        html.figure(
-            "Examples",
-            "Magnitudes in the angular-delay domain.",
-            _sibling(evaluation, "examples"),
-            "True and recovered |H| of some samples",
-        ),
-        html.heading("Results row"),
-        _facts(row),
-        html.heading("Environment"),
-        _facts(files.read_json(run / "env.json")),
-        html.heading("Configuration"),
-        f'<div class="scroll"><pre>{escape(config)}</pre></div>',
+    figures = [_training(directory.read_metrics(), row), *_test(evaluation, run, row)]
+    sections = [Section("Result", "result", [_facts(rows)])]
+    sections += [_section(number, figure) for number, figure in enumerate(figures, 1)]
+    sections += [
+        Section("Results row", "row", [_facts(row)]),
+        Section("Environment", "environment", [_facts(environment)]),
+        Section("Configuration", "configuration", [f"```json\n{config}\n```"]),
     ]
-    files.write_text(target, html.document(title, body))
+    title = f"{row['model']} on {row['dataset']}/{row['dataset_config']}"
+    made = f"Made from {code(evaluation.name)} by `python -m zoo.report`."
+    lead = "A training of the zoo and its evaluation on the test split."
+    files.write_text(target, html_pages.document(title, lead, sections, made))
+    return [_file(target, f, kind) for kind in formats for f in figures]
 
 
-def _facts(values: dict) -> str:
-    return html.facts({name: _text(value) for name, value in values.items()})
+def _training(records: list[dict], row: dict) -> Figure:
+    """Loss and validation NMSE, the KLT line of the results row beside them."""
+    klt_db = row.get("nmse_pca_db")
+    draw = functools.partial(plots.save_training_curve, records, reference_db=klt_db)
+    caption = (
+        "Training loss and NMSE of the validation split by epoch; dashed: the linear "
+        "KLT of the same codeword length on the test split."
+    )
+    return Figure("training", "Training", caption, draw)
+
+
+def _test(evaluation: Path, run: Path, row: dict) -> list[Figure]:
+    """Figures of the test split, from the arrays that zoo.evaluate kept."""
+    path = evaluation.with_name(f"{evaluation.stem}_figures.npz")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file, evaluate the run again: python -m zoo.evaluate "
+            f"--run={run}"
+        )
+    with np.load(path) as arrays:
+        h, h_hat, ratios = (arrays[name] for name in ("h", "h_hat", "ratios"))
+    histogram = functools.partial(plots.save_nmse_histogram, ratios)
+    examples = functools.partial(plots.save_examples, h, h_hat)
+    return [
+        Figure(
+            "nmse",
+            "Test split",
+            f"NMSE of each of the {len(ratios):,} test samples; the line is the "
+            f"global value, {row['nmse_db']:.2f} dB.",
+            histogram,
+        ),
+        Figure(
+            "examples",
+            "Examples",
+            f"|H| of {len(h)} test samples in the angular-delay domain, true above "
+            "recovered, relative to the largest true entry of each.",
+            examples,
+        ),
+    ]
+
+
+def _section(number: int, figure: Figure) -> Section:
+    buffer = io.BytesIO()
+    figure.draw(buffer)
+    caption = f"Figure {number}. {figure.caption}"
+    picture = Picture(buffer.getvalue(), caption, f"{figure.title}: {figure.caption}")
+    return Section(figure.title, figure.name, [picture])
+
+
+def _file(target: Path, figure: Figure, kind: str) -> Path:
+    path = target.with_name(f"{target.stem}_{figure.name}.{kind}")
+    with files.atomic_path(path) as image:
+        figure.draw(image)
+    return path
+
+
+def _facts(values: dict) -> Table:
+    return Table(["name", "value"], [[name, _text(v)] for name, v in values.items()])
 
 
 def _text(value) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e-2 else f"{value:.3f}"
+        return f"{value:.4g}" if abs(value) < 1 else f"{value:.3f}"
     if isinstance(value, dict):
         return ", ".join(f"{k}: {_text(v)}" for k, v in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _training_curve(records: list[dict], reference_db: float) -> bytes:
-    buffer = io.BytesIO()
-    plots.save_training_curve(records, buffer, reference_db)
-    return buffer.getvalue()
-
-
-def _sibling(evaluation: Path, kind: str) -> bytes:
-    return evaluation.with_name(f"{evaluation.stem}_{kind}.png").read_bytes()

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from zoo.experiments.claims import remark
 from zoo.reporting import quickstart_table
-from zoo.reporting.blocks import KLT, NMSE_UNIT, Table, millions
+from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
+from zoo.reporting.cells import (
+    UNPRINTED,
+    Cell,
+    fixed,
+    millions,
+    number,
+    place,
+    spread,
+    words,
+)
 from zoo.reporting.deployment_tables import encoder_speed, precisions, served, soak
 from zoo.reporting.results_files import complete, rows_of
 from zoo.reporting.training_tables import ablation, torch_curve, train_speed
@@ -16,21 +26,9 @@ ENVIRONMENT = ("commit", "date", "device", "python", "command", "versions", "ori
 CSI_VALUES = 2048  # of 32 x 32 complex entries
 
 
-def number(value) -> str:
-    """A value as people read it; nothing for None."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        if abs(value) >= 1000:
-            return f"{value:,.0f}"
-        return f"{value:.2g}" if 0 < abs(value) < 0.01 else f"{value:.2f}"
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return f"{value:,}" if whole else str(value)
-
-
-def ratio(row: dict) -> str:
+def ratio(row: dict) -> Cell:
     """Compression ratio of a results row, as '1/16'."""
-    return f"1/{round(1 / row['ratio'])}"
+    return Cell(f"1/{round(1 / row['ratio'])}", value=row["ratio"])
 
 
 def data_set(row: dict) -> str:
@@ -52,11 +50,9 @@ def reproduced(result: dict) -> Table:
     rows = []
     for e in entries:
         seeds, line = e["ours_by_seed"], None if has_line else klt_of(e)
-        row = [number(e["x"]), series_of(e), number(e["paper"]) or "–"]
-        row += [number(e["ours"]), ""]
-        if len(set(seeds)) > 1:
-            row[-1] = f"{number(min(seeds))} to {number(max(seeds))}"
-        row += [str(len(e["runs"]) or ""), number(line)]
+        row = [place(e["x"]), series_of(e), number(e["paper"]) or UNPRINTED]
+        row += [number(e["ours"]), spread(seeds) if len(set(seeds)) > 1 else ""]
+        row += [number(len(e["runs"]) or None), number(line)]
         row += [_each(number(run.get("feedback_bits")) for run in e["runs"])]
         row += [_each(data_set(run) for run in e["runs"]), e["tested_on"]]
         rows.append([*row, remark(e)])
@@ -71,7 +67,8 @@ def series_of(entry: dict) -> str:
 
 def _each(texts) -> str:
     """Different ones of some texts."""
-    return ", ".join(filter(None, dict.fromkeys(texts)))
+    different = list(filter(None, dict.fromkeys(texts)))
+    return different[0] if len(different) == 1 else ", ".join(different)
 
 
 def klt_of(entry: dict) -> float | None:
@@ -88,11 +85,11 @@ def fast_seeds(content: dict) -> Table:
     rows = [
         [
             ratio(r),
-            str(r["seed"]),
-            f"{r['nmse_db']:.2f}",
-            f"{r['nmse_pca_db']:.2f}",
-            f"{r['nmse_pca_db'] - r['nmse_db']:+.2f}",
-            f"{r['train_seconds']:.0f}",
+            number(r["seed"]),
+            fixed(r["nmse_db"]),
+            fixed(r["nmse_pca_db"]),
+            fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+"),
+            fixed(r["train_seconds"], 0),
         ]
         for r in content["rows"]
     ]
@@ -104,8 +101,8 @@ def networks(content: dict) -> Table:
     columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
     rows = content["rows"]
     found = [
-        (r["nmse_db"], r["model"], r["init"], f"{r['lr']:g}", f"{r['rho']:.4f}")
-        + tuple(millions(r[f"{side}_macs"]) for side in ("ue", "bs"))
+        (r["nmse_db"], r["model"], r["init"], Cell(f"{r['lr']:g}", value=r["lr"]))
+        + (fixed(r["rho"], 4), *(millions(r[f"{side}_macs"]) for side in ("ue", "bs")))
         for r in rows
     ]
     macs = millions(rows[0]["codeword_dim"] * CSI_VALUES)
@@ -113,7 +110,7 @@ def networks(content: dict) -> Table:
     return Table(
         columns,
         [
-            [name, start, rate, f"{nmse_db:.2f}", *others]
+            [name, start, rate, fixed(nmse_db), *others]
             for nmse_db, name, start, rate, *others in sorted(found)
         ],
     )
@@ -121,17 +118,23 @@ def networks(content: dict) -> Table:
 
 def whole_chain(content: dict) -> Table:
     """Summary of a quickstart."""
-    lines = quickstart_table.table(content["summary"]).splitlines()
-    return Table(["", "ours"], [line.rsplit(maxsplit=1) for line in lines])
+    summary, labels = content["summary"], quickstart_table.LABELS
+    return Table(
+        ["", "ours"],
+        [
+            [label, Cell(quickstart_table.shown(summary[key]), value=summary[key])]
+            for key, label in labels.items()
+        ],
+    )
 
 
 def pretrained(content: dict) -> Table:
     """The card of published weights."""
     columns = ["network", "ratio", "data set", "ours [dB]", "linear KLT [dB]"]
     r = content
-    row = [r["model"], ratio(r), data_set(r), f"{r['nmse_db']:.2f}"]
-    row += [f"{r['nmse_pca_db']:.2f}", f"{r['num_test']:,}"]
-    row.append(f"{r['train_seconds'] / 3600:.1f}")
+    row = [r["model"], ratio(r), data_set(r), fixed(r["nmse_db"])]
+    row += [fixed(r["nmse_pca_db"]), number(r["num_test"])]
+    row.append(fixed(r["train_seconds"] / 3600, 1))
     return Table([*columns, "test drops", "training [h]"], [row])
 
 
@@ -139,7 +142,7 @@ def plain(content: dict) -> Table:
     """The scalars of rows, those in an object under its name; no provenance."""
     rows = [_flat(row) for row in content["rows"]]
     return Table(
-        [key.replace("_", " ") for key in rows[0]],
+        [words(key) for key in rows[0]],
         [[number(row.get(key)) for key in rows[0]] for row in rows],
     )
 
@@ -162,8 +165,8 @@ def measured(content: dict) -> Table:
             r["model"],
             data_set(r),
             ratio(r),
-            str(r["seed"]),
-            f"{r['nmse_db']:.2f}",
+            number(r["seed"]),
+            fixed(r["nmse_db"]),
             number(r.get("nmse_pca_db")),
         ]
         for r in content["rows"]
@@ -207,4 +210,4 @@ def table_of(path: Path, content: dict) -> Table:
             return make(content)._replace(caption=title)
         content = {"rows": rows_of(content)}
         make = measured if all("nmse_db" in r for r in content["rows"]) else plain
-        return make(content)._replace(caption=path.stem.replace("_", " "))
+        return make(content)._replace(caption=words(path.stem))

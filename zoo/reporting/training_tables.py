@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.reporting.blocks import NMSE_UNIT, Table
+from zoo.reporting.cells import fixed, number
 
 
 def ablation(content: dict) -> Table:
@@ -13,9 +14,9 @@ def ablation(content: dict) -> Table:
             r["init"],
             r["cpu_step"],
             "stream" if r["dataset_config"].endswith(":stream") else "fixed",
-            str(r["epochs"]),
-            f"{r['nmse_db']:.2f}",
-            f"{r['train_seconds']:.0f}",
+            number(r["epochs"]),
+            fixed(r["nmse_db"]),
+            fixed(r["train_seconds"], 0),
         ]
         for r in content["rows"]
     ]
@@ -27,8 +28,8 @@ def train_speed(content: dict) -> Table:
     columns = ["network", "Keras, oneDNN off", "Keras", "fused", "PyTorch eager"]
     columns += ["channels_last", "torch.compile", "torch.compile / fused"]
     rows = [
-        [r["network"], *(f"{ms:.0f}" for ms in r["step_ms"].values())]
-        + [f"{r['ours_over']['torch.compile']:.2f}"]
+        [r["network"], *(fixed(ms, 0) for ms in r["step_ms"].values())]
+        + [fixed(r["ours_over"]["torch.compile"])]
         for r in content["rows"]
     ]
     return Table(columns, rows)
@@ -43,8 +44,8 @@ def torch_curve(content: dict) -> Table:
     rows = []
     for seed, pair in by_seed.items():
         values = pair["zoo"]["nmse_db"], pair["torch"]["nmse_db"]
-        line = f"{pair['zoo']['nmse_pca_db']:.2f}"
-        rows.append([str(seed), *_pair(*values, values[0] - values[1]), line])
+        line = fixed(pair["zoo"]["nmse_pca_db"])
+        rows.append([number(seed), *_pair(*values, values[0] - values[1]), line])
     means = content["nmse_db_mean"]
     last = _pair(means["zoo"], means["torch"], content["difference_db"])
     rows.append(["mean", *last, rows[-1][-1]])
@@ -52,4 +53,4 @@ def torch_curve(content: dict) -> Table:
 
 
 def _pair(zoo: float, torch: float, difference: float) -> list[str]:
-    return [f"{zoo:.2f}", f"{torch:.2f}", f"{difference:+.2f}"]
+    return [fixed(zoo), fixed(torch), fixed(difference, sign="+")]

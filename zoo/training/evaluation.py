@@ -90,7 +90,7 @@ def evaluate(
     settings = with_noise(run.config(), csi_noise, test_snr_db)
     snr_db = settings.feedback_snr_db if feedback_snr_db is None else feedback_snr_db
     _check(run, settings, snr_db, uplink)
-    model = run.load(splits.check(settings, ("train", "test")))
+    model = run.load(splits.check(settings, ("test",)))
     builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )

@@ -3,60 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 
 import matplotlib.image
-import numpy as np
 import pytest
 
-from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
+from tests.conftest import ROOT, run_command
 from tests.support import report_files
-from tests.support.html_page import Page
-from zoo.config import ExperimentConfig
-from zoo.metrics import plots
+from tests.support.html_page import ReportPage
 from zoo.reporting import html_pages, result_sections
 from zoo.reporting import results_files as report_loader
 from zoo.reporting.blocks import Table, markdown
 from zoo.reporting.tables import number, reproduced
-from zoo.run_directory import RunDirectory
-
-
-class ReportPage(Page):
-    """A page with links within itself or to papers; keeps its tables by caption."""
-
-    def __init__(self, file):
-        self.ids, self.links, self.tables, self.texts = set(), set(), [], []
-        super().__init__(file)
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        assert "src" not in attrs or tag == "img"
-        if "id" in attrs:
-            assert attrs["id"] not in self.ids
-            self.ids.add(attrs["id"])
-        if "href" in attrs:
-            assert tag == "a"
-            self.links.add(attrs.pop("href"))
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-        super().handle_starttag(tag, attrs.items())
-
-    def handle_data(self, data):
-        super().handle_data(data)
-        self.texts.append(data)
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += data
-
-    def table(self, *columns):
-        """The only table with these first columns, without its head."""
-        tables = [[[c.strip() for c in row] for row in t] for t in self.tables]
-        (found,) = [t for t in tables if t[0][: len(columns)] == list(columns)]
-        return found[1:]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +36,7 @@ def written(results, tmp_path_factory):
         timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    names = ("report.html", "report.md", "pareto.png")
+    names = ("report.html", "report.md", "leaderboard.png", "pareto.png")
     assert all(str(output.with_name(name)) in done.stdout for name in names)
     return output.parent
 
@@ -93,14 +51,20 @@ def test_page_is_self_contained_and_linked(written, page):
     assert text.startswith("<!doctype html>") and "prefers-color-scheme" in text
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     within = {link[1:] for link in page.links if link.startswith("#")}
-    assert {"claims", "results", "pareto", "networks", "lora-figure6"} <= within
+    assert {"leaderboard", "claims", "results", "pareto", "networks"} <= within
+    assert "lora-figure6" in within
     assert within <= page.ids and len(within) > 10
     outside = {link for link in page.links if not link.startswith("#")}
     assert all(link.startswith("https://") for link in outside)
     # outside links are the papers': nothing is loaded from there
     assert not re.search(r"""(src|url\(|@import)\W{0,3}(https?:)?//""", text)
-    assert len(page.images) == 1 + 3 + 2 + 1  # a figure, costs, bits, PyTorch's curve
-    for image in (*page.images, (written / "pareto.png").read_bytes()):
+    # leaderboard, costs, bits, a figure, PyTorch's curve
+    assert len(page.images) == 1 + 3 + 2 + 1 + 1
+    files = [
+        (written / f"{name}.png").read_bytes() for name in ("leaderboard", "pareto")
+    ]
+    assert page.images[:2] == files
+    for image in page.images:
         pixels = matplotlib.image.imread(io.BytesIO(image))
         assert pixels.shape[1] > 600 and pixels[..., :3].std() > 0.02
 
@@ -128,10 +92,12 @@ def test_figures_have_their_values_below_the_plot(page):
     ]
 
 
-def test_claims_are_listed_first_with_verdict_and_numbers(page):
+def test_claims_stand_behind_with_verdict_and_numbers(page):
     text = "".join(page.texts)
     start = text.index("3 claims of the papers: ")
-    summary = text[start : text.index("Tables and figures", start)]
+    heads = ("Networks of one table", "The steps are the front", "Budget fast")
+    assert all(text.index(head) < start for head in heads)
+    summary = text[start : text.index("All numbers are ours.", start)]
     assert "1 confirmed, 1 not confirmed, 1 not decidable at this budget" in summary
     at = [summary.index(f"{mark} ") for mark in "✓✗?"]
     assert at == sorted(at)
@@ -188,7 +154,7 @@ def test_markdown_says_the_same(written):
         in text
     )
     assert "- **not confirmed**: no point in common" in text
-    assert '<details id="net-crnet"><summary>crnet: ' in text
+    assert '<details id="net-crnet" markdown="1"><summary>crnet: ' in text
     assert text.count("<details") == text.count("</details>")
 
 
@@ -226,10 +192,11 @@ def test_claims_of_our_own_stand_apart():
 
 def test_committed_report_is_of_the_committed_results():
     folder = ROOT / "zoo" / "results"
-    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    docs = ROOT / "docs" / "results"
+    text = (docs / "report.md").read_text(encoding="utf-8")
     for path, content in report_loader.load(folder).items():
         if "target" in content:
-            section = result_sections.result_section(path, content, ROOT / "docs")
+            section = result_sections.result_section(path, content, docs)
             assert markdown(section) in text, (
                 f"{path.name}: run python -m zoo.report --results=zoo/results"
             )
@@ -239,7 +206,7 @@ def test_text_is_escaped_and_papers_are_linked():
     table = Table(["a", "paper, b"], [["<b>", "see https://x.org/1."]], "x & y")
     html = html_pages.html(table)
     assert "&lt;b&gt;" in html and "x &amp; y" in html
-    assert 'see <a href="https://x.org/1">https://x.org/1</a>.' in html
+    assert 'see <a href="https://x.org/1" rel="noopener">https://x.org/1</a>.' in html
     assert "| see" in markdown(table) and "a|b" not in markdown(Table(["a|b"], []))
 
 
@@ -262,21 +229,11 @@ def test_entries_at_the_same_place_stand_together():
     assert "ours, spread" not in table.columns and "seeds" in table.columns
 
 
-def test_page_of_a_run(tmp_path):
-    config = ExperimentConfig(**{**TINY, "run_dir": str(tmp_path / "run")})
-    run = RunDirectory.create(config).path
-    lines = [{"epoch": i, "loss": 1 / i, "val_nmse_db": -i} for i in (1, 2)]
-    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    done = run_command("zoo.report", f"--run={run}")
-    assert_one_line_error(done, "evaluation.json: no such file")
-    row = report_files.row("crnet", -3.25, 1, nmse_float_db=-3.5)
-    (run / "evaluation.json").write_text(json.dumps(row))
-    for kind in ("nmse", "examples"):
-        image = run / f"evaluation_{kind}.png"
-        plots.save_nmse_histogram(np.array([0.5, 0.25]), image)
-    done = run_command("zoo.report", f"--run={run}")
-    assert done.returncode == 0 and f"report: {run / 'report.html'}" in done.stdout
-    page = ReportPage(run / "report.html")
-    assert len(page.images) == 3 and not page.links
-    assert page.rows["nmse db"] == ["-3.250"] and page.rows["lr"] == ["0.002"]
-    assert '"codeword_dim": 32' in "".join(page.texts)
+def test_figures_are_drawn_again_from_their_json(tmp_path):
+    report_files.write(tmp_path)
+    folder = tmp_path / "reproduce"
+    (folder / "lora.figure6.png").unlink()
+    done = run_command("zoo.reproduce", f"--redraw={folder}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [path.stem for path in folder.glob("*.png")] == ["lora.figure6"]
+    assert f"drawn: {folder / 'lora.figure6.png'}" in done.stdout

@@ -74,14 +74,14 @@ def seen(browser, page: str, tmp_path, *flags) -> tuple[dict, str]:
 def test_nothing_fails_and_everything_fits(browser, page, tmp_path, width):
     found, log = seen(browser, page, tmp_path, f"--window-size={width},900")
     assert "CONSOLE" not in log
-    assert len(found["images"]) == 7 and min(found["images"]) > 600
+    assert len(found["images"]) == 8 and min(found["images"]) > 600
     assert min(found["shown"]) > 300
     assert found["broken"] == 0 and found["requests"] == []
     assert found["overflow"] <= 0  # wide tables scroll in themselves
 
 
 def test_committed_report(browser, tmp_path):
-    text = (ROOT / "docs" / "report.html").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "results" / "report.html").read_text(encoding="utf-8")
     found, log = seen(browser, text, tmp_path)
     assert "CONSOLE" not in log and found["requests"] == [] and found["broken"] == 0
     assert len(found["images"]) > 10 and min(found["images"]) > 300

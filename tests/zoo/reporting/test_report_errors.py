@@ -65,7 +65,9 @@ def test_missing_keys_are_named(tmp_path):
         (["--run=a", "--readme=b"], ["got run and readme"]),
         (["--results=nowhere"], ["--results=nowhere: no such directory"]),
         (["--results=tests"], ["holds no .json", "zoo.reproduce TARGET"]),
-        (["--readme=nowhere.md"], ["nowhere.md"]),
+        (["--readme=nowhere.md"], ["nowhere.md: no such Markdown file or folder"]),
+        (["--pages=tests/support"], ["tests/support: no .md file has a table"]),
+        (["--run=a", "--format=jpg"], ["--format=jpg: expected some of png, pdf, svg"]),
     ],
 )
 def test_mistakes_are_one_line(args, words):

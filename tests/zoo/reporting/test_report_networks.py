@@ -5,17 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from matplotlib.text import Text
 
-from tests.support import report_files
+from tests.conftest import ROOT
+from tests.support import figure_checks, report_files
 from zoo import registry
 from zoo.keras_compat import Model, keras, layers
 from zoo.metrics import complexity, flops
-from zoo.reporting import model_cards, pareto, pareto_plot
-from zoo.reporting.blocks import markdown, millions
+from zoo.reporting import model_cards, pareto, pareto_plot, results_files
+from zoo.reporting.blocks import markdown
+from zoo.reporting.cells import millions
 from zoo.reporting.tables import KLT
 
 HERE = Path("x.json")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    yield from figure_checks.kept(monkeypatch)
 
 
 def points(*contents):
@@ -142,18 +148,29 @@ def test_payloads_compare_the_best_of_each():
 
 
 @pytest.mark.parametrize("contents", [[report_files.NETWORKS], [report_files.FIGURE]])
-def test_plots_hold_all_points(contents, monkeypatch, tmp_path):
-    figures = []
-    monkeypatch.setattr(pareto_plot.plots.plt, "close", figures.append)
+def test_plots_hold_all_points(contents, drawn, tmp_path):
     own = [p for p in points(*contents) if p.data[1] == 128]
     costs = [p.costs["ue_macs"] for p in own]
     pareto_plot.save(own, costs, "UE MACs", tmp_path / "x.png")
-    axes = figures[0].axes
-    texts = [t for axis in axes for t in axis.texts]
+    texts = [t.get_text() for axis in drawn[0].axes for t in axis.texts]
     for point in own:
-        (label,) = [t for t in texts if t.get_text().split(" ↑")[0] == point.name]
+        (label,) = [t for t in texts if t.split(" ↑")[0] == point.name]
         if point.nmse_db > 2:
-            assert label.get_text().endswith("+32 dB")
-    boxes = [Text.get_window_extent(t) for t in texts]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+            assert label.endswith("+32 dB")
+    figure_checks.check(drawn[0])
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plots_of_the_committed_results(drawn, tmp_path):
+    results = results_files.load(ROOT / "zoo" / "results")
+    found = [p for path, r in results.items() for p in pareto.points(path, r)]
+    for own in pareto.comparisons(found).values():
+        pareto_plot.save(
+            own, [p.costs["ue_macs"] for p in own], "x", tmp_path / "x.png"
+        )
+    for own in pareto.payloads(found).values():
+        pareto_plot.save(own, [p.bits for p in own], "bits", tmp_path / "x.png")
+    assert len(drawn) > 10
+    for figure in drawn:
+        figure_checks.check(figure)
+        assert all(axis.get_xscale() == "log" for axis in figure.axes)

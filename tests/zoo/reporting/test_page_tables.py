@@ -1,14 +1,15 @@
-"""The README's tables are those of the committed results."""
+"""The tables of committed Markdown are those of the committed results."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
 from tests.conftest import ROOT, run_command
 from tests.support import report_files
-from zoo.reporting import readme_tables
+from zoo.reporting import page_tables
 
 TEXT = """before
 <!-- results: results/zoo_16.json -->
@@ -27,16 +28,30 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_readme_is_in_sync():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text.count("<!-- results: ") >= 6
-    assert readme_tables.updated(text, ROOT) == text, (
-        "run python -m zoo.report --readme=README.md"
-    )
+def committed_pages():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "README.md", "docs/*.md"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    pages = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [
+        page for page in pages if page_tables.BEGIN.search(page_tables.text_of(page))
+    ]
+
+
+def test_committed_pages_are_in_sync():
+    pages = committed_pages()
+    tables = sum(page_tables.text_of(page).count("<!-- results: ") for page in pages)
+    assert tables >= 6
+    for page in pages:
+        text = page_tables.text_of(page)
+        assert page_tables.updated(text, page.parent) == text, (
+            f"run python -m zoo.report --pages={page.relative_to(ROOT)}"
+        )
 
 
 def test_tables_are_made_again(root):
-    new = readme_tables.updated(TEXT, root)
+    new = page_tables.updated(TEXT, root)
     first, second = new.split("after\n")
     assert first.startswith(
         "before\n<!-- results: results/zoo_16.json -->\n| network |"
@@ -45,7 +60,7 @@ def test_tables_are_made_again(root):
     assert "| crnet | klt | 0.002 | -12.25 | 0.9600 | 0.42M | 2.58M |\n" in first
     assert "| linear KLT |  |  | -11.00 |  | 0.26M | 0.26M |\n" in first
     assert "| fast | 11,874 | 0.50 |\n" in second
-    assert readme_tables.updated(new, root) == new
+    assert page_tables.updated(new, root) == new
 
 
 def test_values_of_the_json_are_shown(root):
@@ -53,7 +68,7 @@ def test_values_of_the_json_are_shown(root):
     content = json.loads(path.read_text())
     content["rows"][0]["nmse_db"] = -99.0
     path.write_text(json.dumps(content))
-    assert "| crnet | klt | 0.002 | -99.00 |" in readme_tables.updated(TEXT, root)
+    assert "| crnet | klt | 0.002 | -99.00 |" in page_tables.updated(TEXT, root)
 
 
 def test_command(root):
@@ -61,9 +76,25 @@ def test_command(root):
     assert done.returncode == 0, done.stderr[-2000:]
     assert "tables made again" in done.stdout
     new = (root / "README.md").read_text()
-    assert new == readme_tables.updated(TEXT, root)
+    assert new == page_tables.updated(TEXT, root)
     done = run_command("zoo.report", f"--readme={root / 'README.md'}")
     assert "as it was" in done.stdout and (root / "README.md").read_text() == new
+
+
+def test_files_are_found_from_below(root):
+    below = root / "docs" / "results"
+    below.mkdir(parents=True)
+    page = below / "page.md"
+    page.write_text(TEXT)
+    (below / "other.md").write_text("no table")
+    done = run_command("zoo.report", f"--pages={root / 'docs'}", f"--pages={page}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"{page}: tables made again" in done.stdout and "other" not in done.stdout
+    assert f"{page}: as it was" in done.stdout
+    assert page.read_text() == page_tables.updated(TEXT, root)
+    near = below / "results"  # nearer than the project's
+    report_files.write(near)
+    assert page_tables.find("results/zoo_16.json", below) == near / "zoo_16.json"
 
 
 @pytest.mark.parametrize(
@@ -78,4 +109,4 @@ def test_command(root):
 )
 def test_mistakes_are_named(root, text, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        readme_tables.updated(text, root)
+        page_tables.updated(text, root)

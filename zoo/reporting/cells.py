@@ -1,0 +1,75 @@
+"""Cells of tables: numbers as people read them, which keep their values for files."""
+
+from __future__ import annotations
+
+import re
+
+RATIO = re.compile(r"1/[1-9]\d*")
+
+
+class Cell(str):
+    """Text of a table's cell with the numbers that it shows.
+
+    Attributes:
+        values: number, None or a bool by the end of the column's name in a file: '' for
+            that of the table's column, 'from' and 'to' for a spread.
+    """
+
+    values: dict[str, float | bool | None]
+
+    def __new__(cls, text: str, **values):
+        """`value`: that of the column itself."""
+        cell = super().__new__(cls, text)
+        cell.values = {"" if k == "value" else k: v for k, v in values.items()}
+        return cell
+
+
+UNPRINTED = Cell("–", value=None)  # the paper has no number there
+
+
+def number(value) -> str:
+    """A value as people read it, a number as `Cell`; nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    form = ","
+    if isinstance(value, float):
+        small = 0 < abs(value) < 0.01
+        form = ",.0f" if abs(value) >= 1000 else ".2g" if small else ".2f"
+    return Cell(f"{value:{form}}", value=value)
+
+
+def as_written(value) -> str:
+    """A value with all its digits, a number as `Cell`."""
+    if isinstance(value, int | float):
+        return Cell(str(value), value=value)
+    return str(value)
+
+
+def fixed(value: float, digits: int = 2, sign: str = "") -> Cell:
+    """A number with so many decimals; with `sign='+'` also a plus."""
+    return Cell(f"{value:{sign}.{digits}f}", value=value)
+
+
+def millions(count: int) -> Cell:
+    """A count of operations as '0.42M'."""
+    return Cell(f"{count / 1e6:.2f}M", value=count)
+
+
+def words(key: str) -> str:
+    """A key of JSON as words; a name such as encoder_dynamic.tflite as it is."""
+    return key.replace("_", " ") if key.isidentifier() else key
+
+
+def spread(values: list[float]) -> Cell:
+    """Smallest and largest of some values."""
+    ends = {"from": min(values), "to": max(values)}
+    return Cell(" to ".join(number(value) for value in ends.values()), **ends)
+
+
+def place(x) -> str:
+    """A place on an axis; a ratio such as '1/16' is a number, too."""
+    if isinstance(x, str) and RATIO.fullmatch(x):
+        return Cell(x, value=1 / int(x[2:]))
+    return number(x)

@@ -1,0 +1,108 @@
+"""The results tables of Markdown pages, made again from the JSON files that they name.
+
+A table stands between `<!-- results: FILE -->` and `<!-- end of results -->`; for a
+folder of results of zoo.reproduce it is that of their claims. FILE is named from the
+page's folder or from one above it, such as the project's.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from zoo import files
+from zoo.reporting import quickstart_table, results_files
+from zoo.reporting.blocks import markdown
+from zoo.reporting.result_sections import trainings, verdicts
+from zoo.reporting.results_files import complete
+from zoo.reporting.tables import table_of
+
+BEGIN = re.compile(r"<!-- results: (\S+) -->\n")
+END = "<!-- end of results -->"
+
+
+def pages_of(path: Path) -> list[Path]:
+    """A Markdown file, or those with tables in a folder and below.
+
+    Raises:
+        FileNotFoundError: no such file or folder.
+        ValueError: no page of the folder has a table.
+    """
+    if not path.is_dir():
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such Markdown file or folder")
+        return [path]
+    pages = [p for p in sorted(path.rglob("*.md")) if BEGIN.search(text_of(p))]
+    if not pages:
+        raise ValueError(
+            f"{path}: no .md file has a table, expected a line <!-- results: FILE -->"
+        )
+    return pages
+
+
+def text_of(path: Path) -> str:
+    """A page as it is."""
+    return path.read_text(encoding="utf-8")
+
+
+def update(page: Path) -> bool:
+    """Make a page's tables again; whether anything was new.
+
+    Raises:
+        FileNotFoundError, ValueError: see `updated`.
+    """
+    text = text_of(page)
+    new = updated(text, page.parent)
+    if new != text:
+        files.write_text(page, new)
+    return new != text
+
+
+def updated(text: str, folder: Path) -> str:
+    """A text with its tables made again.
+
+    Args:
+        text: Markdown.
+        folder: where it is.
+
+    Raises:
+        FileNotFoundError, ValueError: as `block` and `find`, or a table has no end.
+    """
+    before, *rest = BEGIN.split(text)
+    parts = [before]
+    for name, behind in zip(rest[::2], rest[1::2], strict=True):
+        _, end, after = behind.partition(END)
+        if not end:
+            raise ValueError(f"<!-- results: {name} -->: no {END} behind it")
+        table = block(find(name, folder))
+        parts.append(f"<!-- results: {name} -->\n{table}{END}{after}")
+    return "".join(parts)
+
+
+def find(name: str, folder: Path) -> Path:
+    """A file or folder named from `folder` or from one above it, the nearest first.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    folder = folder.resolve()
+    for above in (folder, *folder.parents):
+        if (above / name).exists():
+            return above / name
+    raise FileNotFoundError(f"{name}: no such file in {folder} or above it")
+
+
+def block(path: Path) -> str:
+    """What a page shows of a results file or a folder of them, in Markdown.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or it is no result.
+    """
+    if path.is_dir():
+        results = results_files.load(path)
+        return f"{markdown(verdicts(results))}\n{trainings(results)}\n"
+    content = files.read_json(path)
+    if path.stem == "crnet_quickstart":
+        with complete(path):
+            return f"```\n{quickstart_table.table(content['summary'])}\n```\n"
+    return markdown(table_of(path, content)._replace(caption=""))
