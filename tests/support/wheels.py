@@ -60,17 +60,21 @@ class Installed:
     python: Path
     packages: Path
 
-    def run(self, cwd: Path, *command: str, timeout: float = 300):
+    def run(self, cwd: Path, *command: str):
         """Run `python -m command` in a folder, knowing of nothing else."""
+        return self.execute(cwd, str(self.python), "-m", *command)
+
+    def execute(self, cwd: Path, *command: str):
+        """Run a program in a folder; returns the process."""
         hidden = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_CURRENT_TEST")
         environment = {k: v for k, v in os.environ.items() if k not in hidden}
         return subprocess.run(
-            [str(self.python), "-m", *command],
+            command,
             cwd=cwd,
             env=environment,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=300,
         )
 
 

@@ -22,7 +22,16 @@ from zoo.reporting.deployment_tables import encoder_speed, precisions, served, s
 from zoo.reporting.results_files import complete, rows_of
 from zoo.reporting.training_tables import ablation, torch_curve, train_speed
 
-ENVIRONMENT = ("commit", "date", "device", "python", "command", "versions", "origin")
+ENVIRONMENT = (
+    "commit",
+    "version",
+    "date",
+    "device",
+    "python",
+    "command",
+    "versions",
+    "origin",
+)
 CSI_VALUES = 2048  # of 32 x 32 complex entries
 
 
