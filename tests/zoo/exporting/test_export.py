@@ -13,12 +13,13 @@ from tensorflow.core.protobuf import saved_model_pb2
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from zoo import files, report
+from zoo import files
 from zoo.codeword.codec_graph import pack
 from zoo.data import splits
 from zoo.exporting import exporter, verify_export
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.metrics import accuracy
+from zoo.reporting import run_page
 from zoo.run_directory import RunDirectory
 
 
@@ -60,7 +61,7 @@ def test_evaluate_command(tiny_run, test_h, in_process, tmp_path):
     for name in ("row_examples.png", "row_nmse.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     page = tmp_path / "report.html"
-    report.write(page, target, tiny_run.path, {"NMSE [dB]": row["nmse_db"]})
+    run_page.write(page, target, tiny_run.path, {"NMSE [dB]": row["nmse_db"]})
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 3
     assert "http" not in text.replace("https://arxiv.org", "")
