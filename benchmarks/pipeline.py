@@ -19,7 +19,7 @@ from absl import flags
 from tfds_builders import cli
 from zoo import files
 from zoo.config import ExperimentConfig
-from zoo.data import splits
+from zoo.data import training_source
 from zoo.training.trainer import Trainer
 
 WARM_UP = 3
@@ -43,7 +43,7 @@ def measure(model: str, codeword_dim: int, csi: np.ndarray, steps: int) -> dict:
     )
     trainer = Trainer(settings, tf.distribute.get_strategy(), csi.shape[1:], 1)
     batch, count = settings.batch_size, steps + WARM_UP
-    batches = splits.training_batches(csi, batch, seed=0)
+    batches = training_source.training_batches(csi, batch, seed=0)
     training = (float(trainer.step(x)) for x in islice(batches, count))
     # 40 steps of the pipeline cost what one step of training does.
     pipeline = samples_per_second(islice(batches, 40 * count), batch)

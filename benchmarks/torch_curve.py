@@ -30,13 +30,14 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.keras_compat import keras
 from zoo.metrics.plots import legend_above, plt, save
-from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.run_directory import RunDirectory
 from zoo.steps import step
 
 FLAGFILE = Path(__file__).parents[1] / "zoo" / "flagfiles" / "crnet.cfg"

@@ -21,7 +21,7 @@ CHATTER = re.compile(
     rb"|To enable the following instructions: .* rebuild TensorFlow"
     rb"|" + NATIVE_LINE % (b"[IW]", b"[IW]") +
     # Without a GPU the first two are no errors; the last says "E" of a double import.
-    rb"|" + NATIVE_LINE % (b"E", b"E") + b".*(cuInit"
+    rb"|" + NATIVE_LINE % (b"E", b"E") + rb".*(cuInit: .*(\(303\)|NO_DEVICE)"
     rb"|Unable to register cu\w+ factory|computation placer already registered)"
 )  # fmt: skip
 SERIOUS = re.compile(rb"(?i)out of memory|fail\w* to alloc|alloc\w* fail|exhausted")

@@ -21,7 +21,7 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, files
+from zoo import config_flags, files
 from zoo.baselines import methods, sensing, total_variation
 from zoo.baselines.catalogue import BASELINES
 from zoo.baselines.iteration import Stop
@@ -141,7 +141,7 @@ def settings_from_flags(values: flags.FlagValues) -> ExperimentConfig:
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Define the flags of the data, as for training, and of the methods."""
     experiment = flags.FlagValues()
-    config.define_flags(experiment)
+    config_flags.define_flags(experiment)
     experiment["seed"].help = "seed of the random matrix and of the noise"
     for name in DATA_FLAGS:
         flags.DEFINE_flag(experiment[name], flag_values=values)

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from absl import flags
-
-from tfds_builders import flag_help, flagfiles
 from zoo import config_checks, files
-
-FLAGFILES = Path(__file__).parent / "flagfiles"
-flagfiles.ship(FLAGFILES)
 
 
 def _flag(default, text: str, choices: tuple[str, ...] = ()):
     return field(default=default, metadata={"help": text, "choices": choices})
-
-
-# Fields from the first one named on, until the next, are shown under a heading.
-_GROUPS = {
-    "model": "network",
-    "quantizer": "codeword",
-    "dataset": "data",
-    "init": "training",
-    "image_every": "output",
-}
 
 
 def default_warmup(epochs: int) -> float:
@@ -255,60 +238,3 @@ class ExperimentConfig:
     def to_flags(self) -> str:
         """Flagfile that sets every flag to this configuration."""
         return "\n".join(self.flags()) + "\n"
-
-
-_DEFINE = {
-    "str": flags.DEFINE_string,
-    "int": flags.DEFINE_integer,
-    "float": flags.DEFINE_float,
-    "bool": flags.DEFINE_bool,
-    "float | None": flags.DEFINE_float,
-}
-
-
-def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Define one absl flag per field of ExperimentConfig."""
-    heading = ""
-    for item in dataclasses.fields(ExperimentConfig):
-        choices = list(item.metadata["choices"])
-        kind = (flags.DEFINE_enum, choices) if choices else (_DEFINE[item.type],)
-        define, *extra = kind
-        text = item.metadata["help"]
-        define(item.name, item.default, *extra, text, flag_values=values)
-        heading = _GROUPS.get(item.name, heading)
-        flag_help.group(heading, [item.name], values)
-
-
-def parse(
-    args: Sequence[str], origin: str, known_only: bool = False
-) -> flags.FlagValues:
-    """Read flags of zoo.train apart from those of this process.
-
-    Args:
-        args: as on a command line; the last setting of a flag wins.
-        origin: where they are from, for the message.
-        known_only: whether to pass over what is no flag of zoo.train.
-
-    Raises:
-        ValueError: an unknown flag, an unusable value, or a word that is no flag.
-    """
-    values = flags.FlagValues()
-    define_flags(values)
-    try:
-        rest = values(flagfiles.expand(["train", *args]), known_only)[1:]
-    except flags.Error as error:
-        raise ValueError(f"{origin}: {error}") from error
-    if rest and not known_only:
-        raise ValueError(f"{origin}: {rest} are not flags")
-    return values
-
-
-def from_flags(values: flags.FlagValues = flags.FLAGS, **changes) -> ExperimentConfig:
-    """Configuration of the parsed flags.
-
-    Args:
-        values: the flags.
-        **changes: by flag name; they win.
-    """
-    names = [item.name for item in dataclasses.fields(ExperimentConfig)]
-    return ExperimentConfig(**{name: values[name].value for name in names} | changes)

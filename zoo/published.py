@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tfds_builders import cli
-from zoo import config, files, registry
+from zoo import config_flags, files, registry
 from zoo.models.spec import RATIOS, ModelSpec, Rows
 
-PUBLISHED, FAST = config.FLAGFILES / "published", config.FLAGFILES / "fast"
+PUBLISHED, FAST = config_flags.FLAGFILES / "published", config_flags.FLAGFILES / "fast"
 FAST_ROWS = files.RESULTS / "zoo_16.json"
 OF_A_FAST_ROW = ("model", "init", "lr")
 SIMULATED = {"rma_nlos": "tr38901/lora_rma_nlos"}  # scenario of a paper: our data set

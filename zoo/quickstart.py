@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, files, registry
+from zoo import config_flags, files, registry
 from zoo.reporting.quickstart_table import LABELS, table
 from zoo.reporting.run_page import write
 from zoo.steps import server, step
@@ -57,7 +57,7 @@ def check(training: list[str]) -> None:
     Raises:
         ValueError: flags that are unknown or do not fit, or a run without bits.
     """
-    settings = config.from_flags(config.parse(training, "training"))
+    settings = config_flags.from_flags(config_flags.parse(training, "training"))
     registry.check_names(settings)
     if not settings.bits:
         raise ValueError(
@@ -77,7 +77,9 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
         ValueError: `directory` exists, or a step failed.
     """
     training = training_flags(directory, flagfile, overrides)
-    run = config.from_flags(config.parse(training, "training")).resolved_run_dir
+    run = config_flags.from_flags(
+        config_flags.parse(training, "training")
+    ).resolved_run_dir
     export, samples = directory / "export", directory / "test_samples.npz"
     step("zoo.train", *training)
     step(

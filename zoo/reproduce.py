@@ -20,7 +20,7 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, files, registry
+from zoo import config_flags, files, registry
 from zoo.experiments import (
     bits,
     cllwcsinet,
@@ -138,7 +138,7 @@ def check_flags(extra: str) -> None:
     Raises:
         ValueError: one is given, or is no flag of zoo.train.
     """
-    given = config.parse(shlex.split(extra), "--flags")
+    given = config_flags.parse(shlex.split(extra), "--flags")
     for name, instead in OWN.items():
         if given[name].present:
             raise ValueError(f"--flags=--{name}: every run has its own; {instead}")

@@ -12,7 +12,7 @@ import shlex
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config, registry
+from zoo import config_flags, registry
 from zoo.config import ExperimentConfig
 
 
@@ -30,7 +30,7 @@ def show(settings: ExperimentConfig, every: bool) -> None:
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
-    settings = config.from_flags()
+    settings = config_flags.from_flags()
     registry.check_names(settings)
     import tensorflow as tf  # seconds that no wrong name waits for
 
@@ -53,5 +53,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    config.define_flags()
+    config_flags.define_flags()
     cli.run(main)

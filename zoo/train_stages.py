@@ -18,7 +18,7 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli, flagfiles
-from zoo import config, files, registry
+from zoo import config_flags, files, registry
 from zoo.config import ExperimentConfig
 from zoo.steps import step
 
@@ -58,18 +58,18 @@ def stage_settings(args: Sequence[str]) -> list[ExperimentConfig]:
         ValueError: no stages, or flags that are unknown or do not fit.
     """
     common, stages = split(args)
-    shared = config.parse(common, "flags", known_only=True)
-    run_dir = config.from_flags(shared).resolved_run_dir
+    shared = config_flags.parse(common, "flags", known_only=True)
+    run_dir = config_flags.from_flags(shared).resolved_run_dir
     result = []
     for number, (place, text) in enumerate(stages, 1):
         own, origin = shlex.split(text), f"--stage={text}"
-        config.parse(own, origin)
+        config_flags.parse(own, origin)
         whole = [*common[:place], *own, *common[place:]]
         changes = {"run_dir": str(run_dir / f"stage{number}")}
         if result:
             changes |= {"weights": result[-1].run_dir, "init": "paper"}
-        values = config.parse(whole, origin, known_only=True)
-        result.append(config.from_flags(values, **changes))
+        values = config_flags.parse(whole, origin, known_only=True)
+        result.append(config_flags.from_flags(values, **changes))
     return result
 
 
@@ -106,7 +106,7 @@ def main(argv: list[str]) -> None:
 
 def define_flags() -> None:
     """Flags of this command and of the trainings."""
-    config.define_flags()
+    config_flags.define_flags()
     flags.DEFINE_multi_string("stage", [], "flags of one stage, in order")
 
 

@@ -24,10 +24,10 @@ from tests.benchmarks.test_torch_networks import ATTRIBUTES  # noqa: E402
 from tests.benchmarks.test_torch_networks import _as_torch as as_torch  # noqa: E402
 from tests.benchmarks.test_torch_networks import _keras_variables as keras_variables  # noqa: E402
 from tests.benchmarks.test_torch_networks import _torch_tensors as torch_tensors  # noqa: E402
+from zoo.codeword.network import build_autoencoder  # noqa: E402
 from zoo.config import ExperimentConfig  # noqa: E402
 from zoo.experiments.runner import Runner, settings_of  # noqa: E402
 from zoo.keras_compat import keras, set_precision  # noqa: E402
-from zoo.run_directory import build_autoencoder  # noqa: E402
 from zoo.training.trainer import Trainer  # noqa: E402
 
 SMALL = ("dataset", "num_train", "num_validation", "num_test", "epochs", "batch_size")

@@ -19,11 +19,12 @@ from tfds_builders import csi_examples, transforms
 from tfds_builders.blocks import SPLITS
 from tfds_builders.build import find_builder
 from tfds_builders.cost2100_sim import simulator
-from zoo.data import splits
+from zoo.codeword.network import build_autoencoder
+from zoo.data import splits, training_source
 from zoo.exporting import exporter
 from zoo.metrics import accuracy
 from zoo.quantization.precisions import EncoderOptions
-from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.run_directory import RunDirectory
 
 pytestmark = [pytest.mark.serving, pytest.mark.tflite]
 
@@ -51,7 +52,11 @@ def simulated() -> dict:
 def compressed(config, run) -> dict:
     """Up to the indices, as training sees them."""
     test = splits.load_split(config, "test")
-    (batch,) = splits.training_batches(test.csi, 20, seed=0).take(1).as_numpy_iterator()
+    (batch,) = (
+        training_source.training_batches(test.csi, 20, seed=0)
+        .take(1)
+        .as_numpy_iterator()
+    )
     model = run.load()
     codeword = model.encoder(batch)
     indices = model.quantizer.indices(codeword)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,3 +38,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not so after {seconds} s"
         time.sleep(0.01)
+
+
+def silent(text: str) -> bool:
+    """Whether no line is a native library's, TFDS's or a converter's."""
+    return not re.search(
+        r"InitializeLog|\.cc:\d+\]|oneDNN|XNNPACK|WARNING|Saved artifact|Endpoint '|"
+        "retracing|Downloading and preparing",
+        text,
+    )

@@ -7,7 +7,7 @@ from absl import flags
 
 from tests.conftest import ROOT, run_command
 from tfds_builders import flagfiles
-from zoo import config
+from zoo import config_flags
 
 
 def write(path, *lines):
@@ -79,10 +79,10 @@ def test_every_shipped_flagfile_is_found_by_name_from_anywhere(elsewhere):
     for path in paths:
         name = path.relative_to(ROOT / "zoo" / "flagfiles").with_suffix("")
         values = flags.FlagValues()
-        config.define_flags(values)
+        config_flags.define_flags(values)
         flags.DEFINE_multi_string("stage", [], "of train_stages", flag_values=values)
         values(flagfiles.expand(["train", f"--flagfile={name}"]))
-        config.from_flags(values)
+        config_flags.from_flags(values)
 
 
 def test_a_circle_is_an_error(tmp_path):

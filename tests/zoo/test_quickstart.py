@@ -54,17 +54,17 @@ def test_every_flagfile_is_a_valid_configuration():
     from absl import flags
 
     from tfds_builders import flagfiles
-    from zoo import config, registry, train_stages
+    from zoo import config_flags, registry, train_stages
 
     paths = sorted((ROOT / "zoo" / "flagfiles").rglob("*.cfg"))
     assert len(paths) > 200
     for path in paths:
         values = flags.FlagValues()
-        config.define_flags(values)
+        config_flags.define_flags(values)
         flags.DEFINE_multi_string("stage", [], "of train_stages", flag_values=values)
         args = flagfiles.expand(["train", f"--flagfile={path}"])
         values(args)
-        settings = config.from_flags(values)
+        settings = config_flags.from_flags(values)
         assert path.read_text().startswith("#")
         spec = registry.get(settings.model)
         assert settings.codeword_dim in spec.codeword_dims

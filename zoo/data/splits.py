@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
-import tensorflow as tf
 
 from tfds_builders import build
 from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, scaling, split_reader, stream
+from zoo.data.batches import steps_per_epoch
 from zoo.metrics import accuracy, results_row
 
 
@@ -174,116 +170,3 @@ def load_fine_tuning(config: ExperimentConfig, at_most: int) -> Split:
     )
     noisy = estimation_noise.stored(train.csi_clean, ratio, config.seed, "fine-tuning")
     return replace(train, csi=noisy)
-
-
-def parts(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """CSI `[..., 2]` of a training batch and, where there is one, uplink `[..., 1]`."""
-    csi, uplink = batch[..., :2], batch[..., 2:]
-    return (csi, uplink) if batch.shape[-1] > 2 else (csi,)
-
-
-def steps_per_epoch(num_train: int, batch_size: int) -> int:
-    """Whole batches in an epoch.
-
-    Raises:
-        ValueError: fewer examples than one batch.
-    """
-    if num_train < batch_size:
-        raise ValueError(
-            f"{num_train} training examples are less than --batch_size={batch_size}"
-        )
-    return num_train // batch_size
-
-
-def training_batches(
-    csi: np.ndarray, batch_size: int, seed: int, start_epoch: int = 0
-) -> tf.data.Dataset:
-    """Endless shuffled batches `[batch_size, N_t, N_a, 2]`, epoch after epoch.
-
-    The order of epoch e depends on (seed, e) only, so that a resumed run sees what an
-    uninterrupted one does. Incomplete batches are dropped.
-
-    Args:
-        csi: `[n, N_t, N_a, 2]` float32.
-        batch_size: examples per batch, at most n.
-        seed: of the order.
-        start_epoch: first epoch delivered.
-
-    Raises:
-        ValueError: fewer examples than one batch.
-    """
-    steps = steps_per_epoch(len(csi), batch_size)
-    with tf.device("CPU"):
-        examples = tf.constant(csi)
-    indices = tf.range(steps * batch_size)
-
-    def order(epoch):
-        key = [tf.constant(seed, tf.int64), epoch]
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(csi)), seed=key)
-        return tf.data.Dataset.from_tensor_slices(tf.gather(order, indices))
-
-    epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-    )
-    options.autotune.enabled = False  # can stall after the last in-memory batch
-    return (
-        epochs.flat_map(order)
-        .batch(batch_size, drop_remainder=True)
-        .map(lambda i: tf.gather(examples, i), num_parallel_calls=1)
-        .prefetch(4)
-        .with_options(options)
-    )
-
-
-def num_train(config: ExperimentConfig, builder) -> int:
-    """Training examples per epoch; of a stream, fresh ones in each."""
-    return config.num_train or builder.info.splits["train"].num_examples
-
-
-BatchesFrom = Callable[[int], AbstractContextManager[tf.data.Dataset]]
-
-
-def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
-    """Training batches of a configuration, from memory or from a simulator.
-
-    Returns:
-        Batches per epoch, and a function of the first epoch to deliver. Its context
-        gives endless batches `[batch_size, N_t, N_a, 2]` float32.
-
-    Raises:
-        ValueError: unusable data, fewer examples than one batch, or a stream over
-            several machines.
-    """
-    size, seed = config.batch_size, config.seed
-    if stream.parse(config.dataset)[1]:
-        builder = open_builder(config.dataset, config.data_dir)
-        stream.check(config, builder.info.features["csi"].shape)
-        scale = (
-            float(scaling.global_scale(builder)) if config.scaling == "global" else None
-        )
-        drops = stream.open_stream(config, builder.builder_config.simulation, scale)
-        steps = steps_per_epoch(num_train(config, builder), size)
-        return steps, functools.partial(stream.batches, drops, size, steps)
-    train = load_split(config, "train")
-    examples = train.csi
-    if train.side:
-        examples = np.concatenate([train.csi, *train.side], axis=-1)
-
-    def batches(start_epoch):
-        return contextlib.nullcontext(
-            training_batches(examples, size, seed, start_epoch)
-        )
-
-    return steps_per_epoch(len(examples), size), batches
-
-
-def training_examples(config: ExperimentConfig, count: int) -> np.ndarray:
-    """First training examples, for what is fitted to them before training.
-
-    Returns:
-        CSI float32 `[count or as many as there are, N_t, N_a, 2]` in [0, 1]; of a
-        stream, those of the stored training split.
-    """
-    return load_split(config, "train", count).csi

@@ -15,7 +15,7 @@ import numpy as np
 from zoo.codeword import channel_noise
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
-from zoo.data import splits
+from zoo.data import splits, training_source
 from zoo.metrics import accuracy, klt_line
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
@@ -82,7 +82,7 @@ def zero_db(run: RunDirectory, dataset: str = "") -> float:
 @functools.lru_cache(KEPT)
 def _fitted(run: RunDirectory):
     """First training codewords, for a quantiser's grid, and the run's test."""
-    csi = splits.training_examples(run.config(), QUANTIZER_EXAMPLES)
+    csi = training_source.training_examples(run.config(), QUANTIZER_EXAMPLES)
     found = tested(run)
     given = found.model.encoder.predict(csi, batch_size=evaluation.BATCH, verbose=0)
     return given, found

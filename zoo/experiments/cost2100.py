@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 
-from zoo import config, registry
+from zoo import config_flags, registry
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import settings_of
 from zoo.experiments.target import Lab
@@ -20,8 +20,8 @@ from zoo.metrics import flops
 from zoo.models.spec import RATIOS
 
 FLAGFILES = {
-    "fast": config.FLAGFILES / "cost2100_fast.cfg",
-    "full": config.FLAGFILES / "crnet.cfg",
+    "fast": config_flags.FLAGFILES / "cost2100_fast.cfg",
+    "full": config_flags.FLAGFILES / "crnet.cfg",
 }
 TRAINING = (
     "schedule", "lr", "lr_min", "warmup_epochs", "adam_epsilon", "epochs",

@@ -13,7 +13,7 @@ import functools
 import json
 from collections.abc import Iterator
 
-from zoo import config
+from zoo import config_flags
 from zoo.experiments.drawings import curves
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.target import Entry, Lab, Target, run_of
@@ -195,6 +195,6 @@ TARGETS = {
     ),
 }  # fmt: skip
 FLAGFILES = {
-    "fast": config.FLAGFILES / "dualnet_fast.cfg",
-    "full": config.FLAGFILES / "dualnet_mag.cfg",
+    "fast": config_flags.FLAGFILES / "dualnet_fast.cfg",
+    "full": config_flags.FLAGFILES / "dualnet_mag.cfg",
 }

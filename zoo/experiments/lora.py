@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from zoo import config
+from zoo import config_flags
 from zoo.experiments.claims import beats, chain
 from zoo.experiments.drawings import curves
 from zoo.experiments.lora_tables import (
@@ -197,6 +197,6 @@ TARGETS = {
     ),
 }  # fmt: skip
 FLAGFILES = {
-    "fast": config.FLAGFILES / "lora_fast.cfg",
-    "full": config.FLAGFILES / "lora.cfg",
+    "fast": config_flags.FLAGFILES / "lora_fast.cfg",
+    "full": config_flags.FLAGFILES / "lora.cfg",
 }

@@ -8,7 +8,7 @@ import json
 import shlex
 from pathlib import Path
 
-from zoo import config, files
+from zoo import config_flags, files
 from zoo.config import ExperimentConfig
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.run_directory import MAY_CHANGE
@@ -27,10 +27,10 @@ def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfi
         ValueError: no such flagfile, an unknown flag or an unusable value.
     """
     args = [f"--flagfile={flagfile}", *shlex.split(extra)]
-    values = config.parse(args, f"{flagfile} {extra}")
-    given = config.parse(args[1:], extra)
+    values = config_flags.parse(args, f"{flagfile} {extra}")
+    given = config_flags.parse(args[1:], extra)
     own = {k: v for k, v in overrides.items() if not given[k].present}
-    return config.from_flags(values, **own)
+    return config_flags.from_flags(values, **own)
 
 
 def evaluated(run: Path, *training: str, log: Path | None = None) -> dict:

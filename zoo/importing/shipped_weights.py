@@ -13,10 +13,11 @@ import shutil
 from pathlib import Path
 
 from zoo import files, registry
+from zoo.codeword.network import load_weights
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.run_directory import MAY_CHANGE, RunDirectory, load_weights
+from zoo.run_directory import MAY_CHANGE, RunDirectory
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 SAME = (

@@ -14,6 +14,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from zoo.codeword.codec_graph import EncoderGraph, freeze
+from zoo.codeword.network import load_weights
 from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import qat
@@ -23,7 +24,7 @@ from zoo.quantization.mixed import accurate_encoder, losses
 from zoo.quantization.precisions import PRECISIONS, EncoderOptions, Precision
 from zoo.quantization.quantized_encoder import QuantizedEncoder
 from zoo.quantization.tflite_slim import slim
-from zoo.run_directory import RunDirectory, load_weights
+from zoo.run_directory import RunDirectory
 
 HELD_OUT = 500  # validation CSI that what int8 costs is measured on
 SIMULATED = 16  # calibration samples whose codewords are checked

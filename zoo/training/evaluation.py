@@ -12,7 +12,7 @@ from zoo import registry
 from zoo.codeword import channel_noise, codeword_path
 from zoo.codeword.entropy_coding import EntropyCodec
 from zoo.config import ExperimentConfig
-from zoo.data import splits
+from zoo.data import splits, training_source
 from zoo.data.batches import BATCH, in_batches
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.metrics import accuracy, complexity
@@ -122,7 +122,7 @@ def evaluate(
         "num_test": len(test.csi),
         "num_train": None
         if run.origin != "ours"
-        else splits.num_train(settings, builder),
+        else training_source.num_train(settings, builder),
     }
     return row, test.h, h_hat
 

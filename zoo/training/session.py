@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, splits
+from zoo.data import estimation_noise, splits, training_source
 from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
 from zoo.models.autoencoder import CsiAutoencoder
@@ -42,7 +42,7 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     strategy = distribution.make_strategy(settings)
     worker = distribution.worker_index(settings)
     network, source = check(settings, strategy)
-    steps, batches_from = splits.training_source(settings)
+    steps, batches_from = training_source.training_source(settings)
     validation = splits.load_split(settings, "validation")
     if worker == 0:
         RunDirectory.create(settings)
@@ -129,7 +129,7 @@ def _initialise(trainer):
     settings = trainer.settings
     if settings.init == "paper":
         return None
-    csi = splits.training_examples(settings, klt_start.EXAMPLES)
+    csi = training_source.training_examples(settings, klt_start.EXAMPLES)
     spec, exact = registry.get(settings.model), settings.init == "klt_exact"
     by_name.fit(spec, trainer.model, csi, exact)
     return f"{len(csi)} examples"
@@ -139,7 +139,7 @@ def _fit_quantizer(trainer) -> None:
     """Fit a quantiser's grid to codewords, where it has one that is not fitted."""
     quantizer = trainer.model.quantizer
     if getattr(quantizer, "needs_fit", False):
-        csi = splits.training_examples(trainer.settings, QUANTIZER_EXAMPLES)
+        csi = training_source.training_examples(trainer.settings, QUANTIZER_EXAMPLES)
         codeword = trainer.codewords(csi)
         quantizer.fit(codeword)
         if hasattr(quantizer, "magnitudes"):

@@ -8,15 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.codeword import channel_noise
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, splits
+from zoo.data import estimation_noise, splits, training_source
 from zoo.data.batches import in_batches
 from zoo.keras_compat import keras
 from zoo.layers.polar import phase_error
 from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.dualnet_branches import MAGNITUDE
-from zoo.run_directory import build_autoencoder
 from zoo.training import distribution
 from zoo.training.fused import use_fused
 from zoo.training.link import Link
@@ -129,7 +129,7 @@ class Trainer:
         """One replica's update; returns its share of the global mean loss."""
         draw = self._draw()
         with tf.GradientTape() as tape:
-            error, rate = self._error(*splits.parts(batch), draw=draw)
+            error, rate = self._error(*training_source.parts(batch), draw=draw)
             axes = tuple(range(1, error.shape.rank))
             per_sample = tf.reduce_mean(tf.square(error), axis=axes) + rate
             loss = tf.reduce_sum(per_sample) / self.settings.batch_size

@@ -12,10 +12,11 @@ import tensorflow as tf
 from tests.conftest import run_command, tiny_flags
 from zoo import train_stages
 from zoo.codeword import channel_noise
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.exporting import exporter
-from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
 from zoo.training.trainer import Trainer, freeze
 

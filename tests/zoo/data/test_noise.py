@@ -15,7 +15,7 @@ import tensorflow as tf
 from tests.conftest import ROOT
 from tfds_builders import transforms
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, splits
+from zoo.data import estimation_noise, splits, training_source
 from zoo.metrics import accuracy, klt_line
 from zoo.training import evaluation
 from zoo.training.trainer import Trainer
@@ -142,8 +142,10 @@ def test_splits_have_noisy_input_and_clean_truth(tiny_config, tmp_path):
         np.testing.assert_array_equal(got.h, splits.load_split(clean, "train", 20).h)
         ratios = accuracy.nmse(got.h, got.h_seen)
         assert np.mean(ratios) == pytest.approx(gain * 0.1, rel=0.05)
-        examples = splits.training_examples(noisy, 9)
-        np.testing.assert_array_equal(examples, splits.training_examples(clean, 9))
+        examples = training_source.training_examples(noisy, 9)
+        np.testing.assert_array_equal(
+            examples, training_source.training_examples(clean, 9)
+        )
 
 
 def test_configuration_with_noise_is_strict_json():

@@ -19,7 +19,7 @@ from tfds_builders import blocks
 from tfds_builders import stream as drops
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
 from tfds_builders.stream import CHUNK_BLOCKS, Stream, block_csi
-from zoo.data import splits, stream
+from zoo.data import splits, stream, training_source
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
 
@@ -36,7 +36,7 @@ def workers() -> list[int]:
 
 
 def source_batches(config, start_epoch, count):
-    steps, batches_from = splits.training_source(config)
+    steps, batches_from = training_source.training_source(config)
     with batches_from(start_epoch) as batches:
         return steps, np.stack(list(batches.take(count).as_numpy_iterator()))
 
@@ -151,9 +151,11 @@ def test_interrupted_training_resumes_to_the_same_metrics(
 def test_training_examples_of_a_stream_are_stored_ones(tiny_config, tmp_path):
     csi = splits.load_split(tiny_config(tmp_path, num_train=0), "train").csi
     streamed = tiny_config(tmp_path, **TINY_STREAM)
-    np.testing.assert_array_equal(splits.training_examples(streamed, 30), csi[:30])
-    assert len(splits.training_examples(streamed, 9999)) == 400
-    few = splits.training_examples(tiny_config(tmp_path, num_train=20), 30)
+    np.testing.assert_array_equal(
+        training_source.training_examples(streamed, 30), csi[:30]
+    )
+    assert len(training_source.training_examples(streamed, 9999)) == 400
+    few = training_source.training_examples(tiny_config(tmp_path, num_train=20), 30)
     np.testing.assert_array_equal(few, csi[:20])
 
 
@@ -243,4 +245,6 @@ def test_workers_end_when_their_reader_is_killed():
 )
 def test_wrong_uses_name_the_value(tiny_config, tmp_path, changes, words):
     with pytest.raises(ValueError, match=words):
-        splits.training_source(tiny_config(tmp_path, **{**TINY_STREAM, **changes}))
+        training_source.training_source(
+            tiny_config(tmp_path, **{**TINY_STREAM, **changes})
+        )

@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 
 from tests.conftest import ROOT
-from zoo import config, files, reproduce
+from zoo import config_flags, files, reproduce
 from zoo.experiments import (
     bits,
     cllwcsinet_figures,
@@ -42,9 +42,9 @@ def in_process(module: str, *args, log=None) -> None:
     """What `zoo.train` and `zoo.evaluate` do, without a process for each."""
     if module == "zoo.train":
         values = flags.FlagValues()
-        config.define_flags(values)
+        config_flags.define_flags(values)
         values(["train", *args])
-        session.train(config.from_flags(values))
+        session.train(config_flags.from_flags(values))
         return
     run, target = (Path(word.partition("=")[2]) for word in args)
     files.write_json(target, evaluation.evaluate(RunDirectory(run))[0])

@@ -14,8 +14,9 @@ from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
 from zoo import files
+from zoo.codeword.network import build_autoencoder
 from zoo.importing import shipped_weights
-from zoo.run_directory import RunDirectory, build_autoencoder
+from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
 
 

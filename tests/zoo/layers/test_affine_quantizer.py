@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from serving.codec import bitstream
 from zoo.codeword.codeword_path import QUANTIZERS, make_quantizer
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras
 from zoo.layers.affine_quantizer import AffineGrid, AffineQuantizer
-from zoo.run_directory import build_autoencoder
 from zoo.training.trainer import Trainer, freeze
 
 LEARNED = ("qat", "lsq", "lszq")

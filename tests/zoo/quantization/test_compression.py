@@ -8,11 +8,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files, registry
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.quantization import compression, precision_table
 from zoo.quantization.precisions import EncoderOptions
-from zoo.run_directory import build_autoencoder
 
 SHAPE = (16, 16, 2)
 

@@ -19,13 +19,13 @@ from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
 from zoo import files
 from zoo.codeword.codec_graph import EncoderGraph
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.exporting import exporter, verify_export
 from zoo.quantization import encoder_files, operation_counts, precision_table
 from zoo.quantization.precisions import PRECISIONS, EncoderOptions
 from zoo.quantization.tflite_slim import pack
-from zoo.run_directory import build_autoencoder
 
 EXPORTED = ("fp32", "fp16", "dynamic", "int8", "int8_io", "int16x8")
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from zoo import registry
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.keras_compat import keras, layers
@@ -19,7 +20,6 @@ from zoo.quantization.nodes import LINEAR
 from zoo.quantization.qat import QatOptions, fine_tune
 from zoo.quantization.quantized_encoder import QuantizedEncoder
 from zoo.quantization.scales import equalise
-from zoo.run_directory import build_autoencoder
 
 SHAPE, M = (16, 16, 2), 16
 FOLDED = ("acrnet", "clnet")

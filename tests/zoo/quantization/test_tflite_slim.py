@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from zoo.codeword.codec_graph import EncoderGraph
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.quantization.encoder_files import convert
 from zoo.quantization.kernels import LARGE, store_int8
@@ -17,7 +18,6 @@ from zoo.quantization.operation_counts import not_int8, outside_xnnpack
 from zoo.quantization.precisions import PRECISIONS
 from zoo.quantization.quantized_encoder import QuantizedEncoder
 from zoo.quantization.tflite_slim import ALIGNMENT, slim
-from zoo.run_directory import build_autoencoder
 
 pytestmark = pytest.mark.tflite
 SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in ("dynamic", "int16x8")]

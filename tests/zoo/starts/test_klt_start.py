@@ -8,9 +8,9 @@ import pytest
 from tfds_builders import transforms
 from tfds_builders.cost2100_sim import simulator
 from zoo import registry
+from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.metrics import accuracy
-from zoo.run_directory import build_autoencoder
 from zoo.starts import klt_start
 from zoo.training import session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.data import splits
+from zoo.data import training_source
 from zoo.exporting import exporter
 from zoo.training import evaluation, session
 
@@ -41,7 +41,7 @@ def test_sequences_are_trained_and_measured_per_snapshot(tiny_config, tmp_path):
 def test_data_that_do_not_fit(changes, word, tiny_config, tmp_path):
     values = {"model": "convlstm_csinet", **TRACKS, **changes}
     with pytest.raises(ValueError, match=word):
-        splits.training_source(tiny_config(tmp_path, **values))
+        training_source.training_source(tiny_config(tmp_path, **values))
 
 
 def test_entropy_coded_feedback_is_counted_in_real_bytes(tiny_config, tmp_path):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.conftest import assert_one_line_error, run_command, tiny_flags
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
-from zoo.data import split_reader, splits
+from zoo.data import split_reader, splits, training_source
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.run_directory import RunDirectory
 from zoo.training import session
@@ -78,7 +78,9 @@ def test_epoch_order_depends_on_seed_and_epoch_only():
     csi = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1) * np.ones((1, 2, 2, 2))
 
     def batches(seed, start, count):
-        source = splits.training_batches(csi.astype(np.float32), 4, seed, start)
+        source = training_source.training_batches(
+            csi.astype(np.float32), 4, seed, start
+        )
         return [b.numpy()[:, 0, 0, 0].astype(int).tolist() for b in source.take(count)]
 
     three_epochs = batches(0, 0, 6)
