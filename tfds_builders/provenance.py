@@ -1,7 +1,7 @@
 """Which version of the code made a data set or a result.
 
 A wheel and a source distribution carry the commit that they were built from
-(`_build_info.json`, written by setup.py); a checkout, also one that is installed
+(`_build_info.json`, written by `build_hooks`); a checkout, also one that is installed
 editable, asks git. A repository that merely holds an installed copy is never asked.
 """
 

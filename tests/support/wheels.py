@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 PACKAGES = ("serving", "tfds_builders", "zoo")
-FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "README.md", "LICENSE")
 KEPT_OUT = ("csi_feedback_zoo", "__editable__", "_csi_feedback", "__pycache__")
 
 

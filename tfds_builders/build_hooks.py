@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: a distribution carries the commit of its build."""
+"""Hooks of setuptools (see pyproject.toml): a distribution carries its commit."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import runpy
 from pathlib import Path
 
-from setuptools import setup
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
-PROVENANCE = runpy.run_path(str(Path("tfds_builders", "provenance.py")))
+# By path: while a distribution is built, the package cannot be imported.
+PROVENANCE = runpy.run_path(str(Path(__file__).with_name("provenance.py")))
 
 
 def _write_build_info(root: str) -> None:
@@ -36,6 +36,3 @@ class Sdist(sdist):
         """Copy the files, then write where they are from."""
         super().make_release_tree(base_dir, files)
         _write_build_info(base_dir)
-
-
-setup(cmdclass={"build_py": BuildPy, "sdist": Sdist})
