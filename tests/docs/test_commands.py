@@ -138,6 +138,7 @@ def places(tmp_path_factory, data_dir):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.serving
 def test_the_commands_run(places):
     walk(WALK, places)
