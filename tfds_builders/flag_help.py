@@ -17,6 +17,7 @@ COLUMN = 24  # where the texts begin
 OURS = ("zoo.", "serving.", "tfds_builders.", "benchmarks.", "__main__")
 
 called_as = ""  # set by who runs a command's module under another name
+about_it = ""  # and by a module of several commands: what this one does
 
 
 def program() -> str:
@@ -34,7 +35,7 @@ def show_if_asked(args: list[str]) -> None:
     if not full and not set(SHORT) & set(before):
         return
     width = shutil.get_terminal_size().columns
-    about = sys.modules["__main__"].__doc__ or ""
+    about = about_it or sys.modules["__main__"].__doc__ or ""
     show(text(about, flags.FLAGS, max(NARROWEST, min(width, WIDEST)), full))
 
 

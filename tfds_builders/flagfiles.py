@@ -84,7 +84,10 @@ def _lines(path: Path) -> list[str]:
 
 def _find(name: str, includers: tuple[Path, ...]) -> Path:
     """The file of a name; arguments as `_expanded`."""
-    given = Path(name).expanduser()
+    try:
+        given = Path(name).expanduser()
+    except RuntimeError as error:  # ~somebody who has no home
+        raise flags.CantOpenFlagFileError(f"--flagfile={name}: {error}") from error
     folders = [path.parent for path in includers[-1:]] + [Path.cwd()]
     candidates = [folder / given for folder in folders]
     for folder in () if given.is_absolute() else _shipped:
@@ -111,6 +114,8 @@ def _inside(given: Path, folder: Path) -> Path:
 
 def _close(given: Path, folders: list[Path]) -> list[str]:
     """Names of flagfiles that look like one that is missing."""
+    if not given.name:
+        return []
     known = {
         str(path.relative_to(folder).with_suffix(""))
         for folder in _shipped

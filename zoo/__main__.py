@@ -62,8 +62,8 @@ def look(argv: list[str]) -> None:
     values, (command, *names) = flags.FLAGS, argv[1:]
     if len(names) > 1 or (command != "list" and not names):
         raise ValueError(
-            f"got {' '.join(names) or 'no name'}; usage: python -m zoo {command} "
-            f"{LOOK[command][0]} [--flag=value ...]"
+            f"got {' '.join(names) or 'no name'}; usage: {flag_help.program()} "
+            "[--flag=value ...]"
         )
     if command != "list":
         registry.check_name(names[0])  # before TensorFlow is imported
@@ -106,13 +106,15 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in flag_help.SHORT or name == flag_help.FULL:
         flag_help.show(overview(program))
+    flag_help.called_as = f"{program} {name}"
     if name in LOOK:
+        arguments, flag_help.about_it = LOOK[name]
+        flag_help.called_as += f" {arguments}"
         define_flags()
         cli.run(look)
         return
     if name not in COMMANDS:
         _refuse(name, program)
-    flag_help.called_as = f"{program} {name}"
     del sys.argv[1]
     runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
 

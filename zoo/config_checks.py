@@ -77,7 +77,7 @@ def _require(config, name: str, fulfilled: bool, expected: str) -> None:
 
 def _check_warmup(config) -> None:
     fits = config.schedule == "constant" or config.warmup_epochs < config.epochs
-    expected = f"less than --epochs={config.epochs}, or leave it out"
+    expected = f"less than --epochs={config.epochs}, such as {0.03 * config.epochs:g}"
     _require(config, "warmup_epochs", fits, expected)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo import files
 from zoo.codeword.network import build_autoencoder, load_weights
-from zoo.config import ExperimentConfig
+from zoo.config import ExperimentConfig, default_warmup
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 
@@ -61,7 +61,7 @@ class RunDirectory:
             OSError: it cannot be written.
         """
         if self.checkpoint.exists():
-            self._check_same(config)
+            self._check_same(self.taken_up(config))
             return
         places = (self.path, *self.path.absolute().parents)
         place = next(path for path in places if path.exists())
@@ -90,6 +90,20 @@ class RunDirectory:
         files.write_json(run.path / "config.json", config.to_json())
         return run
 
+    def taken_up(self, config: ExperimentConfig) -> ExperimentConfig:
+        """Configuration under which a run goes on.
+
+        A default warm-up is the one that the run began with: it was 30 epochs, whatever
+        their number, before it became a share of them.
+        """
+        usual = config.warmup_epochs == default_warmup(config.epochs)
+        if not (usual and self.checkpoint.exists()):
+            return config
+        began = self.config()
+        if began.epochs != config.epochs or began.schedule != config.schedule:
+            return config
+        return dataclasses.replace(config, warmup_epochs=began.warmup_epochs)
+
     def _check_same(self, config: ExperimentConfig) -> None:
         old, new = self.config().to_json(), config.to_json()
         changed = [k for k in new if old[k] != new[k] and k not in MAY_CHANGE]
@@ -111,10 +125,11 @@ class RunDirectory:
             data = files.read_json(self.data)
             before = data["weights_trained_on"]
             return data["train"] + (f"; before: {before}" if before else "")
-        if (self.path / "config.json").is_file():
+        try:
             dataset = self.config().dataset
-            return f"{dataset} as configured, version and part are not on record"
-        return f"unknown: no run directory around {self.path.name}"
+        except (OSError, ValueError):  # another program's, or none
+            return f"unknown: {self.path.name} is no run directory"
+        return f"{dataset} as configured, version and part are not on record"
 
     def record_data(self, data: dict[str, str], weights: Path | None) -> None:
         """Write down what the training reads.

@@ -96,6 +96,12 @@ def test_every_command_of_the_pages_is_walked_or_tested_elsewhere():
     assert all((ROOT / x).is_file() for x in ELSEWHERE.values() if x != "below")
 
 
+def test_the_front_page_is_short():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 200
+    assert 0 < text.index("![") < text.index("## ")  # a picture on the first screen
+
+
 def lines(text: str) -> list[str]:
     return [line for line in text.replace("\\\n", "").splitlines() if line]
 

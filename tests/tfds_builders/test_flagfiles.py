@@ -122,3 +122,9 @@ def test_command_says_it_in_one_line():
     lines = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
     assert len(lines) == 1 and "crnett" in lines[0] and "crnet" in lines[0]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "~nobody_of_that_name/x.cfg"])
+def test_names_of_no_file_are_refused(name, elsewhere):
+    with pytest.raises(flags.Error, match="--flagfile="):
+        flagfiles.expand(["command", f"--flagfile={name}"])

@@ -94,3 +94,39 @@ def test_filter_ends_with_its_process():
     )
     assert process.stderr.read() == b"x"  # until nobody holds the pipe
     assert process.wait() == 0
+
+
+ERROR = b"E0000 00:00:1.5 1 a.cc:1] broken"
+SMALL = (
+    f"import os; from tfds_builders import quiet; quiet.start(); os.write(2, {ERROR})"
+)
+
+
+def shell(line: str) -> subprocess.CompletedProcess:
+    command = ["bash", "-c", line, "bash", sys.executable, SMALL]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60)
+
+
+def test_a_file_is_complete_when_the_command_has_ended(tmp_path):
+    for _ in range(20):
+        done = shell(f'"$1" -c "$2" 2> {tmp_path}/log; cat {tmp_path}/log')
+        assert done.stdout == ERROR
+
+
+def test_a_closed_standard_input_changes_nothing():
+    assert shell('"$1" -c "$2" <&-').stderr == ERROR
+
+
+def test_many_inherited_descriptors_do_not_keep_the_filter():
+    many = 'for i in $(seq 10 300); do eval "exec $i< /dev/null"; done; '
+    done = shell(many + 'exec "$1" -c "$2" 2>&1 | cat')
+    assert done.stdout == ERROR and not done.stderr
+
+
+def test_what_is_said_of_a_gpu_counts_where_there_is_one(monkeypatch, tmp_path):
+    line = b"W0000 00:00:1.5 7 gpu_device.cc:1] Cannot dlopen some GPU libraries."
+    monkeypatch.setattr(quiet, "GPU", str(tmp_path / "none"))
+    assert quiet.is_chatter(line)
+    monkeypatch.setattr(quiet, "GPU", str(tmp_path))
+    assert not quiet.is_chatter(line)
+    assert quiet.is_chatter(IMPORT[1].encode())

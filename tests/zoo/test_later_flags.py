@@ -27,7 +27,8 @@ def test_warm_up_by_default_is_a_share_of_all_epochs():
     assert ExperimentConfig().warmup_epochs == 30.0  # of 1000, as before
     assert ExperimentConfig(epochs=10).warmup_epochs == pytest.approx(0.3)
     assert ExperimentConfig(epochs=2500).warmup_epochs == 30.0
-    with pytest.raises(ValueError, match="--warmup_epochs=30.*--epochs=10"):
+    words = "--warmup_epochs=30.*--epochs=10, such as 0.3"
+    with pytest.raises(ValueError, match=words):
         ExperimentConfig(epochs=10, warmup_epochs=30.0)
     ExperimentConfig(epochs=10, warmup_epochs=30.0, schedule="constant")
 
@@ -38,8 +39,16 @@ def test_no_flagfile_leaves_the_warm_up_of_a_cosine_to_its_epochs():
         args = [x for x in flagfile_lines(path) if not x.startswith("--stage")]
         values = config_flags.parse(args, str(path))
         settings = config_flags.from_flags(values)
-        given = values["warmup_epochs"].present or settings.epochs == 1000
+        given = values["warmup_epochs"].present or settings.warmup_epochs == 30.0
         assert given or settings.schedule == "constant", path
+
+
+def test_fewer_epochs_than_a_papers_warm_up():
+    values = config_flags.parse(["--flagfile=published/crnet_4_indoor"], "test")
+    assert config_flags.from_flags(values).warmup_epochs == 30.0
+    args = ["--flagfile=published/crnet_4_indoor", "--epochs=10"]
+    settings = config_flags.from_flags(config_flags.parse(args, "test"))
+    assert settings.warmup_epochs == pytest.approx(0.3)
 
 
 def flagfile_lines(path) -> list[str]:

@@ -59,7 +59,7 @@ def training_part(settings: ExperimentConfig, builder) -> str:
 
 
 def nmse_metrics(h: np.ndarray, h_hat: np.ndarray) -> dict:
-    """NMSE in dB by definition, and its distribution; arguments as `metrics.nmse`."""
+    """NMSE in dB by definition, and its distribution; arguments as `accuracy.nmse`."""
     per_sample = accuracy.to_db(accuracy.nmse(h, h_hat))
     names = ("global", "batch_db", "sample_db")
     by_definition = {name: accuracy.nmse_db(h, h_hat, name) for name in names}

@@ -145,7 +145,9 @@ SPEC = ModelSpec(
         [-12.88, -8.29, -5.56, -3.49, -2.19],
     ),
     variants={
-        name: Variant({"variant": name}, rows(values), {"epochs": 500})
+        name: Variant(
+            {"variant": name}, rows(values), {"epochs": 500, "warmup_epochs": 30}
+        )
         for name, values in {
             "1x1": [-27.694, -15.171, -11.013, -8.525, -6.145],
             "se": [-27.903, -15.167, -11.231, -8.732, -6.201],

@@ -52,14 +52,17 @@ def write(
         The files of figures, TARGET_NAME.FORMAT.
 
     Raises:
-        FileNotFoundError: no evaluation yet, or an old one without figures.
+        FileNotFoundError: no evaluation yet, or one of an older version, of which there
+            are PNG files alone, and formats are asked for.
     """
     from zoo.run_directory import RunDirectory  # TensorFlow, for this page alone
 
     directory, row = RunDirectory(run), files.read_json(evaluation)
     environment = files.read_json(run / "env.json")
     config = json.dumps(directory.config().to_json(), indent=1)
-    figures = [_training(directory.read_metrics(), row), *_test(evaluation, run, row)]
+    kept = evaluation.with_name(f"{evaluation.stem}_figures.npz").is_file()
+    tested = _test(evaluation, row) if kept else _drawn(evaluation, run, formats)
+    figures = [_training(directory.read_metrics(), row), *tested]
     sections = [Section("Result", "result", [_facts(rows)])]
     sections += [_section(number, figure) for number, figure in enumerate(figures, 1)]
     sections += [
@@ -85,14 +88,28 @@ def _training(records: list[dict], row: dict) -> Figure:
     return Figure("training", "Training", caption, draw)
 
 
-def _test(evaluation: Path, run: Path, row: dict) -> list[Figure]:
+def _drawn(evaluation: Path, run: Path, formats: Iterable[str]) -> list[Figure]:
+    """Figures of the test split as zoo.evaluate has drawn them, of older versions."""
+    figures = []
+    for name, title in (("nmse", "Test split"), ("examples", "Examples")):
+        path = evaluation.with_name(f"{evaluation.stem}_{name}.png")
+        if formats or not path.is_file():
+            raise FileNotFoundError(
+                f"{evaluation.stem}_figures.npz: no such file in {evaluation.parent}, "
+                f"evaluate the run again: python -m zoo.evaluate --run={run}"
+            )
+        copy = functools.partial(_copy, path)
+        figures.append(Figure(name, title, "As the evaluation has drawn it.", copy))
+    return figures
+
+
+def _copy(path: Path, target: io.BytesIO) -> None:
+    target.write(path.read_bytes())
+
+
+def _test(evaluation: Path, row: dict) -> list[Figure]:
     """Figures of the test split, from the arrays that zoo.evaluate kept."""
     path = evaluation.with_name(f"{evaluation.stem}_figures.npz")
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file, evaluate the run again: python -m zoo.evaluate "
-            f"--run={run}"
-        )
     with np.load(path) as arrays:
         h, h_hat, ratios = (arrays[name] for name in ("h", "h_hat", "ratios"))
     histogram = functools.partial(plots.save_nmse_histogram, ratios)

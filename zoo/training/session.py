@@ -39,6 +39,7 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
     run = RunDirectory(settings.resolved_run_dir)
+    settings = run.taken_up(settings)
     strategy = distribution.make_strategy(settings)
     worker = distribution.worker_index(settings)
     network, source = check(settings, strategy)

@@ -1,0 +1,65 @@
+"""Runs of the first version: 30 epochs of warm-up, no record of data, no figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.conftest import run_command, tiny_flags
+from zoo import files
+from zoo.run_directory import RunDirectory
+from zoo.training import evaluation, session
+
+LATER = ("quantizer_args", "train_part", "loss", "num_frames")
+
+
+@pytest.fixture
+def older(tiny_config, tmp_path):
+    """A run as the first version left it after the second of three epochs."""
+    settings = tiny_config(tmp_path / "run", epochs=2, warmup_epochs=None)
+    settings = dataclasses.replace(settings, schedule="constant")
+    run = session.train(settings)
+    stored = files.read_json(run.path / "config.json")
+    stored = {k: v for k, v in stored.items() if k not in LATER}
+    stored |= {"warmup_epochs": 30.0, "epochs": 3}
+    files.write_json(run.path / "config.json", stored)
+    run.data.unlink()
+    return run
+
+
+def flags_of(run, data_dir) -> list[str]:
+    flags = tiny_flags(data_dir, run.path, epochs=3, schedule="constant")
+    return [flag for flag in flags if "warmup" not in flag]
+
+
+def test_it_resumes(older, data_dir):
+    done = run_command("zoo.train", *flags_of(older, data_dir))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "resuming" in done.stdout
+    assert [r["epoch"] for r in older.read_metrics()] == [1, 2, 3]
+    assert json.loads((older.path / "config.json").read_text())["warmup_epochs"] == 30
+
+
+def test_it_is_evaluated_and_reported(older):
+    row, *_ = evaluation.evaluate(older)
+    assert "not on record" in row["train_data"]
+    target = older.path / "evaluation.json"
+    done = run_command("zoo.evaluate", f"--run={older.path}", f"--json={target}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    (older.path / "evaluation_figures.npz").unlink()
+    done = run_command("zoo.report", f"--run={older.path}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    page = (older.path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+
+
+def test_weights_beside_a_foreign_configuration(older, tiny_config, tmp_path):
+    path = tmp_path / "foreign" / "x.weights.h5"
+    path.parent.mkdir()
+    path.write_bytes(older.weights.read_bytes())
+    (path.parent / "config.json").write_text('{"architectures": ["bert"]}')
+    assert RunDirectory(path.parent).trained_on().startswith("unknown: ")
+    settings = tiny_config(tmp_path / "next", epochs=1, weights=str(path))
+    assert session.train(settings).weights.is_file()
