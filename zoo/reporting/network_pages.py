@@ -20,8 +20,8 @@ from zoo.reporting.blocks import Flow, Section, Table, markdown
 FLAGFILES = Path(files.__file__).parent / "flagfiles"
 PUBLISHED_DATA = re.compile(r"(?m)^--dataset=cost2100/")
 FETCHED = (
-    "\n\n`FOLDER` holds the published `.mat` files ([data sets](../channels/index.md)); "
-    "without them give `--dataset=cost2100_sim/indoor` instead."
+    "\n\n`FOLDER` holds the published `.mat` files ([data sets](../channels/index.md))"
+    "; without them give `--dataset=cost2100_sim/indoor` instead."
 )
 MADE = "<!-- made by python -m zoo.report --network_pages=docs/networks -->"
 
