@@ -19,7 +19,7 @@ from zoo.reporting.quickstart_table import LABELS, table
 from zoo.reporting.run_page import write
 from zoo.steps import server, step
 
-FLAGFILE = Path(__file__).parent / "flagfiles" / "crnet_quickstart.cfg"
+FLAGFILE = Path("zoo/flagfiles/crnet_quickstart.cfg")  # by name, from everywhere
 ENCODERS = {"float32": "encoder.tflite", "dynamic": "encoder_dynamic.tflite"}
 
 

@@ -1,4 +1,4 @@
-"""PyTorch reference networks: SPECS.md 8 counts, parity with Keras, the worker."""
+"""PyTorch reference networks: counts, parity with Keras, the worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ torch = pytest.importorskip(
 
 from benchmarks.torch_networks import NETWORKS  # noqa: E402
 
-# M: (UE params, BS params), SPECS.md section 8.
+# M: (UE params, BS params).
 COUNTS = {
     "crnet": {512: (1_049_260, 1_053_578), 128: (262_444, 267_146)},
     "clnet": {512: (1_049_556, 1_052_402), 128: (262_740, 265_970)},

@@ -21,8 +21,8 @@ COMMAND = re.compile(
     r"(?:python -m ((?:zoo|serving|tfds_builders)[\w.]*)( \w+)?|csizoo ([a-z-]+))"
     r"([^`|#\n]*)"
 )
-# What the table of commands said before there were wings, on tiny data: the part in
-# front of `//` is the text, what follows makes it small.
+# What the table of commands says, on tiny data: the part in front of `//` is the text,
+# what follows makes it small.
 WALK = """
 zoo list
 zoo info crnet

@@ -22,6 +22,7 @@ from tfds_builders.cost2100_sim import simulator
 from zoo.codeword.network import build_autoencoder
 from zoo.data import splits, training_source
 from zoo.exporting import exporter
+from zoo.keras_compat import Model
 from zoo.metrics import accuracy
 from zoo.quantization.precisions import EncoderOptions
 from zoo.run_directory import RunDirectory
@@ -40,12 +41,15 @@ def simulated() -> dict:
     """Up to the examples, as the builder makes those of the test split."""
     seed = find_builder(TINY["dataset"]).builder_config.seed
     paths = simulator.block_paths("indoor", seed, SPLITS["test"], 0)
-    example = csi_examples.snapshot(simulator.taps(paths))
+    taps, response = simulator.taps(paths), simulator.beam_subcarriers(paths)
+    example = csi_examples.snapshot(taps, response)
     return {
         "paths": paths.amplitude,
-        "taps": simulator.taps(paths),
+        "taps": taps,
+        "response": response,
         "example": example["csi"],
         "scale": example["scale"],
+        "csi_freq": example["csi_freq"],
     }
 
 
@@ -53,15 +57,22 @@ def compressed(config, run) -> dict:
     """Up to the indices, as training sees them."""
     test = splits.load_split(config, "test")
     (batch,) = (
-        training_source.training_batches(test.csi, 20, seed=0)
+        training_source.training_batches(test.csi, 100, seed=0)
         .take(1)
         .as_numpy_iterator()
     )
     model = run.load()
+    network = Model(model.encoder.input, model.encoder.get_layer("codeword").output)
     codeword = model.encoder(batch)
-    indices = model.quantizer.indices(codeword)
-    steps = {"split": test.csi, "batch": batch, "h": test.h[0]}
-    return steps | {"codeword": codeword.numpy(), "indices": indices.numpy()}
+    return {
+        "split": test.csi,
+        "truth": test.csi_freq[:1],
+        "batch": batch,
+        "encoded": network(batch).numpy(),
+        "codeword": codeword.numpy(),
+        "indices": model.quantizer.indices(codeword).numpy(),
+        "h": test.h[0],
+    }
 
 
 def sent(h, export) -> dict:
@@ -91,16 +102,13 @@ def sent(h, export) -> dict:
     }
 
 
-def measured(h, served) -> dict:
+def measured(h, truth, served) -> dict:
     """What is said of the served matrix."""
-    frequency = [
-        transforms.delay_to_frequency(accuracy.to_complex(x), 257, 125)
-        for x in (h[None], served)
-    ]
+    frequency = transforms.delay_to_frequency(accuracy.to_complex(served), 257, 125)
     return {
         "nmse": nmse(h[None], served),
-        "frequency": frequency[1],
-        "rho": accuracy.cosine_similarity(*frequency),
+        "frequency": frequency,
+        "rho": accuracy.cosine_similarity(truth, frequency),
     }
 
 
@@ -117,7 +125,8 @@ def walked(tiny_config, tmp_path_factory):
     steps = simulated() | compressed(config, run)
     steps |= sent(steps["h"], directory / "export")
     steps["dequantised"] = model.quantizer.dequantize(steps["arrived"]).numpy()
-    return steps | measured(steps["h"], steps["served"])
+    steps["decoded"] = model.decoder(steps["dequantised"]).numpy()
+    return steps | measured(steps["h"], steps["truth"], steps["served"])
 
 
 def test_the_page_names_the_steps_that_are_walked(walked):
@@ -131,6 +140,16 @@ def test_steps_are_one_way(walked):
     np.testing.assert_array_equal(walked["split"], walked["example"])
     h = walked["example"][0] - np.float32(0.5)
     np.testing.assert_array_equal(walked["h"], h)
+    channel = accuracy.to_complex(h) / walked["scale"][0]
+    np.testing.assert_allclose(
+        channel, walked["taps"][0], atol=1e-6 / walked["scale"][0]
+    )
+    truth = accuracy.to_complex(walked["csi_freq"][0])
+    np.testing.assert_array_equal(walked["truth"][0], truth)
+    scaled = walked["response"][0] * walked["scale"][0]
+    np.testing.assert_allclose(truth, scaled, rtol=1e-6)
+    served = walked["decoded"] - np.float32(0.5)
+    np.testing.assert_allclose(walked["served"], served, atol=1e-5)
     np.testing.assert_array_equal(walked["frame"][7:-4], walked["payload"])
     assert np.isfinite(walked["served"]).all() and walked["nmse"][0] > 0
 

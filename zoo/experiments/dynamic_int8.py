@@ -2,8 +2,8 @@
 
 After the training, without another: the kernel of a fully connected layer becomes int8
 with one scale, its input int8 with the range that it has at that moment, the sum of
-products is an integer; biases and all other layers stay float (SPECS 3.8). The ranges
-here are those of one CSI, which is all that a UE has; PyTorch takes those of a batch.
+products is an integer; biases and all other layers stay float. The ranges here are
+those of one CSI, which is all that a UE has; PyTorch takes those of a batch.
 """
 
 from __future__ import annotations

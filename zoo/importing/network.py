@@ -99,7 +99,7 @@ def _import_keras(model, paths, args, matrix: Path | None) -> Imported:
     gammas = {t.size for key, t in tensors.items() if key.endswith("/gamma")}
     if not kernels or not gammas:
         raise ValueError(f"{paths[0]}: has no dense layer or no batch norm")
-    # The authors' first models have a statistic per delay in every layer (SPECS 5.1).
+    # The authors' first models have a statistic per delay in every layer.
     args = {"bn": "delay" if len(gammas) == 1 else "channel"} | args
     codeword_dim = kernels[-1].shape[0]
     read = list(paths)

@@ -2,9 +2,9 @@
 
 Keys are the state dict's, in the order in which the public module registers them (the
 order of the file). Names and order were read in the modules of Kylin9511/CRNet,
-SIJIEJI/CLNet, Kylin9511/ACRNet, Kylin9511/BCsiNet and Treedy2020/TransNet; the layers
-are those of SPECS 4.1, 4.2, 5.5, 5.6, 5.9. A value is the place of the tensor: half and
-name of our layer, and the index in that layer's `weights`.
+SIJIEJI/CLNet, Kylin9511/ACRNet, Kylin9511/BCsiNet and Treedy2020/TransNet. A value is
+the place of the tensor: half and name of our layer, and the index in that layer's
+`weights`.
 """
 
 from __future__ import annotations

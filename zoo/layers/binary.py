@@ -17,9 +17,9 @@ class BinaryDense(layers.Layer):
 
         W_b = alpha sign(W),  alpha = mean |W|,  y = x W_b + b
 
-    where alpha is one scalar for the whole matrix (SPECS 3.7) and sign(0) := 1, so that
-    every entry fits into one bit. W_b is the best matrix of this form in the
-    least-squares sense.
+    where alpha is one scalar for the whole matrix, as in BCsiNet's public code, and
+    sign(0) := 1, so that every entry fits into one bit. W_b is the best matrix of this
+    form in the least-squares sense.
 
     Gradient: the identity straight-through estimator of the pair, dW_b / dW := 1, so
     that dL/dW = dL/dW_b = x^T dL/dy, as in DoReFa-Net (Zhou et al., 2016,

@@ -49,7 +49,7 @@ def pytorch_dense(x, units: int, name: str):
     """Fully connected layer as PyTorch-family networks initialise it.
 
     Glorot-uniform weights; the bias keeps PyTorch's default U(-1/sqrt(fan_in),
-    1/sqrt(fan_in)) (SPECS 3.1).
+    1/sqrt(fan_in)).
 
     Args:
         x: `[batch, fan_in]`.

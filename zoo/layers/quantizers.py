@@ -25,8 +25,9 @@ class UniformQuantizer(layers.Layer):
 
     q(z) = clip(round(2^(B-1) (z + 1) - 1/2), 0, 2^B - 1), reconstruction
     z_hat = (q + 1/2) / 2^(B-1) - 1, and the straight-through gradient
-    d z_hat / d z = 1 (SPECS 3.5, mapped from [0, 1] to the zero-centred range). Runs
-    in float32 under every precision policy, so that sent and trained indices agree.
+    d z_hat / d z = 1 (the literature's on [0, 1], mapped to the zero-centred range).
+    Runs in float32 under every precision policy, so that sent and trained indices
+    agree.
 
     Args:
         bits: B, 1 to 16.
@@ -86,7 +87,7 @@ class MuLawQuantizer(UniformQuantizer):
 
     Args:
         bits: B, 1 to 16.
-        mu: strength; 50 in the public re-implementation (SPECS 3.5).
+        mu: strength; 50 in the public re-implementation.
 
     Raises:
         ValueError: bits out of range.

@@ -1,6 +1,6 @@
 """Parameters, multiply-accumulates and bytes of a network, per side.
 
-Conventions (SPECS 0 and 8): a MAC is one multiply-accumulate of a convolution (grouped
+Conventions: a MAC is one multiply-accumulate of a convolution (grouped
 ones at their own cost), a fully connected or a recurrent layer; parameters are all
 trainable scalars, batch-normalisation scale and shift included, running statistics
 excluded. A frozen matrix costs MACs but is no parameter. The UE side is the encoder,

@@ -1,4 +1,4 @@
-"""Operation and parameter counts as the papers print them (SPECS 8).
+"""Operation and parameter counts as the papers print them.
 
 | key | counts for one example | printed in |
 |---|---|---|

@@ -1,6 +1,6 @@
 """The linear KLT (PCA) reference line: M real numbers per CSI, no network.
 
-EVALUATION 3.3: the complex covariance of the training CSI, its M/2 strongest
+From the complex covariance of the training CSI, its M/2 strongest
 eigenvectors, M/2 complex coefficients (M real numbers) per sample.
 """
 

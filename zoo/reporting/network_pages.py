@@ -18,6 +18,11 @@ from zoo.reporting import model_cards
 from zoo.reporting.blocks import Flow, Section, Table, markdown
 
 FLAGFILES = Path(files.__file__).parent / "flagfiles"
+PUBLISHED_DATA = re.compile(r"(?m)^--dataset=cost2100/")
+FETCHED = (
+    "\n\n`FOLDER` holds the published `.mat` files ([data sets](../channels/index.md))"
+    "; without them give `--dataset=cost2100_sim/indoor` instead."
+)
 MADE = "<!-- made by python -m zoo.report --network_pages=docs/networks -->"
 
 
@@ -45,11 +50,14 @@ def flow_table(flows: list[Flow]) -> Table:
 
 def commands(spec: ModelSpec) -> str:
     """How to train it, by the flagfiles that there are."""
-    lines = [f"python -m zoo summary {spec.name}"]
+    lines, note = [f"python -m zoo summary {spec.name}"], ""
     for name in (f"{spec.name}.cfg", f"fast/{spec.name}.cfg"):
         if (FLAGFILES / name).is_file():
-            lines.append(f"python -m zoo.train --flagfile=zoo/flagfiles/{name}")
-    return "```bash\n" + "\n".join(lines) + "\n```"
+            line = f"python -m zoo.train --flagfile=zoo/flagfiles/{name}"
+            if PUBLISHED_DATA.search((FLAGFILES / name).read_text()):
+                line, note = f"{line} --manual_dir=FOLDER", FETCHED
+            lines.append(line)
+    return "```bash\n" + "\n".join(lines) + "\n```" + note
 
 
 def sections(spec: ModelSpec) -> list[Section]:

@@ -25,7 +25,7 @@ from zoo.models.bcsinet import build_bcsinet
 
 RNG = np.random.default_rng(0)
 INPUTS, UNITS = 9, 7
-# Build, options, (UE params, BS params, UE MACs, BS MACs) at M = 128 of SPECS.md 8;
+# Build, options, (UE params, BS params, UE MACs, BS MACs) at M = 128;
 # BACRNet has ACRNet's.
 COUNTS = {
     "A2": (build_bcsinet, {}, (262_312, 267_504, 299_008, 3_543_040)),

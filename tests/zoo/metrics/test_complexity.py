@@ -147,7 +147,7 @@ def test_bytes_per_side():
 @pytest.mark.golden
 @pytest.mark.parametrize(("codeword_dim", "text"), [(512, "7.26M"), (256, "7.15M")])
 def test_cllwcsinet_flops(codeword_dim, text):
-    """The published figures hold no LeakyReLU outside the RefineNets (SPECS 4.3)."""
+    """The published figures hold no LeakyReLU outside the RefineNets."""
     model = registry.build("cllwcsinet", codeword_dim=codeword_dim)
     sequences = [x for x in model.decoder.layers if x.output.shape[1] == 1]
     outside = [flops.terms(x)["activation"] for x in model.encoder.layers + sequences]
@@ -170,7 +170,7 @@ def test_csinet_plus_counts_of_lora(codeword_dim, encoder, decoder):
 
 @pytest.mark.golden
 def test_csinet_plus_multiple_rates():
-    """Parameters that one encoder of all rates saves at the UE (SPECS 5.4)."""
+    """Parameters that one encoder of all rates saves at the UE."""
     four = sum(COUNTS["csinet_plus"][m][0] for m in (512, 256, 128, 64))
     serial = summary_of("csinet_plus_sm", 64)["ue_params"]
     parallel = summary_of("csinet_plus_pm", 512)["ue_params"]

@@ -172,7 +172,7 @@ def test_ds_nlcsinet_counts(codeword_dim):
 
 @pytest.mark.golden
 def test_ds_nlcsinet_against_published_figures():
-    """2.108M and 1.059M parameters, 10.25M FLOPs (SPECS.md 5.10)."""
+    """2.108M and 1.059M parameters, 10.25M FLOPs."""
     totals = {m: sum(c[:2]) for m, c in COUNTS["non_local"].items()}
     assert round(totals[512] / 1e6, 3) == 2.108
     assert round(totals[256] / 1e6, 3) == 1.059

@@ -18,7 +18,7 @@ from zoo.models.autoencoder import connect
 
 
 def _encode(csi, w, k):
-    """CLLWCsiNet's encoder, SPECS.md 4.3."""
+    """CLLWCsiNet's encoder as the paper draws it."""
     x, paths = channels_first(csi), []
     for a in (7, 5, 3):
         y = conv_bn(leaky(conv_bn(x, w, f"path{a}_1")), w, f"path{a}_2")

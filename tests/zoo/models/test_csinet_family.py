@@ -28,8 +28,8 @@ BUILDS = {
     **RATES,
 }
 ON_TF_KERAS = [name for name in BUILDS if name != "csinet_plus"]  # in sm and pm
-# (UE params, BS params, UE MACs, BS MACs) at M = 32: SPECS.md section 8; CS-CsiNet has
-# CsiNet's decoder.
+# (UE params, BS params, UE MACs, BS MACs) at M = 32; CS-CsiNet has CsiNet's
+# decoder.
 COUNTS = {
     "csinet_plus": (65_968, 89_404, 466_944, 22_138_880),
     "cs_csinet": (0, 70_946, 65_536, 3_346_432),

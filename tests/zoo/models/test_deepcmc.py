@@ -103,7 +103,7 @@ def test_network(name, tmp_path):
 
 @pytest.mark.golden
 def test_counts():
-    """5.09M + 11.65M parameters (SPECS.md section 6)."""
+    """5.09M + 11.65M parameters, as published."""
     model = build_deepcmc()
     s = complexity.summary(model)
     assert (s["ue_params"], s["bs_params"]) == (5_090_816, 11_646_722)

@@ -1,4 +1,4 @@
-"""Counts of SPECS.md section 8 and the figures that the papers print, to the digit."""
+"""Counts of the layers and the figures that the papers print, to the digit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from zoo import registry
 from zoo.metrics import flops
 
-# M: (UE params, BS params, UE MACs, BS MACs), SPECS.md sections 8 and 5.9.
+# M: (UE params, BS params, UE MACs, BS MACs).
 COUNTS = {
     "crnet": {
         512: (1_049_260, 1_053_578, 1_204_224, 3_917_824),
@@ -136,9 +136,9 @@ def _row(text: str) -> dict[int, str]:
     return dict(zip(RATES, text.split(), strict=False))
 
 
-# Key of the summary, way of printing, network, M: printed figure. Section of SPECS.md.
+# Key of the summary, way of printing, network, M: printed figure.
 FIGURES = [
-    # 4.1, CRNet Tables I and IV; its CsiNet has the layout of BCsiNet-A2.
+    # CRNet Tables I and IV; its CsiNet has the layout of BCsiNet-A2.
     ("total_thop_old", ROUND, "crnet", _row("7.66M 5.56M 4.51M 3.99M")),
     ("total_thop_old", CUT, "crnet", {32: "3.72M"}),
     ("total_thop_old", ROUND, "bcsinet", _row("7.80M 5.70M 4.65M 4.13M")),
@@ -148,9 +148,9 @@ FIGURES = [
     ("total_thop_old", ROUND, "crnet-dual3x3", {512: "7.64M"}),
     ("total_thop_old", ROUND, "crnet-7x7", {512: "7.76M"}),
     *(("total_macs", ROUND, f"crnet-{x}", {512: f"{HEAD_MACS[x]}"}) for x in HEAD_MACS),
-    # 4.1, README of CRNet (1/32; the other ratios as in CLNet's Table I)
+    # README of CRNet (1/32; the other ratios as in CLNet's Table I)
     ("total_macs", CUT, "crnet", {64: "3.28M"}),
-    # 4.2, CLNet Tables I, II (in SPECS) and III, README, logs
+    # CLNet Tables I, II and III, README, logs
     ("total_clnet_paper", CUT, "clnet", _row("4.05M 3.01M 2.48M 2.22M 2.09M")),
     ("total_macs", ROUND, "crnet", _row("5.12M 4.07M 3.55M 3.29M 3.16M")),
     ("total_macs", ROUND, "csinet", _row("5.41M 4.37M 3.84M 3.58M 3.45M")),
@@ -168,10 +168,10 @@ FIGURES = [
     ("bs_params_without_bn", ROUND, "crnet", {512: "1.053M", 32: "70.386K"}),
     ("total_thop_new", TWICE, "clnet", _row("4.42M 3.37M 2.85M 2.58M 2.45M")),
     ("total_thop_new", ROUND, "crnet", {512: "5.386M"}),
-    # 4.3, CLLWCsiNet; the 6.63M that is printed at 1/16 belongs to 1/8.
+    # CLLWCsiNet; the 6.63M that is printed at 1/16 belongs to 1/8.
     ("total_params", CUT, "cllwcsinet", _row("70.26K 66.7K 42.6K")),
     ("total_macs", ROUND, "cllwcsinet", {256: "6.63M"}),
-    # 4.4 and 8, CLLWCsiNet's Tables I and III
+    # CLLWCsiNet's Tables I and III
     ("ue_thop_new", ROUND, "csinet", {512: "1094K"}),
     ("ue_thop_new", ROUND, "crnet", {512: "1235K"}),
     ("ue_thop_new", ROUND, "csinet_plus", {512: "1462K"}),
@@ -189,18 +189,18 @@ FIGURES = [
     ("total_thop_new", CUT, "cl_acrnet", _row("3.16M 2.93M 2.81M")),
     ("total_thop_new", ROUND, "csinet", {512: "5.6M"}),
     ("total_params_without_fc", ROUND, "csinet", {512: "3404"}),
-    # 4.5, parameters of QACRNet: ACRNet without FC layers
+    # Parameters of QACRNet: ACRNet without FC layers
     ("total_params_without_fc", ROUND, "acrnet", {512: "2632"}),
     ("total_params_without_fc", ROUND, "acrnet-10x", {512: "22792"}),
-    # 5.4, README of FISTA-Net; multiple rates
+    # README of FISTA-Net; multiple rates
     ("ue_macc_bias", ROUND, "csinet_plus", {512: "1.45M"}),
     ("bs_macc_bias", ROUND, "csinet_plus", {512: "23.26M"}),
     ("ue_params", ROUND, "csinet_plus_sm", {64: "1.22M"}),
-    # 5.6, one-bit weights as float equivalents
+    # One-bit weights as float equivalents
     ("ue_params_float_equivalent", ROUND, "bcsinet", _row("33320 16680 8360 4K")),
     ("total_params_float_equivalent", ROUND, "bacrnet", _row("70728 37704 21192")),
     ("total_params_float_equivalent", ROUND, "bacrnet-10x", _row("90888 57864 41352")),
-    # 5.9
+    # TransNet
     ("total_functional_blind", ROUND, "transnet", {512: "35651584"}),
 ]
 

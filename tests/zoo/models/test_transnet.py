@@ -15,7 +15,7 @@ from zoo.models.transnet import build_transnet
 RNG = np.random.default_rng(0)
 TOKENS, WIDTH, FFN = 4, 6, 5
 STACKS = {"encoder": TransformerEncoder, "decoder": TransformerDecoder}
-# M: (UE params, BS params, UE MACs, BS MACs, all params, all MACs), SPECS.md 5.9, 8.
+# M: (UE params, BS params, UE MACs, BS MACs, all params, all MACs).
 COUNTS = {
     512: (1_330_240, 1_348_672, 19_136_512, 20_447_232, 2_678_912, 39_583_744),
     256: (805_696, 824_384, 18_612_224, 19_922_944, 1_630_080, 38_535_168),
@@ -158,7 +158,7 @@ def test_published_counts(codeword_dim):
 
 @pytest.mark.golden
 def test_unshared_and_functional_blind_counts():
-    """SPECS.md 5.9: own weights cost parameters, no MACs; attention left out."""
+    """Own weights cost parameters, no MACs; attention left out."""
     model = build_transnet(codeword_dim=32, shared=False)
     s = complexity.summary(model)
     assert s["ue_params"] == COUNTS[32][0] + 281_152

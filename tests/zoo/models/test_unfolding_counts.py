@@ -1,4 +1,4 @@
-"""Counts of the model-driven networks, SPECS.md 4.6, 5.7 and 8."""
+"""Counts of the model-driven networks."""
 
 from __future__ import annotations
 
