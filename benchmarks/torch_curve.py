@@ -185,12 +185,14 @@ def draw(runs: list[dict], target) -> None:
     for system, colour in zip(SYSTEMS, ("tab:blue", "tab:orange"), strict=True):
         curves = [r["val_nmse_db"] for r in runs if r["system"] == system]
         epochs = range(len(curves[0]))
-        for curve in curves:
-            axis.plot(epochs, curve, color=colour, linewidth=0.6)
-        axis.plot(epochs, np.mean(curves, axis=0), color=colour, label=system)
+        mean = np.mean(curves, axis=0)
+        axis.plot(epochs, mean, color=colour, label=f"{system}, mean")
+        for i, curve in enumerate(curves):
+            label = "" if i else f"{system}, single seeds"
+            axis.plot(epochs, curve, color=colour, linewidth=0.6, label=label)
     axis.set_xlabel("epoch")
     axis.set_ylabel("validation NMSE [dB]")
-    legend_above(axis, title=f"mean of {len(curves)} seeds")
+    legend_above(axis, title=f"{len(curves)} seeds")
     save(figure, target)
 
 

@@ -99,7 +99,17 @@ def device_name() -> str:
     tf = sys.modules.get("tensorflow")
     gpus = tf.config.list_physical_devices("GPU") if tf else []
     names = [tf.config.experimental.get_device_details(g)["device_name"] for g in gpus]
-    return ", ".join([f"{model}, {len(os.sched_getaffinity(0))} cores", *names])
+    cores = len(os.sched_getaffinity(0))
+    return ", ".join([f"{model}, {cores} core{'s' * (cores != 1)}", *names])
+
+
+def command() -> str:
+    """The running command as one types it, 'python -m MODULE ...' of a module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    program = Path(sys.argv[0]).name
+    if spec is not None:
+        program = f"python -m {spec.name.removesuffix('.__main__')}"
+    return " ".join([program, *sys.argv[1:]])
 
 
 def environment() -> dict:
@@ -112,6 +122,6 @@ def environment() -> dict:
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": device_name(),
         "python": platform.python_version(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(),
         "versions": {name: metadata.version(name) for name in packages},
     }

@@ -35,10 +35,36 @@ def check(figure) -> None:
     for (a, one), (b, other) in itertools.combinations(boxes.items(), 2):
         message = f"{a.get_text()!r} and {b.get_text()!r} collide"
         assert not one.overlaps(other), message
+    leaders = [leader(text) for text in boxes if has_leader(text)]
+    for (a, one), (b, other) in itertools.combinations(leaders, 2):
+        assert not cross(one, other), f"the lines to {a!r} and {b!r} cross"
     for legend in figure.findobj(Legend):
         box = legend.get_window_extent()
         for axis in figure.axes:
             assert not covered(axis, box), f"the legend covers a curve of {axis}"
+
+
+def has_leader(text: Text) -> bool:
+    return isinstance(text, Annotation) and text.arrow_patch is not None
+
+
+def leader(text: Annotation) -> tuple[str, np.ndarray]:
+    """Name and ends of the line from a point to its name, pixels `[2, 2]`."""
+    point = text.axes.transData.transform(text.xy)
+    box = Text.get_window_extent(text)
+    return text.get_text(), np.stack([point, np.clip(point, box.min, box.max)])
+
+
+def cross(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two lines, each given by its ends, cross."""
+
+    def side(a, b, c) -> float:
+        return np.sign(np.linalg.det(np.stack([b - a, c - a])))
+
+    apart = [
+        side(*a, b[0]) * side(*a, b[1]) < 0 for a, b in ((one, other), (other, one))
+    ]
+    return all(apart)
 
 
 def texts(figure) -> list[Text]:

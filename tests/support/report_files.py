@@ -87,7 +87,7 @@ def row(model: str, nmse_db: float, ue_macs: int, **changes) -> dict:
         "ratio": 0.0625, "codeword_dim": 128, "bits": 0, "feedback_bits": None,
         "nmse_db": nmse_db, "nmse_pca_db": -11.0, "rho": 0.96, "ue_macs": ue_macs,
         "bs_macs": 3_000_000 - ue_macs, "ue_bytes_fp32": 4 * ue_macs, "seed": 0,
-        "num_train": 20_000, "epochs": 17, "train_seconds": 500.0,
+        "num_train": 20_000, "epochs": 17, "best_epoch": 17, "train_seconds": 500.0,
         "flags_sha256": "f" * 64, "train_commit": COMMIT, **ENVIRONMENT,
         "origin": "ours", **changes,
     }  # fmt: skip

@@ -143,9 +143,9 @@ def _share(settings: ExperimentConfig, i: int, row) -> float:
 
 
 def draw_drops(lab: Lab, result: dict, image: Path) -> None:
-    """|H| of the drops, angle downwards and delay to the right."""
+    """|H| of the drops."""
     entries = result["entries"]
     channels = entries[0]["x"]
     drops = _drops(lab.runner.settings("", dataset=stored(lab, channels)))
     cells = [(e["series"], h) for e, h in zip(entries, drops, strict=True)]
-    pictures([cells], image)
+    pictures([cells], image, alone=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter
 
+from zoo.experiments import labels
 from zoo.experiments.target import Lab
 from zoo.metrics import accuracy, plot_axes, plots
 
@@ -23,6 +24,7 @@ def curves(lab: Lab, result: dict, image: Path) -> None:
         image: file, whose ending is the format.
     """
     del lab
+    result = labels.on_one_axis(result)
     entries = result["entries"]
     numbers = [e for e in entries if not isinstance(e["x"], str)]
     plots.save_curves({**result, "entries": numbers or entries}, image)
@@ -37,38 +39,43 @@ def points(lab: Lab, result: dict, image: Path) -> None:
     for place in places:
         axis.plot(*place, "o")
     x = [place[0] for place in places]
+    axis.margins(0.15)
     if min(x) > 0 and max(x) > WIDE * min(x):
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.margins(0.12)
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_title(result["title"])
+        plot_axes.name_decades(axis)
+    else:
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_title(labels.title_of(result))
     axis.set_xlabel(result["x"])
     axis.set_ylabel(result["unit"])
     plot_axes.write_names(axis, [e["series"] for e in entries], places)
     plots.save(figure, image)
 
 
-def pictures(cells: Cells, image: Path) -> None:
-    """A grid of |H|, each with its own grey scale from 0 to its largest entry.
+def pictures(cells: Cells, image: Path, alone: bool = False) -> None:
+    """A grid of |H| in dB, angle upwards and delay to the right.
 
     Args:
-        cells: rows of titles and zero-centred CSI `[N_t, N_a, 2]`.
+        cells: rows of titles and zero-centred CSI `[N_t, N_a, 2]`, the truth first.
         image: file, whose ending is the format.
+        alone: each is below its own largest entry instead of the truth's.
     """
     shape = len(cells), max(map(len, cells))
-    size = (2.2 * shape[1], 2.4 * shape[0])
+    size = (2.2 * shape[1] + 1.4, 2.4 * shape[0] + 0.3)
     figure, axes = plots.plt.subplots(
-        *shape, figsize=size, squeeze=False, layout="constrained"
-    )
-    for axis in axes.flat:
-        axis.set_axis_off()
+        *shape, figsize=size, squeeze=False, layout="constrained",
+        sharex=True, sharey=True,
+    )  # fmt: skip
     for row, places in zip(cells, axes, strict=True):
+        for axis in places[len(row) :]:
+            axis.set_axis_off()
         for (title, h), axis in zip(row, places, strict=False):
-            axis.imshow(np.abs(accuracy.to_complex(h)), cmap="gray", vmin=0)
+            peak = np.abs(accuracy.to_complex(h if alone else row[0][1])).max()
+            shown = plots.show_magnitude(axis, h, peak)
             axis.set_title(title, fontsize="small")
-    plots.save(figure, image)
+    scale = "|H| / largest |H| [dB]" if alone else plots.SCALE
+    plots.finish_magnitudes(figure, axes, shown, scale)
+    plots.save(figure, image, scale)
 
 
 OF_RESULT = (curves, points)  # these need no runs

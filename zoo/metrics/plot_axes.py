@@ -10,13 +10,16 @@ from fractions import Fraction
 import numpy as np
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 NUMBER = re.compile(r"(\d+/[1-9]\d*|\d+(?:\.\d+)?)")
+FEW, MANY = 6, 100  # largest over smallest place: for ticks 1, 2, 5, and 1 alone
 CLOSE = 1 / 15  # of an axis: ticks nearer to each other are left to Matplotlib
 MARKER = 5  # half its size, points
 RADII = (8, 16, 26, 38, 52, 70)  # of a name from its point, points
 STEP = 4  # between points on a line, pixels
+LEADER = 40  # points on one
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 
 
@@ -55,13 +58,24 @@ def set_places(axis, places: list) -> dict:
     return dict(zip(places, values, strict=True))
 
 
-def write_names(axis, names: list[str], points: list[tuple]) -> None:
+def name_decades(axis) -> None:
+    """Ticks of a logarithmic x axis as 200k or 1M, in between without names."""
+    low, high = axis.get_xlim()
+    steps = (1,) if high > MANY * low else (1, 2, 5)
+    few = high < FEW * low
+    axis.xaxis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=steps))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def write_names(axis, names: list[str], points: list[tuple], others=()) -> None:
     """Name points where nothing is yet: no other name, no point, hardly a line.
 
     Args:
         axis: with everything else drawn and its limits set.
         names: of each point.
         points: in the axis' coordinates.
+        others: points without a name that names keep off, too.
     """
     figure = axis.figure
     figure.canvas.draw()
@@ -69,28 +83,65 @@ def write_names(axis, names: list[str], points: list[tuple]) -> None:
     half = MARKER * figure.dpi / 72
     taken = [
         Bbox.from_extents(x - half, y - half, x + half, y + half)
-        for x, y in axis.transData.transform(points)
+        for x, y in axis.transData.transform(list(dict.fromkeys([*points, *others])))
     ]
-    lines = _on_lines(axis)
-    for name, point in sorted(zip(names, points, strict=True), key=lambda x: x[1]):
-        taken.append(_write(axis, name, point, taken, lines))
+    order = sorted(zip(names, points, strict=True), key=lambda x: x[1])
+    first = _write_all(axis, order, taken)
+    if not first[0]:
+        return
+    second = _write_all(axis, order[::-1], taken)
+    for label in max(first, second, key=lambda found: found[0])[1]:
+        label.remove()
 
 
-def _write(axis, name: str, point: tuple, taken: list[Bbox], lines) -> Bbox:
-    """Write at the nearest free place, or at the least bad one; its box."""
+def _write_all(axis, order: list[tuple], taken: list[Bbox]) -> tuple[int, list]:
+    """Write names in an order; how many clashes there are, and the texts."""
+    lines, leaders, boxes, labels, clashes = _on_lines(axis), [], [*taken], [], 0
+    for name, point in order:
+        bad, label, box, leader = _write(axis, name, point, boxes, lines, leaders)
+        clashes += bad
+        labels.append(label)
+        boxes.append(box)
+        leaders.append(leader)
+    return clashes, labels
+
+
+def _write(axis, name: str, point: tuple, taken: list[Bbox], lines, leaders):
+    """Write at the nearest free place, or at the least bad one.
+
+    Returns:
+        Number of clashes, text, box and leader.
+    """
     found = []
+    here = axis.transData.transform(point)
+    others = [box for box in taken if not box.contains(*here)]
     for i, where in enumerate(_around()):
         label = _label(axis, name, point, *where)
         box = Text.get_window_extent(label).padded(2)
+        leader = _leader(here, box)
         clash = not _inside(box, axis.bbox), sum(map(box.overlaps, taken))
-        found.append((*clash, _count(lines, box) + i / 4, i, label, box))
-        if not any(clash) and found[-1][2] == i / 4:
+        crossed = sum(_count(leader, other) > 0 for other in others)
+        crossed += sum(_count(own, box) > 0 or _near(own, leader) for own in leaders)
+        found.append((*clash, crossed, _count(lines, box) + i / 4, i, label, box))
+        if not any(clash) and not crossed and found[-1][3] == i / 4:
             break
     best = min(found)
     for *_, label, _box in found:
         if label is not best[-2]:
             label.remove()
-    return best[-1]
+    *clash, _, _, label, box = best
+    return sum(clash), label, box, _leader(here, box)
+
+
+def _leader(point: np.ndarray, box: Bbox) -> np.ndarray:
+    """Points from a marker to the nearest point of a name `[n, 2]`, pixels."""
+    return np.linspace(point, np.clip(point, box.min, box.max), LEADER)
+
+
+def _near(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two leaders cross or touch."""
+    apart = np.linalg.norm(one[:, None] - other[None], axis=-1)
+    return bool(apart.min() < STEP)
 
 
 def _around():

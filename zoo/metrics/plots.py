@@ -5,10 +5,12 @@ A legend stands beside its axes, never over a curve; an axis of numbers is one.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from PIL import Image, PngImagePlugin
 
 from zoo.metrics import accuracy, plot_axes
 
@@ -18,6 +20,9 @@ from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 DPI = 150
 FLOOR_DB = -40  # of a picture of |H|
+SCALE = "|H| / largest true |H| [dB]"
+COLOURS = 256  # of a PNG: those of a plot and of their edges
+ABOUT = "Description"  # keyword of PNG
 KLT = "linear KLT"
 DASHED = {"color": "black", "linestyle": "--", "linewidth": 1.2}
 MARKED = 50  # epochs up to which each has a marker
@@ -39,17 +44,27 @@ def save_examples(h: np.ndarray, h_hat: np.ndarray, target) -> None:
     for column, truth, other, error in zip(axes.T, h, h_hat, errors, strict=True):
         peak = np.abs(accuracy.to_complex(truth)).max()
         for axis, x in zip(column, (truth, other), strict=True):
-            level = np.abs(accuracy.to_complex(x)) / peak
-            shown = 20 * np.log10(np.maximum(level, 10 ** (FLOOR_DB / 20)))
-            image = axis.imshow(shown, vmin=FLOOR_DB, vmax=0, origin="lower")
+            image = show_magnitude(axis, x, peak)
         column[0].set_title("true", fontsize="medium")
         column[1].set_title(f"NMSE {error:.1f} dB", fontsize="medium")
-    for axis in axes[1]:
-        axis.set_xlabel("delay [bin]")
+    finish_magnitudes(figure, axes, image, SCALE)
+    save(figure, target)
+
+
+def show_magnitude(axis, h: np.ndarray, peak: float):
+    """|H| of a zero-centred CSI `[N_t, N_a, 2]` in dB below a peak; the image."""
+    level = np.abs(accuracy.to_complex(h)) / peak
+    shown = 20 * np.log10(np.maximum(level, 10 ** (FLOOR_DB / 20)))
+    return axis.imshow(shown, vmin=FLOOR_DB, vmax=0, origin="lower")
+
+
+def finish_magnitudes(figure, axes: np.ndarray, image, scale: str) -> None:
+    """Name the outer axes of a grid of |H| and the scale of its colours."""
+    for axis in axes[-1]:
+        axis.set_xlabel("delay [bin]" if axis.axison else "")
     for axis in axes[:, 0]:
         axis.set_ylabel("angle [bin]")
-    figure.colorbar(image, ax=axes, label="|H| / largest true |H| [dB]")
-    save(figure, target)
+    figure.colorbar(image, ax=axes, label=scale)
 
 
 def save_nmse_histogram(ratios: np.ndarray, target) -> None:
@@ -145,7 +160,8 @@ def save_ranking(rows: list[tuple], unit: str, target, title="", most=None) -> N
     for y, (name, value, seeds) in enumerate(rows):
         if most is not None and value > most:
             edge = {"transform": axis.get_yaxis_transform(), "ha": "right"}
-            axis.text(0.99, y, f"{value:+.0f} →", va="center", **edge)
+            digits = 0 if abs(value) >= 1 else 2
+            axis.text(0.99, y, f"{value:+.{digits}f} →", va="center", **edge)
             continue
         colour, marker = ("black", "D") if name == KLT else ("tab:blue", "o")
         ends = [min(seeds), max(seeds)]
@@ -171,13 +187,35 @@ def legend_above(axis, **style) -> None:
     axis.legend(**{**place, "ncols": 2, **style})
 
 
-def save(figure, target) -> None:
+def save(figure, target, about: str = "") -> None:
     """Write a figure and forget it.
 
     Args:
         figure: of Matplotlib.
         target: path, whose ending is the format, or a binary file for a PNG.
+        about: what a PNG says of itself, see `description`.
     """
     kind = Path(target).suffix[1:] if isinstance(target, str | Path) else "png"
-    figure.savefig(target, format=kind, dpi=DPI)
+    if kind == "png":
+        _save_png(figure, target, about)
+    else:
+        figure.savefig(target, format=kind)
     plt.close(figure)
+
+
+def _save_png(figure, target, about: str) -> None:
+    """A PNG, that of lines and points with a palette: a third of the size."""
+    buffer, text = io.BytesIO(), PngImagePlugin.PngInfo()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    image = Image.open(buffer).convert("RGB")
+    if not any(axis.images for axis in figure.axes):
+        image = image.quantize(COLOURS, dither=Image.Dither.NONE)
+    if about:
+        text.add_text(ABOUT, about)
+    image.save(target, "png", optimize=True, dpi=(DPI, DPI), pnginfo=text)
+
+
+def description(path: Path) -> str:
+    """What a PNG says of itself; nothing for most."""
+    with Image.open(path) as image:
+        return image.info.get(ABOUT, "")

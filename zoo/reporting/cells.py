@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 
 RATIO = re.compile(r"1/[1-9]\d*")
+AS_NUMBER = "as number"  # ends the name of a ratio's second column in a file
 
 
 class Cell(str):
     """Text of a table's cell with the numbers that it shows.
 
     Attributes:
-        values: number, None or a bool by the end of the column's name in a file: '' for
-            that of the table's column, 'from' and 'to' for a spread.
+        values: number, None, bool or a ratio's text by the end of the column's name in
+            a file: '' for that of the table's column, 'from' and 'to' for a spread.
     """
 
-    values: dict[str, float | bool | None]
+    values: dict[str, float | bool | str | None]
 
     def __new__(cls, text: str, **values):
         """`value`: that of the column itself."""
@@ -47,6 +48,12 @@ def as_written(value) -> str:
     return str(value)
 
 
+def whole(value) -> str:
+    """A value as `number`, a whole one without decimals."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return number(int(value) if is_whole else value)
+
+
 def fixed(value: float, digits: int = 2, sign: str = "") -> Cell:
     """A number with so many decimals; with `sign='+'` also a plus."""
     return Cell(f"{value:{sign}.{digits}f}", value=value)
@@ -62,6 +69,11 @@ def words(key: str) -> str:
     return key.replace("_", " ") if key.isidentifier() else key
 
 
+def device(name: str) -> str:
+    """A device as rows name it; older ones have '1 cores'."""
+    return re.sub(r"\b1 cores\b", "1 core", name)
+
+
 def spread(values: list[float]) -> Cell:
     """Smallest and largest of some values."""
     ends = {"from": min(values), "to": max(values)}
@@ -69,7 +81,7 @@ def spread(values: list[float]) -> Cell:
 
 
 def place(x) -> str:
-    """A place on an axis; a ratio such as '1/16' is a number, too."""
+    """A place on an axis; a ratio such as '1/16' is a number, too, for files."""
     if isinstance(x, str) and RATIO.fullmatch(x):
-        return Cell(x, value=1 / int(x[2:]))
+        return Cell(x, value=x, **{AS_NUMBER: 1 / int(x[2:])})
     return number(x)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from zoo.quantization.operation_counts import int8_operations
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
-from zoo.reporting.cells import Cell, as_written, fixed, number, words
+from zoo.reporting.cells import Cell, as_written, fixed, number
+from zoo.reporting.key_labels import label
 
 
 def precisions(content: dict) -> Table:
@@ -63,5 +64,5 @@ def served(content: dict) -> Table:
 def soak(content: dict) -> Table:
     """What was asked, lost and measured, a line each."""
     row = content["row"]
-    cells = [[words(key), Cell(f"{v:,}", value=v)] for key, v in row.items()]
+    cells = [[label(key), Cell(f"{v:,}", value=v)] for key, v in row.items()]
     return Table(["", "ours"], cells)

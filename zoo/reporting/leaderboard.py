@@ -10,24 +10,30 @@ from zoo import registry
 from zoo.metrics import plots
 from zoo.reporting import pareto
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Picture, Section, Table
-from zoo.reporting.cells import fixed, number, spread
+from zoo.reporting.cells import device, fixed, number, spread
+from zoo.reporting.pareto import MIN_NETWORKS
 from zoo.reporting.results_files import complete
 from zoo.reporting.tables import data_set
 
 NOTE = (
     "Our own trainings on our own simulated channels, short ones on CPUs, so this "
     "compares short trainings, not what the networks can reach. Networks of one table "
-    "have the same codeword length, the same test CSI and the same training set; the "
-    "codeword is float. Of a network it shows the best of our trainings, picked by the "
-    "value shown, a mean over its seeds; minutes are those of one seed on the device "
-    "beside them. The baseline is the linear KLT (PCA of the same training set, as "
-    "many real numbers): no network below it is worth its operations there."
+    "have the same codeword length, the same test CSI, the same training set and as "
+    "many training examples seen; start and schedule are each training's own, and the "
+    "codeword is float. A variant of a network has a row of its own. Of several "
+    "trainings of one network it shows that with the lowest validation NMSE, where "
+    "all rows record it, else that with the most seeds, of equals the first by file: "
+    "never the best on the test split. NMSE is a mean over seeds; best epoch 0 is the "
+    "start itself, which no epoch was better than. Minutes are those of one seed on "
+    "the device beside them. The baseline is the linear KLT (PCA of the same training "
+    "set, as many real numbers). A network below it is only of use where it is cheaper "
+    "than the KLT, see Accuracy against cost."
 )
 WORSE_DB = 0.0  # from here on it is better to send nothing
-NEEDED = ("nmse_pca_db", "train_seconds", "num_train")
+NEEDED = ("nmse_pca_db", "train_seconds", "num_train", "epochs")
 COLUMNS = (
     "network", f"ours, {NMSE_UNIT}", "ours, spread", "better than KLT [dB]", "seeds",
-    "start", "epochs", "ours, minutes", "device", "file",
+    "start", "epochs", "best epoch", "ours, minutes", "device", "file",
 )  # fmt: skip
 
 
@@ -37,13 +43,15 @@ class Board(NamedTuple):
     Attributes:
         data: data set and configuration; ':stream' behind it: new CSI in each epoch.
         codeword_dim: M.
-        num_train: CSI of the training set.
+        num_train: CSI of the training set, or of an epoch where they are new ones.
+        epochs: how often as many were seen.
         klt_db: NMSE of the linear KLT [dB], two decimals.
     """
 
     data: str
     codeword_dim: int
     num_train: int
+    epochs: int
     klt_db: float
 
     @property
@@ -52,19 +60,20 @@ class Board(NamedTuple):
         name, stream, _ = self.data.partition(":stream")
         kind = "new ones in each epoch" if stream else "the same in each epoch"
         ratio = pareto.CSI_VALUES // self.codeword_dim
-        return f"1/{ratio}, {name}, {self.num_train:,} training CSI, {kind}"
+        seen = f"{self.epochs} epochs of {self.num_train:,} training CSI"
+        return f"1/{ratio}, {name}, {seen}, {kind}"
 
 
 class Trained(NamedTuple):
     """A network's trainings that differ in nothing but the seed.
 
     Attributes:
-        model: registry name.
+        name: network and the options of a variant.
         rows: results rows, one per seed.
         source: results file.
     """
 
-    model: str
+    name: str
     rows: list[dict]
     source: str
 
@@ -73,22 +82,39 @@ class Trained(NamedTuple):
         return sum(row[key] for row in self.rows) / len(self.rows)
 
 
+def name_of(row: dict) -> str:
+    """Network of a row with what its variant changes: 'clnet (variant=se)'."""
+    options = ", ".join(f"{k}={v}" for k, v in sorted(row["model_args"].items()))
+    return f"{row['model']} ({options})" if options else row["model"]
+
+
+def chosen(trainings: list[Trained]) -> Trained:
+    """The training of a network that is shown: no test value has a say in it."""
+    if all("best_val_nmse_db" in row for own in trainings for row in own.rows):
+        return min(trainings, key=lambda own: own.mean("best_val_nmse_db"))
+    return max(trainings, key=lambda own: len(own.rows))
+
+
 def boards(contents: dict[Path, dict]) -> dict[Board, list[Trained]]:
     """Comparisons with at least three networks, the largest first."""
-    found: dict[Board | None, dict[str, Trained]] = {}
+    found: dict[Board | None, dict[str, list[Trained]]] = {}
     for path, content in contents.items():
         if "SNR" in content.get("x", ""):  # noise is other data
             continue
         with complete(path):
             for _, rows in pareto.trained(content):
-                new = Trained(rows[0]["model"], rows, path.name)
-                best = found.setdefault(board_of(rows[0]), {})
-                old = best.setdefault(new.model, new)
-                best[new.model] = min(old, new, key=lambda own: own.mean("nmse_db"))
+                new = Trained(name_of(rows[0]), rows, path.name)
+                own = found.setdefault(board_of(rows[0]), {})
+                own.setdefault(new.name, []).append(new)
     found.pop(None, None)
-    large = {b: list(own.values()) for b, own in found.items()
-             if len(own) >= pareto.MIN_NETWORKS}  # fmt: skip
-    return dict(sorted(large.items(), key=lambda item: -len(item[1])))
+    shown = {b: [chosen(own) for own in names.values()] for b, names in found.items()}
+    large = {b: own for b, own in shown.items() if _networks(own) >= MIN_NETWORKS}
+    return dict(sorted(large.items(), key=lambda item: -_networks(item[1])))
+
+
+def _networks(found: list[Trained]) -> int:
+    """Different networks, variants not counted."""
+    return len({own.rows[0]["model"] for own in found})
 
 
 def board_of(row: dict) -> Board | None:
@@ -99,34 +125,44 @@ def board_of(row: dict) -> Board | None:
     if any(row.get(key) is None for key in NEEDED):
         return None
     klt_db = round(row["nmse_pca_db"], 2)
-    return Board(data_set(row), row["codeword_dim"], row["num_train"], klt_db)
+    size = row["num_train"], row["epochs"]
+    return Board(data_set(row), row["codeword_dim"], *size, klt_db)
 
 
 def table(board: Board, trained: list[Trained], name: str = "") -> Table:
     """Networks of a comparison, the linear KLT among them."""
-    rows = [(board.klt_db, [KLT, fixed(board.klt_db), "", fixed(0.0), *[""] * 6])]
+    rows = [(board.klt_db, [KLT, fixed(board.klt_db), "", fixed(0.0), *[""] * 7])]
     for own in trained:
         first, values = own.rows[0], [row["nmse_db"] for row in own.rows]
         mean = own.mean("nmse_db")
-        row = [own.model, fixed(mean), spread(values) if len(values) > 1 else ""]
+        row = [own.name, fixed(mean), spread(values) if len(values) > 1 else ""]
         row += [fixed(board.klt_db - mean, sign="+"), number(len(values))]
-        row += [number(first.get("init")), number(first.get("epochs"))]
+        row += [number(first.get("init")), number(board.epochs)]
+        row += [_each(row.get("best_epoch") for row in own.rows)]
         row += [fixed(own.mean("train_seconds") / 60, 1)]
-        row += [number(first.get("train_device")), own.source]
+        row += [device(first.get("train_device") or ""), own.source]
         rows.append((mean, row))
     ordered = [row for _, row in sorted(rows, key=lambda item: item[0])]
     return Table(list(COLUMNS), ordered, f"{board.title}.", name)
+
+
+def _each(values) -> str:
+    """Different values of several seeds."""
+    different = sorted(set(values) - {None})
+    shown = ", ".join(map(str, different))
+    return number(different[0]) if len(different) == 1 else shown
 
 
 def picture(board: Board, trained: list[Trained]) -> Picture:
     """The comparison as a ranking."""
     rows = [(KLT, board.klt_db, [board.klt_db])]
     rows += [
-        (own.model, own.mean("nmse_db"), [row["nmse_db"] for row in own.rows])
+        (own.name, own.mean("nmse_db"), [row["nmse_db"] for row in own.rows])
         for own in trained
     ]
     buffer = io.BytesIO()
-    plots.save_ranking(rows, NMSE_UNIT, buffer, board.title, most=WORSE_DB)
+    title = board.title.replace(" training CSI, ", " training CSI,\n")
+    plots.save_ranking(rows, NMSE_UNIT, buffer, title, most=WORSE_DB)
     order = sorted(rows, key=lambda row: row[1])
     alt = "; ".join(f"{name} {value:.2f} dB" for name, value, _ in order)
     caption = f"{board.title}: ours, smaller is better; dashed: {KLT}."

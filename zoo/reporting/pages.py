@@ -16,15 +16,14 @@ from zoo.reporting import (
     table_files,
 )
 from zoo.reporting.blocks import Details, Picture, Section, markdown, pictures
+from zoo.reporting.origins import provenance, short
 from zoo.reporting.pareto import Point
 from zoo.reporting.prose import code
 from zoo.reporting.result_sections import (
     NOTES,
     anchor,
     picture,
-    provenance,
     result_section,
-    short,
     summary_section,
 )
 from zoo.reporting.results_files import complete, rows_of
@@ -109,13 +108,15 @@ def pareto_section(contents: dict[Path, dict]) -> Section:
             found += pareto.points(path, content)
     blocks: list = [
         "The steps are the front: nothing is both cheaper and better. The dashed line "
-        "is the linear KLT. Counts are per CSI matrix; a float codeword counts 32 bits "
+        "is the linear KLT. A broken axis has two scales, the finer one below. Counts "
+        "are per CSI matrix; a float codeword counts 32 bits "
         "per entry. A comparison has what one results file holds of a data set and a "
         "codeword length; start, schedule and noise of each training stand there."
     ]  # fmt: skip
     for (source, data, dim), own in pareto.comparisons(found).items():
+        about = f"1/{pareto.CSI_VALUES // dim}, {data}"
         shown = [
-            _cost_plot(own, [p.costs[key] for p in own], label)
+            _cost_plot(own, [p.costs[key] for p in own], label, about)
             for key, label in pareto.COSTS.items()
         ]
         title = f"{data}, M = {dim} ({source})"
@@ -123,7 +124,8 @@ def pareto_section(contents: dict[Path, dict]) -> Section:
             shown[0] = shown[0]._replace(link=PICTURES["pareto"])
         blocks.append(_comparison(title, shown, own))
     for data, own in pareto.payloads(found).items():
-        shown = [_cost_plot(own, [p.bits for p in own], "feedback bits per CSI")]
+        bits = [p.bits for p in own]
+        shown = [_cost_plot(own, bits, "feedback bits per CSI", data)]
         blocks.append(_comparison(f"Bits, {data}", shown, own))
     return Section("Accuracy against cost", "pareto", blocks)
 
@@ -135,9 +137,9 @@ def _comparison(title: str, shown: list[Picture], own: list[Point]) -> Section:
     return Section(title, name, [shown, values], level=3)
 
 
-def _cost_plot(own: list[Point], costs: list[float], label: str) -> Picture:
+def _cost_plot(own: list[Point], costs: list[float], label: str, about: str) -> Picture:
     buffer = io.BytesIO()
-    pareto_plot.save(own, costs, label, buffer)
+    pareto_plot.save(own, costs, label, buffer, about)
     best = pareto.front(costs, [p.nmse_db for p in own])
     steps = ", ".join(f"{own[i].name} {own[i].nmse_db:.2f} dB" for i in best)
     caption = f"NMSE against {label}, ours."

@@ -136,17 +136,19 @@ def _counted(model: str, codeword_dim: int, model_args: str) -> dict[str, int]:
 def comparisons(found: list[Point]) -> dict[tuple, list[Point]]:
     """Points of one file, data set and codeword length, by these three.
 
-    Where there are fewer than three networks there is nothing to compare.
+    Where there are fewer than three networks there is nothing to compare; what another
+    file has the same points of is left out.
     """
     groups: dict[tuple, list[Point]] = {}
     for point in found:
         if point.costs:
             groups.setdefault((point.source, *point.data), []).append(point)
-    return {
-        key: own
-        for key, own in groups.items()
-        if len({p.model for p in own} - {""}) >= MIN_NETWORKS
-    }
+    different: dict[frozenset, tuple] = {}
+    for key, own in groups.items():
+        if len({p.model for p in own} - {""}) >= MIN_NETWORKS:
+            what = frozenset((*p.data, p.name, p.nmse_db, p.bits) for p in own)
+            different.setdefault(what, key)
+    return {key: groups[key] for key in different.values()}
 
 
 def payloads(found: list[Point]) -> dict[str, list[Point]]:

@@ -9,11 +9,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from zoo import registry
+from zoo.experiments import labels
 from zoo.experiments.claims import RULE, VERDICTS
-from zoo.reporting.blocks import Claim, Claims, Details, Picture, Section, Table
+from zoo.metrics import plots
+from zoo.reporting.blocks import Claim, Claims, Picture, Section, Table
 from zoo.reporting.cells import number
-from zoo.reporting.prose import code, plain
-from zoo.reporting.tables import data_set, series_of, table_of
+from zoo.reporting.origins import provenance, seeds_of
+from zoo.reporting.prose import plain
+from zoo.reporting.tables import series_of, table_of
 
 NOTES = (
     "Budget fast: trainings cut down to minutes or hours on two CPU cores, on our own "
@@ -23,6 +26,11 @@ NOTES = (
     "as many real numbers as the codeword has, after a PCA of the training set; it is "
     "no baseline where phases come free. –: the paper prints a curve, or nothing."
 )
+
+MAGNITUDES = (
+    "crnet.figure5", "lora.figure5", "cllwcsinet.figure8", "cllwcsinet.figure9",
+    "cllwcsinet.figure10",
+)  # fmt: skip
 
 
 def anchor(path: Path) -> str:
@@ -39,7 +47,7 @@ def paper_of(target: str) -> str:
 
 def claims_of(path: Path, result: dict, origins=("paper", "ours")) -> list[Claim]:
     """What becomes of the claims of a result, of a paper or of our own."""
-    title = f"{result['target']}, {result['title']}"
+    title = f"{result['target']}, {labels.title_of(result)}"
     return [
         Claim(c["claim"], c["verdict"], _numbers(result, c), anchor(path), title)
         for origin in origins
@@ -55,16 +63,23 @@ def _numbers(result: dict, claim: dict) -> str:
     paper = f"; the paper's values: {_each_place(claim['paper'])}"
     return (
         f"{claim['decided']} of {len(places)} decide, seeds {claim['seeds']}; "
-        f"difference in {result['unit']} at {result['x']} {_each_place(places)}"
+        f"difference in {labels.unit_of_claim(result, claim)} at {result['x']} "
+        f"{_each_place(places)}"
         f"{paper if claim['paper'] else ''}"
     )
 
 
 def _each_place(differences: dict[str, float]) -> str:
     return "; ".join(
-        f"{x}: {value or 0.0:+,.{2 if abs(value) >= 0.01 else 3}f}"  # no -0.000
+        f"{x}: {value or 0.0:+,.{_decimals(value)}f}"  # no -0.000
         for x, value in differences.items()
     )
+
+
+def _decimals(value: float) -> int:
+    if abs(value) >= 1000:
+        return 0
+    return 2 if abs(value) >= 0.01 else 3
 
 
 def summary_section(results: dict[Path, dict]) -> Section:
@@ -73,7 +88,8 @@ def summary_section(results: dict[Path, dict]) -> Section:
         [c for path, result in results.items() for c in claims_of(path, result, [x])]
         for x in ("paper", "ours")
     )
-    counted = verdicts(results)._replace(name="claims")
+    caption = "Claims by target and verdict, and the sums."
+    counted = verdicts(results)._replace(name="claims", caption=caption)
     blocks: list = [f"{_count(papers, 'claims of the papers')}. {RULE}", counted]
     blocks += [_by_verdict(papers)]
     if own:
@@ -97,8 +113,8 @@ def verdicts(results: dict[Path, dict]) -> Table:
     rows, total = [], Counter()
     for result in results.values():
         counts = Counter((c["origin"], c["verdict"]) for c in result["claims"])
-        seeds = number(_seeds(result) or None)
-        row = [result["target"], result["title"], result["budget"], seeds]
+        seeds = number(seeds_of(result) or None)
+        row = [result["target"], labels.title_of(result), result["budget"], seeds]
         sums = (counts["paper", v] + counts["ours", v] for v in VERDICTS)
         rows.append([*row, *(number(n or None) for n in sums)])
         total += counts
@@ -106,11 +122,6 @@ def verdicts(results: dict[Path, dict]) -> Table:
         sums = [number(total[origin, v]) for v in VERDICTS]
         rows.append([f"all {name}", "", "", "", *sums])
     return Table(columns, rows)
-
-
-def _seeds(result: dict) -> int:
-    """Seeds of a result's trainings; 0 where it has none."""
-    return max((len(e["runs"]) for e in result["entries"]), default=0)
 
 
 def trainings(results: dict[Path, dict]) -> str:
@@ -140,20 +151,21 @@ def result_section(path: Path, result: dict, base: Path = Path()) -> Section:
         base: folder of the report.
     """
     paper = paper_of(result["target"])
-    source = f"Paper: {paper}. " if paper else ""
+    source, name = f"Paper: {paper}. " if paper else "", labels.title_of(result)
     budget = plain(result["budget"])
     blocks: list = [f"{source}Budget of ours: {budget}. {result['note']}"]
     image = path.with_suffix(".png")
     if image.is_file():
-        caption = f"{result['title']}, ours."
+        caption = f"{name}, ours.{_earlier(result, image)}"
         blocks.append(picture(image, caption, _alt(result), base))
     table = table_of(path, result)
-    caption = f"{result['title']}, {result['unit']}."
+    found = labels.units(result)
+    caption = f"{name}, {found[0]}." if len(found) == 1 else f"{name}."
     blocks.append(table._replace(caption=caption, name=path.stem))
     claims = claims_of(path, result)
     blocks += [Claims(claims)] if claims else []
     blocks.append(provenance(path, result, _runs(result), paper))
-    title = f"{result['target']}: {result['title']}"
+    title = f"{result['target']}: {name}"
     return Section(title, anchor(path), blocks, level=3)
 
 
@@ -162,7 +174,18 @@ def _alt(result: dict) -> str:
     ends = [
         f"{series_of(e)} {number(e['ours'])} at {e['x']}" for e in result["entries"]
     ]
-    return f"{result['title']}, {result['unit']} over {result['x']}: {', '.join(ends)}"
+    units = ", ".join(labels.units(result))
+    return f"{labels.title_of(result)}, {units} over {result['x']}: {', '.join(ends)}"
+
+
+def _earlier(result: dict, image: Path) -> str:
+    """What to say of a picture of |H| that was drawn before they had a scale."""
+    if result["target"] not in MAGNITUDES or plots.description(image):
+        return ""
+    return (
+        " An earlier drawing, its grey levels linear and without axes: the next run of "
+        "the target draws |H| in dB."
+    )
 
 
 def picture(image: Path, caption: str, alt: str, base: Path) -> Picture:
@@ -178,57 +201,3 @@ def _runs(result: dict) -> list[tuple[str, dict]]:
         for e in result["entries"]
         for run in e["runs"] or [{}]
     ]
-
-
-def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Details:
-    """Where each number of a file is from: a row per value and run."""
-    columns = ["value", "origin", "run", "trained on", "tested on", "seed", "epochs"]
-    columns += ["best", "start", "training [s]", "trained at", "evaluated at", "device"]
-    columns += ["flags (SHA-256)", "weights (SHA-256)"]
-    rows = []
-    for name, run in runs:
-        commits = [run.get(f"{k}commit") or "" for k in ("train_", "")]
-        if not any(commits):
-            commits[1] = content.get("commit", "")
-        device = run.get("train_device") or run.get("device") or content.get("device")
-        trained = data_set(run)
-        rows.append(
-            [name, "ours", run.get("run") or run.get("name") or "computed", trained]
-            + [run.get("tested_on") or trained.removesuffix(":stream")]
-            + [number(run.get(k)) for k in ("seed", "epochs", "best_epoch", "init")]
-            + [number(run.get("train_seconds")), *(short(c) for c in commits)]
-            + [device or ""]
-            + [(run.get(f"{k}_sha256") or "")[:12] for k in ("flags", "weights")]
-        )
-    shown = [i for i in range(len(columns)) if i < 4 or any(row[i] for row in rows)]
-    printed = len([e for e in content.get("entries", []) if e["paper"] is not None])
-    note = (
-        f"Origin of {printed} values in the column paper: {paper}. " if printed else ""
-    )
-    source = content.get("row", content)
-    made = (
-        f"{note or 'Origin: '}ours, {code(path.name)}, made by "
-        f"{code(_command(content))}, commit {plain(short(source.get('commit', '')))}, "
-        f"{plain(source.get('date', ''))}, {plain(source.get('device', ''))}."
-    )
-    table = Table(
-        [columns[i] for i in shown], [[row[i] for i in shown] for row in rows]
-    )
-    return Details("Where these numbers come from", [made, table])
-
-
-def _command(content: dict) -> str:
-    """The command that makes a file, for a target without the others of its call."""
-    if "target" not in content:
-        source = content.get("row", content)
-        return source.get("command", "the commands of its rows")
-    return (
-        f"python -m zoo.reproduce {content['target']} --budget={content['budget']} "
-        f"--seeds={_seeds(content) or 1}"
-    )
-
-
-def short(commit: str) -> str:
-    """First letters of a commit, and whether it had changes."""
-    head, *rest = commit.split("-")
-    return "-".join([head[:9], *rest])

@@ -50,6 +50,11 @@ def write(tables: Iterable[Table], folder: Path) -> list[Path]:
 
 def frame(table: Table) -> pd.DataFrame:
     """The numbers behind a table; a column of numbers has a numeric type."""
+    return pd.DataFrame(_columns(table)).convert_dtypes()
+
+
+def _columns(table: Table) -> dict[str, list]:
+    """Values by column of a file."""
     columns: dict[str, list] = {}
     for i, name in enumerate(table.columns):
         cells = [row[i] for row in table.rows]
@@ -57,7 +62,7 @@ def frame(table: Table) -> pd.DataFrame:
         for end in ends or {"": None}:
             unique = _unique(", ".join(filter(None, (name or UNNAMED, end))), columns)
             columns[unique] = [_value(cell, end) for cell in cells]
-    return pd.DataFrame(columns).convert_dtypes()
+    return columns
 
 
 def _unique(name: str, taken: dict) -> str:
@@ -72,8 +77,9 @@ def _value(cell: str, end: str):
 
 
 def csv(table: Table) -> str:
-    """A table as comma-separated values with a head."""
-    return frame(table).to_csv(index=False, lineterminator="\n")
+    """A table as comma-separated values with a head; whole numbers are whole."""
+    values = pd.DataFrame(_columns(table), dtype=object)
+    return values.to_csv(index=False, lineterminator="\n")
 
 
 def latex(table: Table) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from zoo.experiments import labels
 from zoo.experiments.claims import remark
 from zoo.reporting import quickstart_table
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
@@ -16,9 +17,11 @@ from zoo.reporting.cells import (
     number,
     place,
     spread,
+    whole,
     words,
 )
 from zoo.reporting.deployment_tables import encoder_speed, precisions, served, soak
+from zoo.reporting.key_labels import INTERNAL, label
 from zoo.reporting.results_files import complete, rows_of
 from zoo.reporting.training_tables import ablation, torch_curve, train_speed
 
@@ -37,7 +40,7 @@ CSI_VALUES = 2048  # of 32 x 32 complex entries
 
 def ratio(row: dict) -> Cell:
     """Compression ratio of a results row, as '1/16'."""
-    return Cell(f"1/{round(1 / row['ratio'])}", value=row["ratio"])
+    return place(f"1/{round(1 / row['ratio'])}")
 
 
 def data_set(row: dict) -> str:
@@ -49,24 +52,44 @@ def data_set(row: dict) -> str:
 def reproduced(result: dict) -> Table:
     """Paper beside ours, one row per value of a result of `zoo.reproduce`.
 
-    Rows at the same place stand together; columns without any cell are left out.
+    Rows at the same place stand together; columns without any cell are left out. Where
+    values have several units each row names its own.
     """
     entries, places = result["entries"], [e["x"] for e in result["entries"]]
     entries = sorted(entries, key=lambda e: places.index(e["x"]))
+    names, parts = labels.parts_of({**result, "entries": entries})
+    several = len(labels.units(result)) > 1
+    crossed = any(e["tested_on"] for e in entries) and "tested on" not in names
     has_line = any(e["series"] == "klt" for e in entries)
-    columns = [result["x"], "series", "paper", "ours", "ours, spread", "seeds"]
+    columns = [*names, "series", "unit", "paper", "ours", "ours, spread", "seeds"]
     columns += [f"ours, {KLT}", "feedback bits", "trained on", "tested on", "note"]
+    always = {*range(len(names) + 4)} - {columns.index("unit")}
     rows = []
-    for e in entries:
-        seeds, line = e["ours_by_seed"], None if has_line else klt_of(e)
-        row = [place(e["x"]), series_of(e), number(e["paper"]) or UNPRINTED]
-        row += [number(e["ours"]), spread(seeds) if len(set(seeds)) > 1 else ""]
+    for e, own in zip(entries, parts, strict=True):
+        line = None if has_line else klt_of(e)
+        row = [*map(place, own), series_of(e)]
+        row += [labels.unit_of(result, e) if several else "", *_values(result, e)]
         row += [number(len(e["runs"]) or None), number(line)]
         row += [_each(number(run.get("feedback_bits")) for run in e["runs"])]
-        row += [_each(data_set(run) for run in e["runs"]), e["tested_on"]]
-        rows.append([*row, remark(e)])
-    shown = [i for i in range(len(columns)) if i < 4 or any(row[i] for row in rows)]
+        row += [_each(data_set(run) for run in e["runs"])]
+        rows.append([*row, tested_on(e) if crossed else "", remark(e)])
+    filled = {i for row in rows for i, cell in enumerate(row) if cell}
+    shown = sorted(always | filled)
     return Table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
+
+
+def _values(result: dict, entry: dict) -> list[str]:
+    """The paper's value, ours and its spread; counts have no decimals."""
+    shown = number if "[" in labels.unit_of(result, entry) else whole
+    seeds = entry["ours_by_seed"]
+    between = spread(seeds) if len(set(seeds)) > 1 else ""
+    return [shown(entry["paper"]) or UNPRINTED, shown(entry["ours"]), between]
+
+
+def tested_on(entry: dict) -> str:
+    """Data set that an entry was tested on: that of its training if none is named."""
+    trained = (data_set(run).removesuffix(":stream") for run in entry["runs"])
+    return entry["tested_on"] or _each(trained)
 
 
 def series_of(entry: dict) -> str:
@@ -151,7 +174,7 @@ def plain(content: dict) -> Table:
     """The scalars of rows, those in an object under its name; no provenance."""
     rows = [_flat(row) for row in content["rows"]]
     return Table(
-        [words(key) for key in rows[0]],
+        [label(key) for key in rows[0]],
         [[number(row.get(key)) for key in rows[0]] for row in rows],
     )
 
@@ -160,8 +183,9 @@ def _flat(row: dict) -> dict:
     flat = {}
     for key, value in row.items():
         if isinstance(value, dict) and key not in ENVIRONMENT:
-            flat |= {f"{key} {name}": part for name, part in value.items()}
-        elif key not in ENVIRONMENT:
+            unit = f" [{label(key)}]"
+            flat |= {f"{name}{unit}": part for name, part in value.items()}
+        elif key not in (*ENVIRONMENT, *INTERNAL):
             flat[key] = value
     return flat
 

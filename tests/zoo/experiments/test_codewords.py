@@ -90,7 +90,8 @@ def test_dynamic_int8_of_a_network(run):
 
 def test_points_and_pictures_are_drawn(tmp_path):
     entries = [{"series": "a", "x": 3, "ours": -1.0}]
-    result = {"title": "t", "unit": "NMSE [dB]", "x": "MACs", "entries": entries}
+    result = {"title": "t", "unit": "NMSE [dB]", "x": "MACs", "budget": "fast"}
+    result["entries"] = entries
     drawings.points(SimpleNamespace(), result, tmp_path / "points.png")
     h = np.ones((32, 32, 2), np.float32)
     cells = [[("true", h), ("recovered", h / 2)], [("alone", h)]]

@@ -128,7 +128,7 @@ def test_a_missing_klt_line_is_named():
 
 def test_figure_is_drawn(tmp_path, lab):
     result = {
-        "title": "t", "unit": "NMSE [dB]", "x": "ratio",
+        "title": "t", "unit": "NMSE [dB]", "x": "ratio", "budget": "fast",
         "entries": [Entry("a", "1/4", [row({"nmse_db": -3.0})]).finished()],
     }  # fmt: skip
     drawings.curves(lab, result, tmp_path / "x.png")

@@ -8,6 +8,7 @@ import itertools
 import matplotlib.image
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
 from tests.support import figure_checks, report_files
@@ -123,6 +124,55 @@ def test_close_points_have_names_apart(drawn, tmp_path):
             box = plot_axes.Text.get_window_extent(text)
             off = x + half < box.x0 or x - half > box.x1
             assert off or y + half < box.y0 or y - half > box.y1
+
+
+def test_leaders_that_cross_would_be_seen(drawn, tmp_path):
+    plots.save_curves(curves([1, 2]), tmp_path / "x.png")
+    axis, style = drawn[0].axes[0], {"arrowprops": {"arrowstyle": "-"}}
+    axis.annotate("first", (1.2, -11), (1.6, -14), **style)
+    axis.annotate("second", (1.2, -14), (1.6, -11), **style)
+    with pytest.raises(AssertionError, match="'first' and 'second' cross"):
+        figure_checks.check(drawn[0])
+
+
+def test_ratio_that_does_not_change_is_in_the_title(drawn, tmp_path):
+    for budget in ("fast", "full"):
+        result = curves(["1/16, 4 bit", "1/16, 8 bit"])
+        result |= {"x": "ratio and bits", "title": "Q, 1/4 (fast: 1/16)"}
+        drawings.curves(None, {**result, "budget": budget}, tmp_path / "x.png")
+    fast, full = (figure.axes[0] for figure in drawn)
+    assert fast.get_title() == "Q, 1/16, 1/16" and full.get_title() == "Q, 1/4, 1/16"
+    assert fast.get_xlabel() == "bits"
+    assert list(fast.lines[0].get_xdata()) == [4, 8]
+    assert [t.get_text() for t in fast.get_xticklabels()] == ["4", "8"]
+
+
+def test_grid_of_magnitudes_is_in_db_with_axes(h, drawn, tmp_path):
+    path = tmp_path / "x.png"
+    drawings.pictures([[("true", h[0]), ("half", h[0] / 2)], [("true", h[1])]], path)
+    true, half, second, empty, scale = drawn[0].axes
+    assert scale.get_ylabel() == plots.SCALE == plots.description(path)
+    assert true.images[0].get_array().max() == 0 == second.images[0].get_array().max()
+    peak = half.images[0].get_array().max()
+    assert peak == pytest.approx(-6.02, abs=0.01)
+    assert not empty.images and not empty.axison
+    assert second.get_xlabel() == "delay [bin]" and true.get_ylabel() == "angle [bin]"
+    figure_checks.check(drawn[0])
+    drawings.pictures([[("a", h[0]), ("b", h[0] / 2)]], path, alone=True)
+    assert drawn[1].axes[1].images[0].get_array().max() == 0
+
+
+def test_pngs_are_small_and_sharp(drawn, h, tmp_path):
+    small, full = tmp_path / "x.png", tmp_path / "all.png"
+    plots.save_curves(curves([1, 2, 9], [f"network {i}" for i in range(9)]), small)
+    drawn[0].savefig(full, dpi=plots.DPI)
+    one, two = (matplotlib.image.imread(path)[..., :3] for path in (small, full))
+    assert one.shape == two.shape
+    assert np.abs(one - two).mean() < 1e-3 and np.abs(one - two).max() < 0.2
+    assert small.stat().st_size < 0.5 * full.stat().st_size
+    plots.save_examples(h, 0.5 * h, small)
+    assert Image.open(small).mode == "RGB"  # its colours are values
+    assert plots.description(small) == ""
 
 
 def test_one_place_is_a_ranking(drawn, tmp_path):

@@ -29,13 +29,14 @@ def boards(found):
 
 def test_table_is_sorted_and_says_whose_minutes():
     (board,) = boards(rows({}, {"seed": 1}, {}))
-    assert board == ("cost2100_sim/indoor_quick:stream", 128, 20_000, -11.0)
+    assert board == ("cost2100_sim/indoor_quick:stream", 128, 20_000, 17, -11.0)
     table = leaderboard.table(board, boards(rows({}, {}, {}))[board])
     assert [row[0] for row in table.rows] == ["csinet", "clnet", "crnet", KLT]
     found = dict(zip(table.columns, table.rows[0], strict=True))
     assert found["better than KLT [dB]"] == "+2.50" and found["ours, minutes"] == "8.3"
     assert found["seeds"] == "1" and found["file"] == "x.json"
-    assert table.caption.startswith("1/16, cost2100_sim/indoor_quick, 20,000")
+    assert found["epochs"] == "17" and found["best epoch"] == "17"
+    assert table.caption.startswith("1/16, cost2100_sim/indoor_quick, 17 epochs of 20,")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,8 @@ def test_table_is_sorted_and_says_whose_minutes():
         {"dataset_config": "outdoor_quick:stream"},
         {"dataset_config": "indoor_quick"},
         {"num_train": 1000},
+        {"epochs": 16},
+        {"epochs": None},
         {"nmse_pca_db": -10.5},
         {"feedback_bits": 768},
         {"nmse_pca_db": None},
@@ -66,14 +69,38 @@ def test_noise_is_other_data():
         assert len(leaderboard.boards({HERE: content})) == count
 
 
-def test_seeds_are_a_mean_and_the_best_training_is_shown():
-    found = rows({}, {}, {})
-    found += [report_files.row("crnet", v, 1, seed=i, epochs=99)
-              for i, v in enumerate((-12.0, -14.0))]  # fmt: skip
+def row_of(found, name="crnet"):
     ((board, trained),) = boards(found).items()
-    (row,) = [r for r in leaderboard.table(board, trained).rows if r[0] == "crnet"]
-    assert row[1] == "-13.00" and row[2].values == {"from": -14.0, "to": -12.0}
-    assert row[4] == "2" and row[6] == "99"
+    (row,) = [r for r in leaderboard.table(board, trained).rows if r[0] == name]
+    return dict(zip(leaderboard.COLUMNS, row, strict=True))
+
+
+def test_of_several_trainings_the_test_split_picks_none():
+    worse = [report_files.row("crnet", v, 1, seed=i, init="paper", best_epoch=9 + i)
+             for i, v in enumerate((-8.0, -10.0))]  # fmt: skip
+    row = row_of(rows({}, {}, {}) + worse)  # another one of a single seed is better
+    assert row["ours, NMSE [dB]"] == "-9.00" and row["seeds"] == "2"
+    assert row["ours, spread"].values == {"from": -10.0, "to": -8.0}
+    assert row["best epoch"] == "9, 10"
+    one = rows({"best_val_nmse_db": -9.0}, {}, {})
+    one += [report_files.row("crnet", -8.0, 1, init="paper", best_val_nmse_db=-9.5)]
+    assert row_of(one)["ours, NMSE [dB]"] == "-8.00"  # validation has picked it
+    assert row_of(one[:-1] + worse[:1])["ours, NMSE [dB]"] == "-11.50"  # the first
+
+
+def test_variants_have_rows_of_their_own():
+    variant = {"model_args": {"variant": "se", "a": 1}, "best_epoch": 0}
+    found = rows({}, {}, {}) + [report_files.row("clnet", -20.0, 1, **variant)]
+    assert row_of(found, "clnet")["ours, NMSE [dB]"] == "-12.50"
+    row = row_of(found, "clnet (a=1, variant=se)")
+    assert row["ours, NMSE [dB]"] == "-20.00" and row["best epoch"] == "0"
+    same = [{"model": "crnet", "model_args": {"head": i}} for i in range(3)]
+    assert not boards(rows(*same))  # variants are no networks of their own
+
+
+def test_what_the_page_promises():
+    (note, *_) = leaderboard.section({}).blocks
+    assert "never the best on the test split" in note and "worth its op" not in note
 
 
 def test_committed_boards(monkeypatch):
@@ -85,7 +112,12 @@ def test_committed_boards(monkeypatch):
         assert [row[0] for row in table.rows].count(KLT) == 1
         values = [row[1].values[""] for row in table.rows]
         assert values == sorted(values)
-        assert all(isinstance(row[7], Cell) for row in table.rows if row[0] != KLT)
+        minutes = table.columns.index("ours, minutes")
+        trained_rows = [row for row in table.rows if row[0] != KLT]
+        assert all(isinstance(row[minutes], Cell) for row in trained_rows)
+        assert all(row[table.columns.index("best epoch")] for row in trained_rows)
+        seen = {r["epochs"] * r["num_train"] for own in trained for r in own.rows}
+        assert seen == {board.epochs * board.num_train}
     for figures in figure_checks.kept(monkeypatch):
         leaderboard.section(contents)
         assert len(figures) == len(found)

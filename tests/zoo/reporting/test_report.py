@@ -125,7 +125,7 @@ def test_every_number_says_where_it_comes_from(page, results):
         data = "tr38901/lora_rma_nlos_quick"
         assert row[2:5] == [f"lora_s{seed}-00000020", data, data]
         assert row[6:10] == ["4", "4", "paper", "1,800"]
-        assert row[10:12] == ["012345678", "another processor, 1 cores"]
+        assert row[10:12] == ["012345678", "another processor, 1 core"]
     assert found["crnet_16", "0"][-1] == "f" * 12  # its flags
     (count,) = [row for row in rows if row[0] == "clnet, 1/4 ue"]
     assert count[2] == "computed"
@@ -136,7 +136,7 @@ def test_every_number_says_where_it_comes_from(page, results):
 def test_other_results_have_tables(page):
     networks = page.table("network", "start", "peak rate")
     assert [row[0] for row in networks] == ["crnet", "csinet", "linear KLT", "transnet"]
-    assert page.table("simulator", "drops per s", "ms paths") == [
+    assert page.table("simulator", "drops/s, median", "paths [ms]") == [
         ["fast", "11,874", "0.50"]
     ]
     (row,) = page.table("network", "data set", "ratio", "seed")

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 from tests.support import figure_checks, report_files
 from zoo import registry
 from zoo.keras_compat import Model, keras, layers
-from zoo.metrics import complexity, flops
+from zoo.metrics import complexity, flops, plot_axes
 from zoo.reporting import model_cards, pareto, pareto_plot, results_files
 from zoo.reporting.blocks import markdown
 from zoo.reporting.cells import millions
@@ -154,11 +154,46 @@ def test_plots_hold_all_points(contents, drawn, tmp_path):
     pareto_plot.save(own, costs, "UE MACs", tmp_path / "x.png")
     texts = [t.get_text() for axis in drawn[0].axes for t in axis.texts]
     for point in own:
+        if point.name == KLT:  # is in the legend
+            continue
         (label,) = [t for t in texts if t.split(" ↑")[0] == point.name]
         if point.nmse_db > 2:
             assert label.endswith("+32 dB")
     figure_checks.check(drawn[0])
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def markers_inside(figure):
+    """No marker is cut by the frame; those of the other panel are out of sight."""
+    for axis in figure.axes:
+        half = plot_axes.MARKER * figure.dpi / 72
+        for line in axis.lines:
+            if line.get_marker() not in ("o", "D", "^"):
+                continue
+            ((x, y),) = line.get_transform().transform(line.get_xydata())
+            box = axis.bbox
+            assert box.x0 + half < x < box.x1 - half
+            assert box.y0 + half < y < box.y1 - half
+
+
+def test_equal_comparisons_of_two_files_are_shown_once():
+    both = [
+        p
+        for name in ("a.json", "b.json")
+        for p in pareto.points(Path(name), report_files.NETWORKS)
+    ]
+    (key,) = pareto.comparisons(both)
+    assert key[0] == "a.json"
+    other = [p._replace(nmse_db=p.nmse_db - 1) for p in both if p.source == "b.json"]
+    assert len(pareto.comparisons([*both[: len(both) // 2], *other])) == 2
+
+
+def test_an_axis_is_broken_only_for_three_points_on_both_sides():
+    line = [(1.0, -11.0)]
+    values = [-11.0, -12.0, -13.0, -2.0, -3.0]
+    assert pareto_plot._parts(values, line) == [[0, 1, 2, 3, 4]]
+    assert pareto_plot._parts([*values, -1.0], line) == [[3, 4, 5], [0, 1, 2]]
+    assert len(pareto_plot._parts([-11.0, -2.0, -3.0, -1.0], line)) == 1
 
 
 def test_plots_of_the_committed_results(drawn, tmp_path):
@@ -168,9 +203,17 @@ def test_plots_of_the_committed_results(drawn, tmp_path):
         pareto_plot.save(
             own, [p.costs["ue_macs"] for p in own], "x", tmp_path / "x.png"
         )
-    for own in pareto.payloads(found).values():
-        pareto_plot.save(own, [p.bits for p in own], "bits", tmp_path / "x.png")
+    for data, own in pareto.payloads(found).items():
+        pareto_plot.save(own, [p.bits for p in own], "bits", tmp_path / "x.png", data)
+        assert drawn[-1].get_suptitle() == data
     assert len(drawn) > 10
+    assert any(len(figure.axes) == 2 for figure in drawn)
     for figure in drawn:
+        markers_inside(figure)
+        names = [t.get_text() for axis in figure.axes for t in axis.texts]
+        assert len(set(names)) == len(names) and KLT not in names
+        ticks = [t for t in figure.axes[-1].get_xticklabels(minor=True) if t.get_text()]
+        assert not ticks
+        assert all(len(axis.collections) == 0 for axis in figure.axes)
         figure_checks.check(figure)
         assert all(axis.get_xscale() == "log" for axis in figure.axes)

@@ -53,10 +53,11 @@ def test_numbers_have_full_precision_and_columns_of_their_own():
     columns = ["", "ratio", "ours", "paper", "ours, spread", "MACs", "bits"]
     found = read(Table(columns, rows))
     assert list(found.columns) == [
-        "name", "ratio", "ours", "paper", "ours, spread, from", "ours, spread, to",
-        "MACs", "bits", "bits, on the front",
+        "name", "ratio", "ratio, as number", "ours", "paper", "ours, spread, from",
+        "ours, spread, to", "MACs", "bits", "bits, on the front",
     ]  # fmt: skip
-    assert found["ratio"].tolist() == [0.0625, 0.25]
+    assert found["ratio"].tolist() == ["1/16", "1/4"]
+    assert found["ratio, as number"].tolist() == [0.0625, 0.25]
     assert found["ours"].tolist() == [-1.23456, 1048968.0]
     assert found["paper"].isna().tolist() == [True, False] and found["paper"][1] == -2
     assert found["ours, spread, to"][0] == 2.5 and found["MACs"][0] == 417_792
@@ -66,12 +67,17 @@ def test_numbers_have_full_precision_and_columns_of_their_own():
 def test_whole_numbers_stay_whole_beside_missing_ones():
     text = table_files.csv(Table(["seeds"], [[number(3)], [""]]))
     assert text == 'seeds\n3\n""\n'
+    assert table_files.csv(Table(["a"], [[number(3)], [number(0.5)]])) == "a\n3\n0.5\n"
 
 
 def test_committed_numbers_are_numeric(committed):
     for name, table in committed.items():
         frame = table_files.frame(table)
         assert len(frame) == len(table.rows), name
+        assert not [column for column in frame if column.endswith("(2)")], name
+        if "ratio" in frame and "ratio, as number" in frame:
+            assert types.is_numeric_dtype(frame["ratio, as number"])
+            assert all("/" in x for x in frame["ratio"].dropna() if x), name
         for i, column in enumerate(table.columns):
             cells = [row[i] for row in table.rows if row[i] not in ("", UNPRINTED)]
             if column == "series" or column not in frame or not cells:

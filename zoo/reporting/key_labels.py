@@ -1,0 +1,35 @@
+"""What keys of the benchmarks' JSON are called in tables, with their units."""
+
+from __future__ import annotations
+
+from zoo.reporting.cells import words
+
+INTERNAL = ("target_drops_per_s",)  # what a benchmark is held to: no measurement
+LABELS = {
+    "minutes": "duration [min]",
+    "kills": "killed clients",
+    "max_mb_per_minute": "allowed growth of memory [MB/min]",
+    "damaged": "damaged rows",
+    "lost": "lost replies",
+    "wrong": "wrong replies",
+    "p50_ms": "p50 of a request [ms]",
+    "p99_ms": "p99 of a request [ms]",
+    "num_versions": "versions of the model",
+    "memory_mb_per_minute": "growth of memory [MB/min]",
+    "codeword_dim": "M",
+    "drops_per_s": "drops/s, median",
+    "best_drops_per_s": "drops/s, best",
+    "paths_us_per_drop": "paths [µs/drop]",
+    "taps_us_per_drop": "taps [µs/drop]",
+    "mean_num_paths": "paths per drop, mean",
+    "training_samples_per_s": "training [samples/s]",
+    "pipeline_samples_per_s": "pipeline [samples/s]",
+    "pipeline_over_training": "pipeline over training",
+    "cpu_step": "step",
+    "onednn": "oneDNN",
+}
+
+
+def label(key: str) -> str:
+    """A key of JSON in words."""
+    return LABELS.get(key, words(key))
