@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-NUMBER = re.compile(r"(\d+/[1-9]\d*|\d+(?:\.\d+)?)")
+NUMBER = re.compile(r"(\d+/[1-9]\d*|(?:(?<![\w.])-)?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 FEW, MANY = 6, 100  # largest over smallest place: for ticks 1, 2, 5, and 1 alone
 CLOSE = 1 / 15  # of an axis: ticks nearer to each other are left to Matplotlib
 MARKER = 5  # half its size, points

@@ -37,7 +37,8 @@ def number(value) -> str:
     form = ","
     if isinstance(value, float):
         small = 0 < abs(value) < 0.01
-        form = ",.0f" if abs(value) >= 1000 else ".2g" if small else ".2f"
+        form = ",.0f" if abs(value) >= 999.995 else ".2g" if small else ".2f"
+        value = value or 0.0  # no minus before a zero
     return Cell(f"{value:{form}}", value=value)
 
 

@@ -66,7 +66,10 @@ def _columns(table: Table) -> dict[str, list]:
 
 
 def _unique(name: str, taken: dict) -> str:
-    return name if name not in taken else f"{name} (2)"
+    unique, count = name, 1
+    while unique in taken:
+        unique, count = f"{name} ({count + 1})", count + 1
+    return unique
 
 
 def _value(cell: str, end: str):
