@@ -11,10 +11,11 @@ help:  ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml .ci/constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c .ci/constraints.txt -e '.[dev,docs]'
-	touch $@
+	@echo "installing into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --upgrade pip
+	@$(BIN)/python -m pip install -qq -c .ci/constraints.txt -e '.[dev,docs]'
+	@touch $@
 
 quickstart: $(STAMP)  ## simulate, train, evaluate, export, serve: one table at the end
 	$(BIN)/python -m zoo.quickstart

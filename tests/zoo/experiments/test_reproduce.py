@@ -88,7 +88,11 @@ def test_targets_of_two_stages_run(name, lab, monkeypatch):
     tiny = "cost2100_sim/dualnet_indoor_fdd_tiny"
     monkeypatch.setattr(dualnet, "_data_set", lambda lab, scenario: tiny)
     monkeypatch.setattr(dualnet, "SIGN_SHARE", {8: 0.25})
-    own = dataclasses.replace(lab.runner, flagfile=ROOT / dualnet.FLAGFILES["fast"])
+    own = dataclasses.replace(
+        lab.runner,
+        flagfile=ROOT / dualnet.FLAGFILES["fast"],
+        extra=lab.runner.extra.replace(TINY["dataset"], tiny),  # --flags win
+    )
     result = reproduce.make(name, dataclasses.replace(lab, runner=own))
     assert result["entries"] and reproduce.render(result)
     if name == "dualnet.figure3":
