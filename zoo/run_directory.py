@@ -128,7 +128,7 @@ class RunDirectory:
         try:
             dataset = self.config().dataset
         except (OSError, ValueError):  # another program's, or none
-            return f"unknown: {self.path.name} is no run directory"
+            return f"unknown: no run directory around {self.path.name}"
         return f"{dataset} as configured, version and part are not on record"
 
     def record_data(self, data: dict[str, str], weights: Path | None) -> None:
