@@ -79,6 +79,7 @@ def known_flags(module: str, look: str) -> set[str]:
     return set(re.findall(r"--(?:\[no\])?(\w+)", done.stdout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_flags_of_a_page_exist(page):
     for module, look, flags in commands(page.read_text(encoding="utf-8")):

@@ -134,6 +134,7 @@ def test_verbose_says_everything(capsys):
     assert "--lr=0.002\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_exporting_and_serving_are_silent(trained, tmp_path):
     done = run_command("zoo.export", f"--run={trained[0]}", f"--out={tmp_path / 'out'}")
     assert done.returncode == 0 and silent(done.stdout) and not done.stderr

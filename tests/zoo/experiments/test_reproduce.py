@@ -158,6 +158,7 @@ def test_unusable_flags_are_refused(extra, message):
         settings_of(ROOT / lora.FLAGFILES["fast"], extra)
 
 
+@pytest.mark.slow
 def test_command_line():
     done = run_command("zoo.reproduce", "--list")
     assert "lora.figure11" in done.stdout and done.returncode == 0

@@ -196,6 +196,7 @@ def test_an_axis_is_broken_only_for_three_points_on_both_sides():
     assert len(pareto_plot._parts([-11.0, -2.0, -3.0, -1.0], line)) == 1
 
 
+@pytest.mark.slow
 def test_plots_of_the_committed_results(drawn, tmp_path):
     results = results_files.load(ROOT / "zoo" / "results")
     found = [p for path, r in results.items() for p in pareto.points(path, r)]

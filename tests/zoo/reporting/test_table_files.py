@@ -70,6 +70,7 @@ def test_whole_numbers_stay_whole_beside_missing_ones():
     assert table_files.csv(Table(["a"], [[number(3)], [number(0.5)]])) == "a\n3\n0.5\n"
 
 
+@pytest.mark.slow
 def test_committed_numbers_are_numeric(committed):
     for name, table in committed.items():
         frame = table_files.frame(table)

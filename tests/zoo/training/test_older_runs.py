@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +17,11 @@ from zoo.training import evaluation, session
 LATER = ("quantizer_args", "train_part", "loss", "num_frames")
 
 
-@pytest.fixture
-def older(tiny_config, tmp_path):
+@pytest.fixture(scope="module")
+def made(tiny_config, tmp_path_factory):
     """A run as the first version left it after the second of three epochs."""
-    settings = tiny_config(tmp_path / "run", epochs=2, warmup_epochs=None)
+    path = tmp_path_factory.mktemp("older") / "run"
+    settings = tiny_config(path, epochs=2, warmup_epochs=None)
     settings = dataclasses.replace(settings, schedule="constant")
     run = session.train(settings)
     stored = files.read_json(run.path / "config.json")
@@ -27,6 +30,12 @@ def older(tiny_config, tmp_path):
     files.write_json(run.path / "config.json", stored)
     run.data.unlink()
     return run
+
+
+@pytest.fixture
+def older(made, tmp_path):
+    """A copy of it."""
+    return RunDirectory(Path(shutil.copytree(made.path, tmp_path / "run")))
 
 
 def flags_of(run, data_dir) -> list[str]:

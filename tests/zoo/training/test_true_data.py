@@ -60,6 +60,7 @@ def test_the_record_is_what_was_read(tiny_run):
         assert f"[:{len(splits.load_split(settings, split).csi)}]" in text
 
 
+@pytest.mark.slow
 def test_a_stream_is_named_in_training_and_stored_splits_elsewhere(plain):
     row = evaluation.evaluate(plain)[0]
     assert row["train_data"] == f"{NAME} stream[:40] an epoch, seed 0"
