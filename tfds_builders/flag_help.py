@@ -22,10 +22,13 @@ about_it = ""  # and by a module of several commands: what this one does
 
 def program() -> str:
     """How this command was called: python -m zoo.train, or csizoo train."""
-    if called_as:
-        return called_as
+    return called_as or module_command() or sys.argv[0]
+
+
+def module_command() -> str:
+    """'python -m MODULE' of a module that runs as a command, else ''."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else sys.argv[0]
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else ""
 
 
 def show_if_asked(args: list[str]) -> None:

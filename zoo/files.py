@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import platform
@@ -14,7 +13,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from tfds_builders import provenance
+from tfds_builders import flag_help, provenance
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -85,7 +84,7 @@ def read_json(path: str | Path):
 
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return provenance.sha256(Path(path))
 
 
 def device_name() -> str:
@@ -105,10 +104,7 @@ def device_name() -> str:
 
 def command() -> str:
     """The running command as one types it, 'python -m MODULE ...' of a module."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    program = Path(sys.argv[0]).name
-    if spec is not None:
-        program = f"python -m {spec.name.removesuffix('.__main__')}"
+    program = flag_help.module_command() or Path(sys.argv[0]).name
     return " ".join([program, *sys.argv[1:]])
 
 

@@ -80,7 +80,9 @@ def test_same_bits_in_a_smaller_file(converted, precision, tmp_path):
         assert expected[signature].std() > 0
         np.testing.assert_array_equal(got[signature], expected[signature])
     # Some kilobytes of each signature's names, tables and empty buffers are gone.
-    assert len(small) < len(content) - 4000
+    # The signatures of a dynamic-range file share the encoder: less is there twice.
+    gone = 4000 if precision == "dynamic" else 5000
+    assert len(small) < len(content) - gone
     assert slim(small) == small
 
 
