@@ -36,7 +36,7 @@ def responses(num: int, antennas: int, seed: int = 0, taps: float = 6.0) -> np.n
     ).astype(np.complex64)
 
 
-def tracks(num: int, length: int, antennas: int, step: float = 0.02) -> np.ndarray:
+def tracks(num: int, length: int, antennas: int, step: float = 0.005) -> np.ndarray:
     """UEs that move a little from sample to sample, `[num, length, antennas, 52]`."""
     rng = np.random.default_rng(3)
     gain = complex_normal(rng, num, 1, 5)
