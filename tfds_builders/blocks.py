@@ -41,8 +41,10 @@ def check_name(dataset: str) -> None:
     known = [path.parent.name for path in FOLDER.glob("*/*_dataset_builder.py")]
     known = sorted([*known, OWN])
     if name not in known:
+        files = f"python -m tfds_builders.add --source={dataset} --name=NAME"
+        hint = f"; a file becomes {OWN}/NAME with {files}" if "." in dataset else ""
         raise ValueError(
-            f"unknown dataset {name!r}, expected one of {', '.join(known)}"
+            f"unknown dataset {name!r}, expected one of {', '.join(known)}{hint}"
         )
 
 

@@ -187,6 +187,10 @@ def test_a_second_build_waits_for_the_first(tmp_path, plain, capfd):
     [
         ("cost2100_sim/indor", "'cost2100_sim' has no configuration 'indor'.*indoor_q"),
         ("cost21/indoor", "unknown dataset 'cost21', expected one of cost2100, "),
+        (
+            "data/h.npy",
+            "a file becomes own/NAME with .* --source=data/h.npy --name=NAME",
+        ),
         ("cost2100_sim", "no configuration ''; write cost2100_sim/CONFIG"),
     ],
 )

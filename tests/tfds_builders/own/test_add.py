@@ -331,13 +331,20 @@ def test_the_command(tmp_path):
     assert json.dumps(found["options"])
     failed = run_command("tfds_builders.add", *flags, "--name=mine")
     assert_one_line_error(failed, "own/mine exists")
-    failed = run_command("tfds_builders.add", *flags)
-    assert_one_line_error(
-        failed, "--name is missing; usage: python -m tfds_builders.add"
-    )
-    page = ["own/mine", flags[1], f"--out={tmp_path / 'page.html'}"]
+
+
+@pytest.mark.slow
+def test_other_commands(tmp_path):
+    add(tmp_path, responses(40, 8))
+    data = f"--data_dir={tmp_path / 'tfds'}"
+    failed = run_command("tfds_builders.add", "--source=h.npy", data)
+    usage = "--name is missing; usage: python -m tfds_builders.add"
+    assert_one_line_error(failed, usage)
+    page = ["own/mine", data, f"--out={tmp_path / 'page.html'}"]
     done = run_command("tfds_builders.inspect", *page)
     assert done.returncode == 0, done.stderr
-    streamed = ["--dataset=own/mine:stream", flags[1], f"--run_dir={tmp_path / 'r'}"]
+    streamed = ["--dataset=own/mine:stream", data, f"--run_dir={tmp_path / 'r'}"]
     failed = run_command("zoo.train", *streamed)
     assert_one_line_error(failed, "'own' has no simulator to stream from")
+    done = run_command("tfds_builders.build", "own/mine", data)
+    assert "own/mine: 32 train, 4 validation, 4 test" in done.stdout
