@@ -174,6 +174,15 @@ def test_last_taps_lie_before_the_first(tmp_path, monkeypatch, last, taps):
     assert [float(cell) for cell in spread] == pytest.approx([taps / 2] * 4)
 
 
+def test_without_a_bandwidth_delays_are_in_taps(tmp_path):
+    h = np.zeros((2, 8, 12), complex)
+    h[:, 3, [2, 6]] = 1
+    out = tmp_path / "x.html"
+    inspect_page.write(out, "own/x", {}, inspect_page.Samples(h), {"last_taps": 2})
+    assert [float(x) for x in Page(out).rows["rms delay spread [taps]"]] == [2] * 4
+    assert "µs" not in out.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
