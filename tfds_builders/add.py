@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
 
 def define_flags() -> None:
     """Flags of the command."""
-    flags.DEFINE_list("source", [], "Files of channels, one after another: .npy, ...")
+    flags.DEFINE_list("source", [], "Files of channels in their order, or a folder.")
     flags.DEFINE_string("name", "", "The data set will be own/NAME.")
     flags.DEFINE_string("key", "", "Array of a file that holds several [found].")
     flags.DEFINE_enum("domain", "frequency", DOMAINS, "What the columns are.")
