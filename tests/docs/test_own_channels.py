@@ -42,9 +42,10 @@ def folder(tmp_path_factory):
     return path
 
 
-def run(folder, command: str) -> str:
-    """Run a command of the page; data go where TFDS_DATA_DIR says."""
-    words = shlex.split(command.removesuffix("&"))
+def run(folder, command: str, name: str = "mine") -> str:
+    """Run a command of the page for a data set, which lies where TFDS_DATA_DIR says."""
+    command = command.replace("mine", name).replace("h_test", f"h_{name}")
+    words = shlex.split(command)
     assert words[:2] == ["python", "-m"]
     words += SMALL.get(words[2], "").split()
     places = {"PYTHONPATH": str(ROOT), "TFDS_DATA_DIR": str(folder / "tfds")}
@@ -73,7 +74,7 @@ def test_from_the_files_to_an_evaluated_network(folder, name):
     builder = build.find_builder(f"own/{name}", str(folder / "tfds"))
     assert builder.info.features["csi"].shape == (*SHAPES[name], 2)
     for line in CHAIN[:2]:
-        out = run(folder, line.replace("mine", name))
+        out = run(folder, line, name)
     assert '"nmse_db"' in out and '"rho"' in out
 
 
@@ -83,7 +84,8 @@ def test_from_the_files_to_an_evaluated_network(folder, name):
 def test_from_the_run_to_the_served_matrix(folder, name):
     if not (folder / "runs" / name).is_dir():
         pytest.skip("the test before has made no run")
-    run(folder, CHAIN[2].replace("mine", name))
+    run(folder, CHAIN[2], name)
     with steps.server(folder / "export" / name / "decoder") as running:
-        client = CHAIN[4].replace("mine", name) + f" --endpoint={running.endpoint}"
-        assert "nmse_db" in run(folder, client)
+        client = f"{CHAIN[4]} --endpoint={running.endpoint}"
+        assert " CSI: NMSE" in (out := run(folder, client, name))
+        assert " 0 invalid; 768 payload bits" in out
