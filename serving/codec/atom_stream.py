@@ -90,7 +90,9 @@ class AtomTables:
     def quantise(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Levels (real, imaginary) int `[...]` of complex values."""
         parts = (values.real, values.imag)
-        levels = [np.rint(x / self.step).clip(-self.largest, self.largest) for x in parts]
+        levels = [
+            np.rint(x / self.step).clip(-self.largest, self.largest) for x in parts
+        ]
         return tuple(level.astype(np.int64) for level in levels)
 
     def values(self, real: np.ndarray, imag: np.ndarray) -> np.ndarray:
@@ -110,7 +112,7 @@ class AtomTables:
             self.real[before, size],
             self.imag[before, self.context(size, 0), other],
         ]
-        bits = sum(20 - np.log2(share) for share in shares)
+        bits = sum(-np.log2(share / prefix_coder.TOTAL) for share in shares)
         return bits + (real != 0) + (imag != 0)
 
     @functools.cached_property

@@ -81,12 +81,10 @@ def encode(symbols: Iterable[tuple[int, Model]]) -> bytes:
     sealed = coder.get_compressed().astype(">u4").tobytes()
     point = int.from_bytes(sealed.ljust(size // 8, b"\0"), "big")
     low = point - (point - low) % (1 << 2 * WORD)  # the state lacks the words before
-    for count in range(size // 8 + 1):
-        unit = 1 << size - 8 * count
-        first = -(-low // unit)
-        if (first + 1) * unit <= low + width:
-            return first.to_bytes(count, "big") if count else b""
-    raise AssertionError("an interval of the range coder holds no fraction")
+    count, unit = 0, 1 << size
+    while (first := -(-low // unit)) * unit + unit > low + width:
+        count, unit = count + 1, unit >> 8
+    return first.to_bytes(count, "big")
 
 
 class PrefixDecoder:
@@ -100,7 +98,9 @@ class PrefixDecoder:
         tails = (b"\0", b"\xff")
         size = -(-len(payload) // 4) * 4 + 4
         ends = [bytes(payload).ljust(size, tail) for tail in tails]
-        self._ends = [_decoder(end, tail) for end, tail in zip(ends, tails, strict=True)]
+        self._ends = [
+            _decoder(end, tail) for end, tail in zip(ends, tails, strict=True)
+        ]
 
     def next(self, its_model: Model) -> int | None:
         """The next symbol; None where the bytes do not determine it."""
@@ -115,5 +115,6 @@ FILL = 64  # words: more than the interval of one symbol can take
 
 
 def _decoder(payload: bytes, tail: bytes):
-    words = np.frombuffer(payload + FILL * 4 * tail, ">u4").astype(np.uint32)
+    size = (len(payload) // 4 + FILL) * 4
+    words = np.frombuffer(bytes(payload).ljust(size, tail), ">u4").astype(np.uint32)
     return constriction.stream.queue.RangeDecoder(words)

@@ -10,7 +10,9 @@ import numpy as np
 
 from serving.codec import prefix_coder
 from serving.codec.atom_stream import HALF
+from serving.codec.prefix_coder import PrefixDecoder
 
+ContextOf = Callable[[int, list[int]], int]
 ROUND_UP = 0.4  # |x| / step is rounded up from there on: a zero costs fewer bits
 PRIOR = 6  # made-up values in the middle of a level, for those that are rare
 
@@ -48,7 +50,7 @@ class LevelTables:
         return [prefix_coder.model(row) for row in self.size]
 
     def symbols(self, levels, contexts) -> Iterator[tuple[int, prefix_coder.Model]]:
-        """Symbols of levels `[count]` with their contexts, for `prefix_coder.encode`."""
+        """Symbols of levels `[count]` with contexts, for `prefix_coder.encode`."""
         sign = prefix_coder.model(HALF)
         for level, context in zip(levels.tolist(), contexts.tolist(), strict=True):
             yield abs(level), self._models[context]
@@ -56,19 +58,19 @@ class LevelTables:
                 yield int(level < 0), sign
 
     def decode(
-        self, payload: bytes, count: int, context_of: Callable[[int, list[int]], int]
+        self, decoder: PrefixDecoder, count: int, context_of: ContextOf
     ) -> np.ndarray:
         """Levels that bytes determine; the others are 0.
 
         Args:
-            payload: of a report, or its first bytes.
+            decoder: of a report, or of its first bytes.
             count: levels of a report.
             context_of: context of level i, given those before it.
 
         Returns:
             int64 `[count]`.
         """
-        decoder, sign = prefix_coder.PrefixDecoder(payload), prefix_coder.model(HALF)
+        sign = prefix_coder.model(HALF)
         levels: list[int] = []
         while len(levels) < count:
             size = decoder.next(self._models[context_of(len(levels), levels)])

@@ -53,9 +53,7 @@ class PursuitCodec:
             raise ValueError(f"budget={budget}: expected 8 bits or more, or 0")
         found = search(self.grid, h, self.most)
         levels = self.tables.quantise(found.value)
-        number = (
-            np.full(len(h), self.most) if budget else stops(self.tables, found)[0]
-        )
+        number = np.full(len(h), self.most) if budget else stops(self.tables, found)[0]
         reports = []
         for i, k in enumerate(number):
             report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
@@ -130,7 +128,9 @@ def fit(
         tables, mean = _fitted(grid, found, float(np.exp(middle)))
         low, high = (middle, high) if mean > bits else (low, middle)
     if mean < 0.9 * bits:
-        raise ValueError(f"bits={bits}: {most} atoms take at most {mean:.0f} in the mean")
+        raise ValueError(
+            f"bits={bits}: {most} atoms take at most {mean:.0f} in the mean"
+        )
     return PursuitCodec(grid, tables, most)
 
 

@@ -103,8 +103,14 @@ def _refined(grid, residual, angle, delay):
     around = around if planar else np.array([[-1, 0, 1], [0, 0, 0]])
     while step:
         p, x, y = np.unravel_index(angle, grid.index_shape)
-        near = (p[:, None], x[:, None] + step * around[0], y[:, None] + step * around[1])
-        angles = np.ravel_multi_index(np.broadcast_arrays(*near), grid.index_shape, mode="wrap")
+        near = (
+            p[:, None],
+            x[:, None] + step * around[0],
+            y[:, None] + step * around[1],
+        )
+        angles = np.ravel_multi_index(
+            np.broadcast_arrays(*near), grid.index_shape, mode="wrap"
+        )
         delays = delay[:, None] + step * np.array([-1, 0, 1])
         delays = delays.clip(0, len(grid.delays) - 1)
         correlation = left[angles] @ residual @ right[delays].transpose(0, 2, 1)
