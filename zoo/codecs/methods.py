@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
+from tfds_builders.progress import Progress
 from zoo.codecs import klt_mixture, pursuit, transform_codec, transforms
+from zoo.config import ExperimentConfig
+from zoo.data import splits
+from zoo.metrics import accuracy
 
+BATCH = 512  # CSI sent at once
 LEAST_ATOM_BITS = 14  # of an atom in the mean: so many atoms a report can have
 SPREAD = 1.5  # atoms of the longest report over those of the mean one
 
@@ -58,47 +64,91 @@ METHODS: dict[str, Method] = {
 }
 
 
-def coded(
-    name: str,
-    grid: AngleDelayGrid,
-    train: np.ndarray,
-    h: np.ndarray,
-    bits: int,
-    fixed: bool = False,
-    seed: int = 0,
-) -> tuple[np.ndarray, dict]:
-    """What arrives of CSI that a codec sends, through real bytes.
+@dataclass(frozen=True)
+class Coded:
+    """A codec at one rate.
 
-    Args:
-        name: of the codec, one of `METHODS`.
-        grid: array and band; `pursuit` alone takes it.
-        train: training CSI, complex `[n, N_t, N_a]`; the first `examples` are used.
-        h: CSI to send, complex `[n, N_t, N_a]`.
+    Attributes:
+        name: one of `METHODS`.
         bits: of a training report in the mean, or at most in every report.
         fixed: whether no report exceeds `bits`.
-        seed: of what is drawn.
+        oversampling: of the grid of `pursuit`.
+    """
+
+    name: str
+    bits: int
+    fixed: bool = False
+    oversampling: int = 16
+
+    def options(self) -> dict:
+        """What differs between runs of one codec."""
+        rate = {"report_bits": self.bits, "rate": "fixed" if self.fixed else "mean"}
+        over = {"oversampling": self.oversampling} if self.name == "pursuit" else {}
+        return rate | over
+
+
+def sent(
+    coded: Coded,
+    settings: ExperimentConfig,
+    test: splits.Split,
+    array: Sequence[int] | None = None,
+) -> tuple[np.ndarray, dict]:
+    """Send test CSI through real bytes, with a codec fitted to training CSI.
+
+    Args:
+        coded: how.
+        settings: data set, noise and seed apply.
+        test: what is sent.
+        array: columns, rows and polarisations; None: a linear one.
 
     Returns:
-        CSI complex128, and the mean, smallest and largest bits of a report with the
-        seconds of fitting and of each CSI.
+        Zero-centred estimate `[n, N_t, N_a, 2]` float32; its part of the results row.
 
     Raises:
-        ValueError: too few training CSI, or bits that the codec cannot take.
+        ValueError: unusable data, or bits that the codec cannot take.
     """
-    method = METHODS[name]
+    method = METHODS[coded.name]
+    train = splits.load_split(settings, "train", method.examples)
+    h, seen = accuracy.to_complex(train.h), accuracy.to_complex(test.h_seen)
+    num_antennas, num_delay = seen.shape[1:]
+    sizes = "x".join(map(str, array or (num_antennas, 1)))
+    grid = AngleDelayGrid(
+        f"upa:{sizes}",
+        test.num_subcarriers,
+        num_delay,
+        test.last_taps,
+        coded.oversampling,
+    )
     began = time.monotonic()
-    codec = method.fit(grid, train[: method.examples], bits, seed)
-    fitted = time.monotonic()
-    reports = codec.encode(h, bits if fixed else 0)
-    sent = time.monotonic()
-    h_hat = codec.decode(reports)
-    arrived = time.monotonic()
-    sizes = [8 * len(report) for report in reports]
-    return h_hat, {
+    codec = method.fit(grid, h, coded.bits, settings.seed)
+    fit_seconds = time.monotonic() - began
+    h_hat, found = through_bytes(codec, seen, coded.bits if coded.fixed else 0)
+    estimate = np.stack([h_hat.real, h_hat.imag], axis=-1).astype(np.float32)
+    return estimate, {
+        "model_args": coded.options(),
+        "num_train": len(h),
+        "fit_seconds": round(fit_seconds, 2),
+        **found,
+    }
+
+
+def through_bytes(codec: Codec, h: np.ndarray, budget: int) -> tuple[np.ndarray, dict]:
+    """What arrives of CSI `[n, N_t, N_a]`, and what it took."""
+    began = time.monotonic()
+    parts, sizes, encoding = [], [], 0.0
+    with Progress("CSI sent", len(h)) as progress:
+        for start in range(0, len(h), BATCH):
+            batch = h[start : start + BATCH]
+            before = time.monotonic()
+            reports = codec.encode(batch, budget)
+            encoding += time.monotonic() - before
+            parts.append(codec.decode(reports))
+            sizes += [8 * len(report) for report in reports]
+            progress.add(len(batch), fresh=True)
+    seconds = time.monotonic() - began
+    return np.concatenate(parts), {
         "feedback_bits": float(np.mean(sizes)),
         "feedback_bits_min_max": [min(sizes), max(sizes)],
-        "fit_seconds": round(fitted - began, 2),
-        "fit_examples": len(train[: method.examples]),
-        "encode_ms_per_csi": round(1e3 * (sent - fitted) / len(h), 3),
-        "decode_ms_per_csi": round(1e3 * (arrived - sent) / len(h), 3),
+        "seconds_per_csi": encoding / len(h),
+        "decode_seconds_per_csi": (seconds - encoding) / len(h),
     }
