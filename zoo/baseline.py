@@ -7,8 +7,14 @@
 others feed back M random linear measurements y = A x of the zero-centred CSI, a real
 vector, and recover it by `lasso` (ISTA), `fista` or `tval3` (total variation); their
 weight is chosen on validation samples unless it is given. The float32 measurements are
-not quantised. BM3D-AMP is not here: no BM3D library has a usable licence and runs on a
-CPU, see `zoo.baselines`.
+not quantised.
+
+    python -m zoo.baseline --method=pursuit --report_bits=512
+        --dataset=cost2100_sim/indoor --json=pursuit_512.json
+
+sends real bytes, as do `dft`, `klt_coded` and `klt_mixture`: --report_bits in the mean
+of the training CSI, or with --rate=fixed at most in every report. BM3D-AMP is not here:
+no BM3D library has a usable licence and runs on a CPU, see `zoo.baselines`.
 """
 
 from __future__ import annotations
@@ -26,6 +32,8 @@ from zoo.baselines import methods, sensing, total_variation
 from zoo.baselines.catalogue import BASELINES
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
+from zoo.codecs import methods as codecs
+from zoo.codecs.methods import Coded
 from zoo.config import ExperimentConfig
 from zoo.data import splits, stream
 from zoo.metrics import results_row
@@ -36,8 +44,13 @@ DATA_FLAGS = (
     "num_test", "csi_noise", "test_snr_db", "seed",
 )  # fmt: skip
 SENSED = ("fista", "lasso", "tval3")
+CODED = tuple(codecs.METHODS)
 BELONGS = {
-    "num_train": ("klt",),
+    "codeword_dim": ("klt", *SENSED),
+    "num_train": ("klt", *CODED),
+    "report_bits": CODED,
+    "rate": CODED,
+    "oversampling": ("pursuit",),
     "measurement": SENSED,
     "tolerance": SENSED,
     "max_iterations": SENSED,
@@ -48,11 +61,13 @@ BELONGS = {
 }
 
 
-def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict:
+def evaluate_baseline(
+    method: Method | Coded | None, settings: ExperimentConfig
+) -> dict:
     """Results row of a baseline on the test split, read once.
 
     Args:
-        method: recovery from random measurements; None: the KLT.
+        method: recovery from random measurements, or a codec; None: the KLT.
         settings: data set, noise, M and seed (of A and of the noise) apply; of a
             stream the stored splits, which the row names.
 
@@ -60,32 +75,37 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
         ValueError: unusable sizes, options or data.
     """
     settings = replace(settings, dataset=stream.parse(settings.dataset)[0])
-    sensing.check(settings.codeword_dim, math.prod(splits.check(settings, ("test",))))
-    if method is None and settings.codeword_dim % 2:
+    coded, dim = isinstance(method, Coded), settings.codeword_dim
+    size = math.prod(splits.check(settings, ("test",)))
+    if not coded:
+        sensing.check(dim, size)
+    if method is None and dim % 2:
         raise ValueError(
-            f"--codeword_dim={settings.codeword_dim}: --method=klt sends complex "
-            "numbers, give an even one"
+            f"--codeword_dim={dim}: --method=klt sends complex numbers, give an even "
+            "one"
         )
     builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
     test = splits.load_split(settings, "test")
-    if method:
+    if coded:
+        array = (builder.info.metadata or {}).get("array")
+        h_hat, found = codecs.sent(method, settings, test, array)
+    elif method:
         h_hat, found = methods.sensed(method, settings, test)
     else:
         h_hat, found = methods.klt(settings, test)
-    size = test.csi[0].size
     return {
         "model": method.name if method else "klt",
         **results_row.data_set(settings, builder),
-        "ratio": settings.codeword_dim / size,
-        "codeword_dim": settings.codeword_dim,
+        "ratio": None if coded else dim / size,
+        "codeword_dim": None if coded else dim,
         "bits": None,
         "feedback_bits": None,
         "precision": "fp32",
         "csi_noise": settings.csi_noise,
         "test_snr_db": settings.to_json()["test_snr_db"],
-        "train_data": None if method else stored_part(settings, builder, "train"),
+        "train_data": _fitted_to(method, found, settings, builder),
         **found,
         **results_row.nmse_metrics(test.h, h_hat),
         **results_row.frequency_metrics(
@@ -96,12 +116,19 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
             test.last_taps,
             test.subcarriers,
         ),
-        "ue_macs": settings.codeword_dim * size,
+        "ue_macs": None if coded else dim * size,
         "num_test": len(test.csi),
         "seed": settings.seed,
         **files.environment(),
         "origin": "ours",
     }
+
+
+def _fitted_to(method, found: dict, settings, builder) -> str | None:
+    """Training CSI that a baseline took, if any."""
+    if isinstance(method, Method):
+        return None
+    return stored_part(settings, builder, "train", found["num_train"])
 
 
 def _weight(values: flags.FlagValues, name: str) -> float | None:
@@ -112,7 +139,7 @@ def _weight(values: flags.FlagValues, name: str) -> float | None:
         raise ValueError(f"--{name}={text}: expected a number or auto") from None
 
 
-def method_from_flags(values: flags.FlagValues) -> Method | None:
+def method_from_flags(values: flags.FlagValues) -> Method | Coded | None:
     """Method of the parsed flags; None is the KLT.
 
     Raises:
@@ -132,6 +159,11 @@ def method_from_flags(values: flags.FlagValues) -> Method | None:
             )
     if name == "klt":
         return None
+    if name in CODED:
+        if not values.report_bits:
+            raise ValueError(f"--method={name} takes --report_bits, such as 512")
+        fixed = values["rate"].value == "fixed"
+        return Coded(name, values.report_bits, fixed, values.oversampling)
     stop = Stop(values.tolerance, values.max_iterations)
     weight = _weight(values, "mu" if name == "tval3" else "lambda")
     return Method(name, weight, values.measurement, stop, values.tv, values.beta)
@@ -153,6 +185,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     for name, choices, default, text in (
         ("method", BASELINES, None, "classic method"),
         ("measurement", sensing.KINDS, "gaussian", "rows of the random matrix"),
+        ("rate", ("mean", "fixed"), "mean", "what --report_bits is (codecs)"),
         ("tv", total_variation.GROUPS, "joint", "norm of the differences (tval3)"),
     ):
         flags.DEFINE_enum(name, default, list(choices), text, flag_values=values)
@@ -163,6 +196,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         ("beta", flags.DEFINE_float, 32.0, "penalty: speed, not result (tval3)"),
         ("tolerance", flags.DEFINE_float, 1e-4, "relative change that ends a sample"),
         ("max_iterations", flags.DEFINE_integer, 1000, "iterations at most"),
+        ("report_bits", flags.DEFINE_integer, 0, "bits of a report (codecs)"),
+        ("oversampling", flags.DEFINE_integer, 16, "of the grid (pursuit)"),
     ):
         define(name, default, text, flag_values=values)
 
@@ -173,7 +208,7 @@ def main(argv: list[str]) -> None:
     row = evaluate_baseline(
         method_from_flags(flags.FLAGS), settings_from_flags(flags.FLAGS)
     )
-    keys = ("nmse_db", "rho", "model_args", "seconds_per_csi")
+    keys = ("nmse_db", "rho", "feedback_bits", "model_args", "seconds_per_csi")
     print(json.dumps({key: row.get(key) for key in keys}))
     if flags.FLAGS.json:
         files.write_json(Path(flags.FLAGS.json), row)

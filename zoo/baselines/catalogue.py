@@ -12,6 +12,12 @@ from __future__ import annotations
 
 # Name -> (paper, one line): what `python -m zoo list` shows.
 BASELINES: dict[str, tuple[str, str]] = {
+    "dft": (
+        "Wen, Shih, Jin: Deep Learning for Massive MIMO CSI Feedback, IEEE Wireless "
+        "Communications Letters 7(5), 2018, https://doi.org/10.1109/LWC.2018.2818160 "
+        "(the angular-delay domain)",
+        "taps with context-adaptive entropy coding, real bytes; own code, Apache-2.0",
+    ),
     "fista": (
         "Beck, Teboulle: A Fast Iterative Shrinkage-Thresholding Algorithm for Linear "
         "Inverse Problems, SIAM J. Imaging Sciences 2(1), 2009, "
@@ -23,11 +29,26 @@ BASELINES: dict[str, tuple[str, str]] = {
         "Springer 2002, https://doi.org/10.1007/b98835",
         "M/2 strongest complex principal components; own code, Apache-2.0",
     ),
+    "klt_coded": (
+        "Goyal: Theoretical Foundations of Transform Coding, IEEE Signal Processing "
+        "Magazine 18(5), 2001, https://doi.org/10.1109/79.952802",
+        "KLT, one step, entropy-coded, real bytes; own code, Apache-2.0",
+    ),
+    "klt_mixture": (
+        "Effros, Chou, Gray: Weighted Universal Image Compression, IEEE Trans. Image "
+        "Processing 8(10), 1999, https://doi.org/10.1109/83.791958",
+        "16 KLTs, one step, entropy-coded, real bytes; own code, Apache-2.0",
+    ),
     "lasso": (
         "Daubechies, Defrise, De Mol: An Iterative Thresholding Algorithm for Linear "
         "Inverse Problems with a Sparsity Constraint, Comm. Pure Appl. Math. 57(11), "
         "2004, https://doi.org/10.1002/cpa.20042",
         "random measurement, LASSO by ISTA; own code, Apache-2.0",
+    ),
+    "pursuit": (
+        "Pati, Rezaiifar, Krishnaprasad: Orthogonal Matching Pursuit, Asilomar "
+        "Conference 1993, https://doi.org/10.1109/ACSSC.1993.342465",
+        "paths of an oversampled angle-delay grid, real bytes; own code, Apache-2.0",
     ),
     "tval3": (
         "Li, Yin, Jiang, Zhang: An Efficient Augmented Lagrangian Method with "

@@ -128,7 +128,7 @@ def test_flags_become_method_and_settings():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((), "--method is missing: give one of fista, klt, lasso, tval3"),
+        ((), "--method is missing: give one of dft, fista, klt, klt_coded"),
         (("--method=klt", "--tolerance=1"), "--tolerance has no effect on"),
         (("--method=fista", "--mu=1"), r"--mu has no effect .* \(it is for tval3\)"),
         (("--method=fista", "--lambda=x"), "--lambda=x: expected a number or auto"),
@@ -178,11 +178,55 @@ def test_unusable_measurements_are_refused():
 
 def test_unknown_method_is_one_line():
     done = run_command("zoo.baseline", "--method=bm3d_amp")
-    assert_one_line_error(done, "method", "fista|klt|lasso|tval3", code=2)
+    assert_one_line_error(done, "method", "fista|klt|klt_coded", code=2)
 
 
 def test_every_method_is_listed_with_paper_and_licence():
-    assert set(BASELINES) == {"klt", *baseline.SENSED}
+    assert set(BASELINES) == {"klt", *baseline.SENSED, *baseline.CODED}
     for paper, line in BASELINES.values():
         assert "https://doi.org/" in paper and "Apache-2.0" in line
     assert "Apache License" in (ROOT / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("method", baseline.CODED)
+def test_codecs_send_real_bytes(settings, method):
+    config = dataclasses.replace(settings, num_test=50)
+    row = baseline.evaluate_baseline(baseline.Coded(method, 100), config)
+    low, high = row["feedback_bits_min_max"]
+    assert low <= row["feedback_bits"] <= high
+    assert 70 < row["feedback_bits"] < 200 and row["nmse_db"] < 0
+    assert row["codeword_dim"] is None and "train[:" in row["train_data"]
+    fixed = baseline.evaluate_baseline(baseline.Coded(method, 100, True), config)
+    assert fixed["feedback_bits_min_max"][1] <= 100
+    assert fixed["model_args"]["rate"] == "fixed"
+
+
+def test_pursuit_command(data_dir, tmp_path):
+    target = tmp_path / "pursuit.json"
+    done = run_command(
+        "zoo.baseline", "--method=pursuit", "--report_bits=256", "--oversampling=4",
+        f"--dataset={TINY['dataset']}", f"--data_dir={data_dir}", f"--json={target}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    row = json.loads(target.read_text())
+    assert row["nmse_db"] < -17 and 200 < row["feedback_bits"] < 300
+    assert row["model_args"] == {
+        "report_bits": 256, "rate": "mean", "oversampling": 4,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method=pursuit"], "takes --report_bits"),
+        (["--method=dft", "--report_bits=9", "--oversampling=4"], "no effect"),
+        (["--method=dft", "--report_bits=9", "--codeword_dim=4"], "no effect"),
+        (["--method=klt", "--report_bits=9"], "no effect"),
+    ],
+)
+def test_flags_of_other_methods_are_refused(arguments, message):
+    values = flags.FlagValues()
+    baseline.define_flags(values)
+    values(["zoo.baseline", *arguments])
+    with pytest.raises(ValueError, match=message):
+        baseline.method_from_flags(values)

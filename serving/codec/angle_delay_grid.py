@@ -1,0 +1,130 @@
+"""An oversampled angle-delay grid: the paths that an array and a band can tell apart.
+
+An atom is a plane wave at one angle and one delay, as the truncated angular-delay CSI
+`[N_t, N_a]` shows it: the outer product of an array response (unitary DFT, fftshift)
+and a delay response (the kept taps of one delay over the band), each of norm 1. All of
+it follows from a few numbers that both ends know (NumPy only).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+MARGIN = 2  # taps: delays outside the window whose main lobe reaches into it
+
+
+@dataclass(frozen=True)
+class AngleDelayGrid:
+    """Grid of atoms of one array and one band.
+
+    Attributes:
+        array: 'ula:N', 'upa:ROWSxCOLUMNS' or, cross-polarised, 'upa:ROWSxCOLUMNSx2';
+            polarisations are blocks of the angle axis.
+        num_subcarriers: N_c.
+        num_delay: N_a, taps kept.
+        last_taps: of the N_a taps, those that are the last of all N_c.
+        oversampling: grid points per angle bin and per tap, a power of two from 2 on.
+    """
+
+    array: str
+    num_subcarriers: int
+    num_delay: int
+    last_taps: int = 0
+    oversampling: int = 16
+
+    def __post_init__(self):
+        if not re.fullmatch(r"ula:[1-9]\d*|upa:[1-9]\d*x[1-9]\d*(x[12])?", self.array):
+            raise ValueError(
+                f"array={self.array!r}: expected ula:N, upa:RxC or upa:RxCx2"
+            )
+        over = self.oversampling
+        if over < 2 or over & (over - 1):
+            raise ValueError(f"oversampling={over}: expected 2, 4, 8, 16 ...")
+        if not 0 <= self.last_taps <= self.num_delay <= self.num_subcarriers:
+            raise ValueError(
+                f"last_taps={self.last_taps}, num_delay={self.num_delay}, "
+                f"num_subcarriers={self.num_subcarriers}: expected no decrease"
+            )
+
+    @functools.cached_property
+    def dimensions(self) -> tuple[int, ...]:
+        """Antennas of each dimension of the array, polarisations last."""
+        given = self.array.partition(":")[2].split("x")
+        return (*map(int, given), 1, 1)[:3]
+
+    @property
+    def num_antennas(self) -> int:
+        """N_t."""
+        return math.prod(self.dimensions)
+
+    @functools.cached_property
+    def angle_shape(self) -> tuple[int, ...]:
+        """Grid points of each dimension of the array, polarisations last."""
+        *dimensions, polarisations = self.dimensions
+        over = self.oversampling
+        return (*(n * over if n > 1 else 1 for n in dimensions), polarisations)
+
+    @functools.cached_property
+    def angles(self) -> np.ndarray:
+        """Array responses complex128 `[angles, N_t]`, polarisation the slowest axis."""
+        *dimensions, polarisations = self.dimensions
+        response = np.eye(polarisations)
+        for size, points in zip(dimensions, self.angle_shape, strict=False):
+            response = np.kron(response, _array_response(size, points))
+        return response
+
+    @property
+    def index_shape(self) -> tuple[int, ...]:
+        """As `angle_shape`, in the order of the rows of `angles`."""
+        return (self.angle_shape[-1], *self.angle_shape[:-1])
+
+    @functools.cached_property
+    def delays(self) -> np.ndarray:
+        """Delay responses complex128 `[delays, N_a]`."""
+        first = self.num_delay - self.last_taps
+        taps = np.r_[0:first, -self.last_taps : 0]
+        over = self.oversampling
+        start = -self.last_taps - MARGIN
+        delay = np.arange(start * over, (first + MARGIN) * over) / over
+        # Unitary inverse DFT of exp(-2 pi j k delay / N_c): a Dirichlet kernel.
+        x = np.pi * (taps - delay[:, None])
+        n = self.num_subcarriers
+        small = np.abs(np.sin(x / n)) < 1e-12
+        ratio = np.where(small, 1, np.sin(x) / np.where(small, 1, n * np.sin(x / n)))
+        response = ratio * np.exp(1j * x * (n - 1) / n)
+        return response / np.linalg.norm(response, axis=1, keepdims=True)
+
+    @functools.cached_property
+    def single(self) -> tuple[np.ndarray, np.ndarray]:
+        """Conjugates of `angles` and `delays`, complex64."""
+        both = (self.angles, self.delays)
+        return tuple(x.conj().astype(np.complex64) for x in both)
+
+    def check(self, h: np.ndarray) -> np.ndarray:
+        """CSI complex `[n, N_t, N_a]` of this grid.
+
+        Raises:
+            ValueError: another shape, not complex, NaN or infinity.
+        """
+        h = np.asarray(h)
+        expected = (self.num_antennas, self.num_delay)
+        if h.ndim != 3 or h.shape[1:] != expected or not np.iscomplexobj(h):
+            raise ValueError(
+                f"CSI is {h.dtype} {list(h.shape)}, expected complex [n, "
+                f"{expected[0]}, {expected[1]}] for array={self.array}"
+            )
+        if not np.isfinite(h).all():
+            raise ValueError(f"CSI of shape {list(h.shape)} holds NaN or infinity")
+        return h
+
+
+def _array_response(size: int, points: int) -> np.ndarray:
+    """Unitary, fftshifted DFT of steering vectors, complex128 `[points, size]`."""
+    wave = np.exp(2j * np.pi * np.outer(np.arange(points) / points, np.arange(size)))
+    dft = np.fft.fft(wave / np.sqrt(size), axis=1, norm="ortho")
+    return np.fft.fftshift(dft, axes=1)

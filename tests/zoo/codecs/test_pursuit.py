@@ -1,0 +1,161 @@
+"""The pursuit codec against plain implementations, budgets, prefixes, hostile bytes."""
+
+import numpy as np
+import pytest
+
+from serving.codec import atoms
+from serving.codec.angle_delay_grid import AngleDelayGrid
+from tests.zoo.codecs.paths import N_C, channels, nmse_db
+from zoo.codecs import pursuit
+from zoo.codecs.search import search
+
+GRID = AngleDelayGrid("ula:16", N_C, 16, oversampling=8)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return pursuit.fit(GRID, channels(300, seed=1), 160, most=16)
+
+
+@pytest.mark.parametrize(
+    ("array", "sizes", "last"),
+    [("ula:16", (16,), 0), ("ula:12", (12,), 3), ("upa:4x3", (4, 3), 0)],
+)
+def test_atoms_are_the_paths_of_the_channel(array, sizes, last):
+    """A path on the grid is one atom, whose delay and angle are those of the path."""
+    grid = AngleDelayGrid(array, N_C, 16, last, oversampling=4)
+    rng = np.random.default_rng(0)
+    angle, delay = rng.integers(len(grid.angles), size=8), rng.integers(12, 40, size=8)
+    h = grid.angles[angle][:, :, None] * grid.delays[delay][:, None] * (2 - 1j)
+    found = search(grid, h, 1)
+    assert found.delay[:, 0].tolist() == delay.tolist()
+    np.testing.assert_allclose(np.abs(found.value[:, 0]), np.abs(2 - 1j), rtol=1e-5)
+    assert np.allclose(grid.angles[found.angle[:, 0]], grid.angles[angle])
+
+
+def test_responses_are_those_of_channels():
+    """Closed form by FFT: a path at a grid delay and angle has the grid's response."""
+    h = channels(1, paths=1, seed=3, last=2)
+    grid = AngleDelayGrid("ula:16", N_C, 16, last_taps=2, oversampling=64)
+    found = search(grid, h, 1)
+    assert np.abs(found.value[0, 0]) ** 2 > 0.999
+
+
+def test_polarisations_are_blocks():
+    grid = AngleDelayGrid("upa:4x2x2", N_C, 8, oversampling=4)
+    assert grid.angles.shape == (2 * 16 * 8, 16)
+    first = grid.angles[: 16 * 8]
+    assert not first[:, 8:].any() and np.allclose(np.linalg.norm(first, axis=1), 1)
+
+
+def test_search_agrees_with_a_plain_one():
+    """Vectors of all atoms, no refinement: a grid of the coarse search's points."""
+    grid = AngleDelayGrid("ula:8", N_C, 8, oversampling=2)
+    h = channels(5, array=(8,), num_delay=8, seed=4)
+    dictionary = np.einsum("ia,jd->ijad", grid.angles, grid.delays).reshape(-1, 64)
+    found = search(grid, h, 6)
+    for i, row in enumerate(h.reshape(5, 64)):
+        basis, residual = [], row
+        for k in range(6):
+            best = int(np.abs(dictionary.conj() @ residual).argmax())
+            assert best == found.angle[i, k] * len(grid.delays) + found.delay[i, k]
+            vector = dictionary[best]
+            for _ in range(2):
+                vector = vector - sum(q * (q.conj() @ vector) for q in basis)
+            vector = vector / np.linalg.norm(vector)
+            basis.append(vector)
+            value = vector.conj() @ residual
+            np.testing.assert_allclose(found.value[i, k], value, atol=2e-6)
+            residual = residual - value * vector
+
+
+def test_the_receiver_rebuilds_the_basis_from_indices():
+    h = channels(20, seed=5)
+    found = search(GRID, h, 10)
+    basis = atoms.Basis(GRID, 20, 10)
+    for k in range(10):
+        basis.append(found.angle[:, k], found.delay[:, k])
+    error = np.sum(np.abs(h - basis.combine(found.value)) ** 2, axis=(1, 2))
+    left = 1 - np.sum(np.abs(found.value) ** 2, axis=1)
+    np.testing.assert_allclose(error, left, atol=2e-6)
+
+
+def test_bytes_carry_the_channel(codec):
+    h = channels(100, seed=2)
+    reports = codec.encode(h)
+    assert np.mean([8 * len(r) for r in reports]) == pytest.approx(160, abs=25)
+    assert nmse_db(h, codec.decode(reports)) < -15
+
+
+@pytest.mark.parametrize("budget", [8, 64, 100, 160, 1000])
+def test_no_report_exceeds_its_budget(codec, budget):
+    h = channels(50, seed=2)
+    reports = codec.encode(h, budget)
+    assert max(map(len, reports)) <= budget // 8
+    if budget >= 64:
+        assert nmse_db(h, codec.decode(reports)) < -4
+
+
+def test_every_prefix_decodes_to_the_first_atoms(codec):
+    h = channels(5, seed=6)
+    for report in codec.encode(h):
+        whole = codec.tables.decode(report, codec.most)
+        counts = []
+        for m in range(len(report) + 1):
+            found = codec.tables.decode(report[:m], codec.most)
+            assert found.tolist() == whole[: len(found)].tolist()
+            counts.append(len(found))
+        assert counts == sorted(counts) and counts[0] == 0
+        assert counts[-1] == len(whole) > counts[-2]
+
+
+def test_a_report_holds_the_atoms_that_were_sent_and_no_more(codec):
+    h = channels(200, seed=7)
+    found = search(GRID, h, codec.most)
+    number, _ = pursuit.stops(codec.tables, found)
+    sent = [len(codec.tables.decode(r, codec.most)) for r in codec.encode(h)]
+    assert sent == number.tolist()
+
+
+def test_damaged_and_random_bytes_decode_to_something_finite(codec):
+    rng = np.random.default_rng(0)
+    reports = [rng.bytes(size) for size in rng.integers(0, 200, size=300)]
+    for report in codec.encode(channels(50, seed=8)):
+        damaged = bytearray(report)
+        damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        reports.append(bytes(damaged))
+    h = codec.decode(reports)
+    assert h.shape == (350, 16, 16) and np.isfinite(h).all()
+
+
+def test_tables_are_checked(codec):
+    arrays = codec.tables.arrays()
+    arrays["angle"] = arrays["angle"].copy()
+    arrays["angle"][0, 0] += 1
+    with pytest.raises(ValueError, match="angle have"):
+        type(codec.tables)(**arrays)
+
+
+@pytest.mark.parametrize(
+    ("h", "message"),
+    [
+        (
+            np.zeros((2, 16, 8), complex),
+            r"\[2, 16, 8\], expected complex \[n, 16, 16\]",
+        ),
+        (np.zeros((2, 16, 16)), "expected complex"),
+        (np.full((1, 16, 16), np.nan, complex), "NaN"),
+    ],
+)
+def test_bad_channels_are_refused(codec, h, message):
+    with pytest.raises(ValueError, match=message):
+        codec.encode(h)
+
+
+def test_bad_sizes_are_refused():
+    with pytest.raises(ValueError, match="expected ula:N"):
+        AngleDelayGrid("circle:8", N_C, 8)
+    with pytest.raises(ValueError, match="expected 2, 4, 8"):
+        AngleDelayGrid("ula:8", N_C, 8, oversampling=3)
+    with pytest.raises(ValueError, match="at most"):
+        pursuit.fit(GRID, channels(50), 1000, most=3)

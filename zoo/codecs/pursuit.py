@@ -1,0 +1,142 @@
+"""The pursuit codec: CSI as a few atoms of an oversampled angle-delay grid.
+
+Fitted in seconds to a thousand channels, it needs no network. The trade between bits
+and error is that of a Lagrangian: an atom is sent where its gain is worth its bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from serving.codec import atoms
+from serving.codec.angle_delay_grid import AngleDelayGrid
+from serving.codec.atom_stream import AtomTables
+from zoo.codecs import atom_tables
+from zoo.codecs.search import Pursuit, search
+
+WEIGHT = 1.6 * np.log(2) / 6  # times step^2: what a bit is worth
+ROUNDS = 3  # of tables and stops, each fitted to the other
+TRIALS = 11  # bisections of the step
+FINEST = 2000  # levels of the largest values at most
+EXAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class PursuitCodec:
+    """Encoder and decoder at one operating point.
+
+    Attributes:
+        grid: what the atoms are.
+        tables: of the stream.
+        most: atoms of a report at most.
+    """
+
+    grid: AngleDelayGrid
+    tables: AtomTables
+    most: int
+
+    def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
+        """Report of each CSI.
+
+        Args:
+            h: zero-centred CSI, complex `[n, N_t, N_a]`.
+            budget: bits that no report exceeds, 8 or more; 0: each ends where more
+                atoms are not worth their bits.
+
+        Raises:
+            ValueError: CSI of another shape, NaN, infinity, or a budget below a byte.
+        """
+        if budget and budget < 8:
+            raise ValueError(f"budget={budget}: expected 8 bits or more, or 0")
+        found = search(self.grid, h, self.most)
+        levels = self.tables.quantise(found.value)
+        number = np.full(len(h), self.most) if budget else stops(self.tables, found)[0]
+        reports = []
+        for i, k in enumerate(number):
+            report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
+            if budget:  # the bytes behind the budget would be cut off anyway
+                report = [x[: self._within(report, budget)] for x in report]
+            coded = self.tables.encode(*report)
+            reports.append(coded[: budget // 8] if budget else coded)
+        return reports
+
+    def _within(self, report: list[np.ndarray], budget: int) -> int:
+        """Atoms that start within a budget."""
+        bits = self.tables.lengths(*[x[None] for x in report])[0]
+        return int(np.searchsorted(np.cumsum(bits), budget)) + 1
+
+    def decode(self, reports: Sequence[bytes]) -> np.ndarray:
+        """CSI complex128 `[n, N_t, N_a]` of reports, or of their first bytes."""
+        decoded = [self.tables.decode(report, self.most) for report in reports]
+        most = max([1, *map(len, decoded)])
+        padded = np.zeros((len(decoded), most, 4), np.int64)
+        for row, found in zip(padded, decoded, strict=True):
+            row[: len(found)] = found
+        angle, delay, real, imag = padded.transpose(2, 0, 1)
+        basis = atoms.Basis(self.grid, len(decoded), most)
+        for k in range(most):
+            basis.append(angle[:, k], delay[:, k])
+        return basis.combine(self.tables.values(real, imag))
+
+
+def stops(tables: AtomTables, found: Pursuit) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms that are worth their bits.
+
+    Returns:
+        Number of atoms `[n]`, at least 1, and ideal bits of them `[n]`.
+    """
+    levels = tables.quantise(found.value)
+    bits = tables.lengths(found.angle, found.delay, *levels)
+    gain = _gain(tables, found.value, levels)
+    worth = np.cumsum(gain - WEIGHT * tables.step**2 * bits, axis=1)
+    number = worth.argmax(axis=1) + 1
+    total = np.take_along_axis(np.cumsum(bits, axis=1), number[:, None] - 1, 1)
+    return number, total[:, 0]
+
+
+def _gain(tables: AtomTables, value: np.ndarray, levels) -> np.ndarray:
+    """Energy by which each atom lowers the error."""
+    error = value - tables.values(*levels)
+    return np.abs(value) ** 2 - np.abs(error) ** 2
+
+
+def fit(
+    grid: AngleDelayGrid, h: np.ndarray, bits: float, most: int, found=None
+) -> PursuitCodec:
+    """Codec whose reports of training CSI have so many bits in the mean.
+
+    Args:
+        grid: what the atoms are.
+        h: zero-centred training CSI, complex `[n, N_t, N_a]`.
+        bits: mean bits of a report.
+        most: atoms of a report at most.
+        found: what `search` found for these, where it is known.
+
+    Raises:
+        ValueError: bad CSI, or more bits than `most` atoms can take.
+    """
+    found = found or search(grid, h, most)
+    level = float(np.sqrt(np.mean(np.abs(found.value[:, 0]) ** 2)))
+    if not level > 0:
+        raise ValueError("training CSI are all zero")
+    low, high = np.log(level / FINEST), np.log(level)
+    for _ in range(TRIALS):
+        middle = (low + high) / 2
+        tables, mean = _fitted(grid, found, float(np.exp(middle)))
+        low, high = (middle, high) if mean > bits else (low, middle)
+    if mean < 0.9 * bits:
+        raise ValueError(
+            f"bits={bits}: {most} atoms take at most {mean:.0f} in the mean"
+        )
+    return PursuitCodec(grid, tables, most)
+
+
+def _fitted(grid, found, step: float) -> tuple[AtomTables, float]:
+    kept = np.full(len(found.value), found.value.shape[1])
+    for _ in range(ROUNDS):
+        tables = atom_tables.fit(grid, found, kept, step)
+        kept, bits = stops(tables, found)
+    return tables, float(bits.mean())

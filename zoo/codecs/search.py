@@ -1,0 +1,121 @@
+"""Orthogonal matching pursuit over an angle-delay grid, many CSI at once (NumPy).
+
+The next atom is the one of the largest correlation with the residual: first on a grid
+of twice the resolution of the channel, then around it on steps halved down to those of
+the grid. It is made orthogonal to the atoms before it, so that errors of the values do
+not add up to more than their squares (Y. C. Pati, R. Rezaiifar and P. S. Krishnaprasad,
+Asilomar Conference 1993).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from serving.codec import atoms
+from serving.codec.angle_delay_grid import AngleDelayGrid
+
+COARSE = 2  # points per bin and tap of the first search
+BATCH = 128  # CSI: their residuals stay in the cache of a core
+
+
+@dataclass(frozen=True)
+class Pursuit:
+    """Atoms of many CSI in the order in which they were found.
+
+    Attributes:
+        angle: grid index, int32 `[n, atoms]`.
+        delay: grid index, int32 `[n, atoms]`.
+        value: component along the orthogonalised atom, complex128 `[n, atoms]`.
+    """
+
+    angle: np.ndarray
+    delay: np.ndarray
+    value: np.ndarray
+
+    def __getitem__(self, part) -> Pursuit:
+        return Pursuit(self.angle[part], self.delay[part], self.value[part])
+
+
+def search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
+    """The first atoms of channels.
+
+    Args:
+        grid: what the atoms are.
+        h: zero-centred CSI, complex `[n, N_t, N_a]`.
+        num_atoms: atoms of each.
+
+    Raises:
+        ValueError: CSI of another shape, NaN or infinity.
+    """
+    h = grid.check(h)
+    parts = [
+        _search(grid, h[start : start + BATCH], num_atoms)
+        for start in range(0, len(h), BATCH)
+    ]
+    fields = zip(*[(p.angle, p.delay, p.value) for p in parts], strict=True)
+    return Pursuit(*[np.concatenate(field) for field in fields])
+
+
+def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
+    residual = h.astype(np.complex64)
+    basis = atoms.Basis(grid, len(h), num_atoms)
+    angle, delay = np.zeros((2, len(h), num_atoms), np.int32)
+    value = np.zeros((len(h), num_atoms), np.complex128)
+    first = _Coarse(grid)
+    for k in range(num_atoms):
+        angle[:, k], delay[:, k] = _refined(grid, residual, *first.best(residual))
+        basis.append(angle[:, k], delay[:, k])
+        value[:, k] = basis.component(residual)
+        residual -= basis.newest(value[:, k]).astype(np.complex64)
+    return Pursuit(angle, delay, value)
+
+
+class _Coarse:
+    """Every `stride`-th atom of a grid in each direction."""
+
+    def __init__(self, grid: AngleDelayGrid):
+        self._stride = grid.oversampling // COARSE
+        index = np.arange(len(grid.angles)).reshape(grid.index_shape)
+        for axis in (1, 2):
+            if grid.index_shape[axis] > 1:
+                index = index.take(range(0, index.shape[axis], self._stride), axis)
+        self._index = index.reshape(-1)
+        self._left = grid.angles[self._index].conj().astype(np.complex64)
+        right = grid.delays[:: self._stride].conj().T
+        self._right = np.ascontiguousarray(right, np.complex64)
+
+    def best(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Grid indices of the atoms of the largest correlation."""
+        correlation = self._left @ residual @ self._right
+        energy = correlation.real**2 + correlation.imag**2
+        i, j = np.divmod(energy.reshape(len(residual), -1).argmax(1), energy.shape[2])
+        return self._index[i], j * self._stride
+
+
+def _refined(grid, residual, angle, delay):
+    """The best atoms around those found, on ever smaller steps of the grid."""
+    rows, step = np.arange(len(residual)), grid.oversampling // COARSE // 2
+    left, right = grid.single
+    around = np.array(np.meshgrid([-1, 0, 1], [-1, 0, 1], indexing="ij")).reshape(2, -1)
+    planar = grid.index_shape[2] > 1
+    around = around if planar else np.array([[-1, 0, 1], [0, 0, 0]])
+    while step:
+        p, x, y = np.unravel_index(angle, grid.index_shape)
+        near = (
+            p[:, None],
+            x[:, None] + step * around[0],
+            y[:, None] + step * around[1],
+        )
+        angles = np.ravel_multi_index(
+            np.broadcast_arrays(*near), grid.index_shape, mode="wrap"
+        )
+        delays = delay[:, None] + step * np.array([-1, 0, 1])
+        delays = delays.clip(0, len(grid.delays) - 1)
+        correlation = left[angles] @ residual @ right[delays].transpose(0, 2, 1)
+        energy = correlation.real**2 + correlation.imag**2
+        i, j = np.divmod(energy.reshape(len(rows), -1).argmax(1), 3)
+        angle, delay = angles[rows, i], delays[rows, j]
+        step //= 2
+    return angle, delay

@@ -1,0 +1,162 @@
+"""Linear transforms of CSI, their coefficients in a fixed order with contexts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NEAR = {(0, 1): 2, (1, 0): 2, (1, 1): 1, (0, 2): 1, (2, 0): 1}  # weights of neighbours
+CLASSES = 12  # of power of a tap, and of what its neighbours show
+CLASS_OCTAVES = 1.5  # of power that a class spans
+_SEEN = np.arange(4096)
+_HALF_OCTAVES = np.floor(2 * np.log2(np.maximum(_SEEN, 1)))
+OCTAVES = np.where(_SEEN < 4, _SEEN, _HALF_OCTAVES).astype(int)
+
+
+@dataclass(frozen=True)
+class Karhunen:
+    """Complex KLT of CSI, every coefficient a context of its own.
+
+    Attributes:
+        basis: orthonormal rows complex `[components, N_t N_a]`, largest variance first.
+    """
+
+    basis: np.ndarray
+
+    @classmethod
+    def fit(cls, h: np.ndarray) -> Karhunen:
+        """Basis of training CSI, complex `[n, N_t, N_a]`."""
+        flat = h.reshape(len(h), -1)
+        variance, vectors = np.linalg.eigh(flat.T @ flat.conj() / len(flat))
+        return cls(vectors[:, np.argsort(-variance)].T.copy())
+
+    @property
+    def num_contexts(self) -> int:
+        """A context of every component's parts."""
+        return len(self.basis)
+
+    def coefficients(self, h: np.ndarray) -> np.ndarray:
+        """Real and imaginary parts in turns, float `[n, 2 components]`."""
+        z = h.reshape(len(h), -1) @ self.basis.conj().T
+        return np.stack([z.real, z.imag], axis=-1).reshape(len(h), -1)
+
+    def csi(self, x: np.ndarray) -> np.ndarray:
+        """CSI, flat, complex `[n, N_t N_a]` of `coefficients`."""
+        z = x.reshape(len(x), -1, 2)
+        return (z[..., 0] + 1j * z[..., 1]) @ self.basis[: z.shape[1]]
+
+    def contexts(self, all_levels: np.ndarray) -> np.ndarray:
+        """Context of each level, int `[n, 2 components]`."""
+        index = np.arange(all_levels.shape[1]) // 2
+        return np.broadcast_to(index, all_levels.shape)
+
+    def context_of(self, index: int, before: list[int]) -> int:
+        """Context of a level, given those before it."""
+        return index // 2
+
+
+class Dft:
+    """Taps of the angular-delay CSI, the strongest in the mean first.
+
+    The context of a tap is its mean power and what its neighbours that were sent
+    before it show; the imaginary part also sees the real one.
+
+    Args:
+        power: mean of |h|^2 of training CSI, `[N_t, N_a]`.
+    """
+
+    def __init__(self, power: np.ndarray):
+        self.power = power
+        self.order = np.argsort(-power, axis=None, kind="stable")
+        ratio = power / power.max()
+        rank = np.floor(-np.log2(np.maximum(ratio, 1e-12)) / CLASS_OCTAVES)
+        self._class = np.minimum(rank.ravel()[self.order], CLASSES - 1).astype(int)
+        self._neighbours, self._weights = _before(self.order, power.shape)
+
+    @classmethod
+    def fit(cls, h: np.ndarray) -> Dft:
+        """Order of training CSI, complex `[n, N_t, N_a]`."""
+        return cls(np.mean(np.abs(h) ** 2, axis=0))
+
+    @property
+    def num_contexts(self) -> int:
+        """Power of the tap x neighbours x (real, three sizes of the real part)."""
+        return CLASSES * CLASSES * 4
+
+    def coefficients(self, h: np.ndarray) -> np.ndarray:
+        """Real and imaginary parts in turns, float `[n, 2 taps]`."""
+        z = h.reshape(len(h), -1)[:, self.order]
+        return np.stack([z.real, z.imag], axis=-1).reshape(len(h), -1)
+
+    def csi(self, x: np.ndarray) -> np.ndarray:
+        """CSI, flat, complex `[n, N_t N_a]` of `coefficients`."""
+        z = x.reshape(len(x), -1, 2)
+        flat = np.zeros((len(x), len(self.order)), np.complex128)
+        flat[:, self.order[: z.shape[1]]] = z[..., 0] + 1j * z[..., 1]
+        return flat
+
+    def contexts(self, all_levels: np.ndarray) -> np.ndarray:
+        """Context of each level, int `[n, 2 taps]`."""
+        size = np.abs(all_levels).reshape(len(all_levels), -1, 2)
+        taps = size.shape[1]
+        tap = np.zeros((len(size), len(self.order) + 1), np.int64)
+        tap[:, :taps] = size.sum(axis=-1)
+        near, weight = self._neighbours[:taps], self._weights[:taps]
+        seen = (tap[:, near] * weight).sum(axis=-1)
+        shown = np.minimum(_octave(seen), CLASSES - 1)
+        real = 4 * (CLASSES * self._class[:taps] + shown)
+        imag = real + 1 + np.minimum(size[..., 0], 2)
+        return np.stack([real, imag], axis=-1).reshape(all_levels.shape)
+
+    def context_of(self, index: int, before: list[int]) -> int:
+        """Context of a level, given those before it."""
+        tap, part = divmod(index, 2)
+        seen = 0
+        for near, weight in self._lists[tap]:
+            seen += weight * (abs(before[2 * near]) + abs(before[2 * near + 1]))
+        shown = min(OCTAVES[min(seen, len(OCTAVES) - 1)], CLASSES - 1)
+        context = 4 * (CLASSES * int(self._class[tap]) + shown)
+        return context + 1 + min(abs(before[-1]), 2) if part else context
+
+    @property
+    def _lists(self) -> list[list[tuple[int, int]]]:
+        if not hasattr(self, "_cached"):
+            pairs = zip(self._neighbours.tolist(), self._weights.tolist(), strict=True)
+            self._cached = [
+                [(i, w) for i, w in zip(near, weight, strict=True) if w]
+                for near, weight in pairs
+            ]
+        return self._cached
+
+
+def _octave(seen: np.ndarray) -> np.ndarray:
+    """Class of a weighted sum of sizes, two an octave from 4 on."""
+    return OCTAVES[np.minimum(seen, len(OCTAVES) - 1)]
+
+
+_SEEN = np.arange(4096)
+OCTAVES = np.where(
+    _SEEN < 4, _SEEN, np.floor(2 * np.log2(np.maximum(_SEEN, 1)))
+).astype(int)
+
+
+def _before(order: np.ndarray, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours of each tap that come before it: places in the order, weights.
+
+    Returns:
+        int `[taps, neighbours]` each; where there is none, place `taps` and weight 0.
+    """
+    place = np.empty(order.size, int)
+    place[order] = np.arange(order.size)
+    row, column = np.divmod(order, shape[1])
+    places, weights = [], []
+    for (dr, dc), weight in NEAR.items():
+        for r, c in {(dr, dc), (-dr, dc), (dr, -dc), (-dr, -dc)}:
+            near_row, near_column = (row + r) % shape[0], column + c  # angles wrap
+            inside = (near_column >= 0) & (near_column < shape[1])
+            index = near_row * shape[1] + near_column.clip(0, shape[1] - 1)
+            earlier = inside & (place[index] < np.arange(order.size))
+            places.append(np.where(earlier, place[index], order.size))
+            weights.append(np.where(earlier, weight, 0))
+    return np.stack(places, axis=1), np.stack(weights, axis=1)
