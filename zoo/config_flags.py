@@ -94,11 +94,10 @@ def own(values: flags.FlagValues = flags.FLAGS) -> dict[str, str]:
     return {name: values[name].value for name in OWN}
 
 
-def named(config: ExperimentConfig) -> str:
+def named(config: ExperimentConfig) -> list[str]:
     """The flags that name a configuration's own code to the commands of its run."""
     names = [(flag, getattr(config, flag)) for flag in OWN]
-    given = [f" --{flag}={name}" for flag, name in names if is_reference(name)]
-    return "".join(given)
+    return [f"--{flag}={name}" for flag, name in names if is_reference(name)]
 
 
 def check_flagfiles(config: ExperimentConfig, args: Sequence[str]) -> None:
