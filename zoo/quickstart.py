@@ -77,19 +77,19 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
         ValueError: `directory` exists, or a step failed.
     """
     training = training_flags(directory, flagfile, overrides)
-    run = config_flags.from_flags(
-        config_flags.parse(training, "training")
-    ).resolved_run_dir
+    settings = config_flags.from_flags(config_flags.parse(training, "training"))
+    run, own = settings.resolved_run_dir, config_flags.named(settings)
     export, samples = directory / "export", directory / "test_samples.npz"
     step("zoo.train", *training)
     step(
         "zoo.evaluate",
         f"--run={run}",
+        *own,
         f"--json={directory / 'evaluation.json'}",
         f"--samples={samples}",
         "--csi_noise=none",  # the client's samples are clean, too
     )
-    step("zoo.export", f"--run={run}", f"--out={export}")
+    step("zoo.export", f"--run={run}", *own, f"--out={export}")
     with server(export / "decoder") as running:
         for name, file in ENCODERS.items():
             step(

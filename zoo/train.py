@@ -8,6 +8,7 @@ first: a wrong name fails before anything is simulated or written.
 from __future__ import annotations
 
 import shlex
+import sys
 
 from absl import flags
 
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     settings = config_flags.from_flags()
+    config_flags.check_flagfiles(settings, sys.argv)
     registry.check_names(settings)
     import tensorflow as tf  # seconds that no wrong name waits for
 
@@ -46,9 +48,11 @@ def main(argv: list[str]) -> None:
         return
     best = min(run.read_metrics(), key=lambda r: r["val_nmse_db"], default=None)
     if best:
+        command = ["python -m zoo.evaluate", f"--run={run.path}"]
+        command += config_flags.named(settings)
         print(
             f"best epoch {best['epoch']}: validation NMSE {best['val_nmse_db']:.2f} dB"
-            f"; next: python -m zoo.evaluate --run={run.path}"
+            f"; next: {' '.join(command)}"
         )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, registry
+from zoo import config_flags, files, registry
 from zoo.data import splits
 from zoo.keras_compat import LEGACY, Model, keras, layers
 from zoo.models.autoencoder import CsiAutoencoder, connect
@@ -127,7 +127,9 @@ def main(argv: list[str]) -> None:
     if not LEGACY:
         raise ValueError("TF-MOT needs tf_keras: set TF_USE_LEGACY_KERAS=1 before")
     check_strength(values.sparsity, values.clusters)
-    run = RunDirectory(Path(values.run))
+    own = config_flags.own()
+    registry.check_run(Path(values.run), **own)
+    run = RunDirectory(Path(values.run), **own)
     settings = run.config()
     if registry.get(settings.model).takes_uplink:
         raise ValueError(f"--model={settings.model}: a decoder with uplink stays as is")
@@ -145,6 +147,7 @@ def main(argv: list[str]) -> None:
 def define_flags() -> None:
     """Flags of this command."""
     flags.DEFINE_string("run", "", "run directory of a training")
+    config_flags.define_own()
     flags.DEFINE_string("out", "encoder.weights.h5", "the encoder's weights")
     flags.DEFINE_enum("method", "pruned", METHODS, "what to do")
     flags.DEFINE_float("sparsity", 0.5, "pruned: share of zeros in a large kernel")

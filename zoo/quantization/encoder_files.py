@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from zoo.codeword.codec_graph import EncoderGraph, freeze
 from zoo.codeword.network import load_weights
+from zoo.config_flags import named
 from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import qat
@@ -117,7 +118,7 @@ def _compressed(
     ]
     command += [f"--run={run.path.absolute()}", f"--out={weights}"]
     command += [f"--sparsity={options.sparsity}", f"--clusters={options.clusters}"]
-    command += [f"--samples={options.qat_samples}"]
+    command += [f"--samples={options.qat_samples}", *named(run.config())]
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     variables = {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(

@@ -29,7 +29,7 @@ def boards(found):
 
 def test_table_is_sorted_and_says_whose_minutes():
     (board,) = boards(rows({}, {"seed": 1}, {}))
-    assert board == ("cost2100_sim/indoor_quick:stream", 128, 20_000, 17, -11.0)
+    assert board == ("cost2100_sim/indoor_quick:stream", 128, 20_000, 17, -11.0, 2048)
     table = leaderboard.table(board, boards(rows({}, {}, {}))[board])
     assert [row[0] for row in table.rows] == ["csinet", "clnet", "crnet", KLT]
     found = dict(zip(table.columns, table.rows[0], strict=True))
