@@ -5,10 +5,16 @@ float32, and `encoder_dynamic.tflite`, dynamic-range int8), `decoder/<version>/`
 SavedModel) for the BS, `codec.json`, golden vectors and `checksums.sha256`; every
 artefact is loaded back and compared with the trained network before the directory
 appears under its name.
+
+A run or weights (`--weights=NAME`) that were trained without quantiser get one with
+`--quantizer=uniform --bits=B`: a grid fitted to their codewords, without training; what
+it costs is printed. `--fitted_run=DIR` keeps that network for zoo.evaluate.
 """
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 from absl import flags
@@ -16,6 +22,7 @@ from absl import flags
 from tfds_builders import cli
 from zoo import files
 from zoo.config import ExperimentConfig
+from zoo.importing import weights_by_name
 from zoo.quantization import precisions
 
 
@@ -23,15 +30,25 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
-    cli.require("run", "out")
+    path = weights_by_name.from_flags()
+    cli.require("out")
     out, options = Path(values.out), precisions.options()
-    ExperimentConfig.of_run(Path(values.run))
+    settings = ExperimentConfig.of_run(path)
     # TensorFlow: seconds that no wrong name waits for.
+    from zoo.exporting import fit_quantizer
     from zoo.exporting.exporter import export
     from zoo.quantization import precision_table
     from zoo.run_directory import RunDirectory
 
-    codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
+    run = RunDirectory(path)
+    with contextlib.ExitStack() as stack:
+        if values.quantizer:
+            fit_quantizer.quantised(settings, values.quantizer, values.bits)
+            scratch = stack.enter_context(tempfile.TemporaryDirectory())
+            fitted = Path(values.fitted_run or Path(scratch) / path.name)
+            run, cost = fit_quantizer.fit(run, fitted, values.quantizer, values.bits)
+            print(f"fitted quantiser: {cost}", flush=True)
+        codec = export(run, out, values.version, options=options)
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))
     print(
@@ -44,7 +61,12 @@ def main(argv: list[str]) -> None:
 
 def define_flags() -> None:
     """Flags of this command."""
-    flags.DEFINE_string("run", "", "run directory of a training")
+    weights_by_name.define_flags()
+    flags.DEFINE_string(
+        "quantizer", "", "of a run without one: 'uniform' fits even steps to codewords"
+    )
+    flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer")
+    flags.DEFINE_string("fitted_run", "", "directory to keep the fitted network in")
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     precisions.define_flags()
