@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, registry
+from zoo import config_flags, files, registry
 from zoo.config import ExperimentConfig
 from zoo.importing import weights_by_name
 
@@ -50,14 +50,14 @@ def _save_samples(target: Path, h, settings: ExperimentConfig) -> None:
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
-    path = weights_by_name.from_flags()
-    ExperimentConfig.of_run(path)
+    path, own = weights_by_name.from_flags(), config_flags.own()
+    registry.check_run(path, **own)
     # TensorFlow: seconds that no wrong name waits for.
     from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
     from zoo.training.evaluation import evaluate
 
-    run = RunDirectory(path)
+    run = RunDirectory(path, **own)
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
     changes = [*noise, None if flags.FLAGS.uplink == "paired" else flags.FLAGS.uplink]
@@ -78,6 +78,7 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     weights_by_name.define_flags()
+    config_flags.define_own()
     flags.DEFINE_string(
         "json", "", "results row; empty: <run>/evaluation*.json, or <weights>/ here"
     )

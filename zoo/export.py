@@ -20,8 +20,8 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files
-from zoo.config import ExperimentConfig
+from zoo import config_flags, files, registry
+from zoo.config_checks import is_reference
 from zoo.importing import weights_by_name
 from zoo.quantization import precisions
 
@@ -33,20 +33,22 @@ def main(argv: list[str]) -> None:
     path = weights_by_name.from_flags()
     cli.require("out")
     out, options = Path(values.out), precisions.options()
-    settings = ExperimentConfig.of_run(path)
+    own = config_flags.own()
+    fitted = own["quantizer"] if not is_reference(own["quantizer"]) else ""
+    own |= {"quantizer": ""} if fitted else {}
+    registry.check_run(path, **own)
     # TensorFlow: seconds that no wrong name waits for.
     from zoo.exporting import fit_quantizer
     from zoo.exporting.exporter import export
     from zoo.quantization import precision_table
     from zoo.run_directory import RunDirectory
 
-    run = RunDirectory(path)
+    run = RunDirectory(path, **own)
     with contextlib.ExitStack() as stack:
-        if values.quantizer:
-            fit_quantizer.quantised(settings, values.quantizer, values.bits)
-            scratch = stack.enter_context(tempfile.TemporaryDirectory())
-            fitted = Path(values.fitted_run or Path(scratch) / path.name)
-            run, cost = fit_quantizer.fit(run, fitted, values.quantizer, values.bits)
+        if fitted:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            target = Path(values.fitted_run or scratch / path.name)
+            run, cost = fit_quantizer.fit(run, target, fitted, values.bits)
             print(f"fitted quantiser: {cost}", flush=True)
         codec = export(run, out, values.version, options=options)
     if options.evaluate:
@@ -62,10 +64,8 @@ def main(argv: list[str]) -> None:
 def define_flags() -> None:
     """Flags of this command."""
     weights_by_name.define_flags()
-    flags.DEFINE_string(
-        "quantizer", "", "of a run without one: 'uniform' fits even steps to codewords"
-    )
-    flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer")
+    config_flags.define_own("; 'uniform': even steps fitted to a run without quantiser")
+    flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer=uniform")
     flags.DEFINE_string("fitted_run", "", "directory to keep the fitted network in")
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")

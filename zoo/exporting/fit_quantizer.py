@@ -31,7 +31,7 @@ from zoo.training import evaluation
 QUANTIZERS = ("uniform",)
 WIDTHS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, math.inf)
 TRAINING_EXAMPLES, VALIDATION_EXAMPLES = 5000, 500
-KEPT = ("metrics.jsonl", "data.json", "source.json", "env.json")
+KEPT = ("metrics.jsonl", "data.json", "source.json", "env.json", "network.json")
 
 
 class Fit(NamedTuple):
@@ -160,7 +160,7 @@ def _set_grid(quantizer, codeword: np.ndarray, per_entry: bool, width: float) ->
 
 def _write(run, target: Path, settings, model, found: Fit) -> RunDirectory:
     """Write the run directory, under its name when it is complete."""
-    partial = RunDirectory(target.with_name(f".partial-{target.name}"))
+    partial = dataclasses.replace(run, path=target.with_name(f".partial-{target.name}"))
     shutil.rmtree(partial.path, ignore_errors=True)
     partial.path.mkdir(parents=True)
     for name in KEPT:
@@ -172,4 +172,4 @@ def _write(run, target: Path, settings, model, found: Fit) -> RunDirectory:
     files.write_json(partial.path / "fitted_quantizer.json", told)
     partial.save_weights(model)
     partial.path.rename(target)
-    return RunDirectory(target)
+    return dataclasses.replace(run, path=target)
