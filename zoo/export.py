@@ -13,8 +13,6 @@ it costs is printed. `--fitted_run=DIR` keeps that network for zoo.evaluate.
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from pathlib import Path
 
 from absl import flags
@@ -44,13 +42,8 @@ def main(argv: list[str]) -> None:
     from zoo.run_directory import RunDirectory
 
     run = RunDirectory(path, **own)
-    with contextlib.ExitStack() as stack:
-        if fitted:
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            target = Path(values.fitted_run or scratch / path.name)
-            run, cost = fit_quantizer.fit(run, target, fitted, values.bits)
-            print(f"fitted quantiser: {cost}", flush=True)
-        codec = export(run, out, values.version, options=options)
+    with fit_quantizer.with_bits(run, fitted, values.bits, values.fitted_run) as sends:
+        codec = export(sends, out, values.version, options=options)
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))
     print(

@@ -7,10 +7,12 @@ What reconstructs validation CSI best is taken, and what it costs is said.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,6 +124,31 @@ def fit(run: RunDirectory, target: Path, quantizer: str, bits: int):
     shipped_weights.take_parts(run, wanted, model)
     found = _best(model, train.csi, held_out, bits)
     return _write(run, target, wanted, model, found), found
+
+
+@contextlib.contextmanager
+def with_bits(run: RunDirectory, quantizer: str, bits: int, keep: str | Path = ""):
+    """Yield a run with bits: the run itself, or one with a fitted quantiser.
+
+    Args:
+        run: the run.
+        quantizer: as of `fit`; '': the run itself.
+        bits: B.
+        keep: directory for the fitted run; '': one that is removed afterwards.
+
+    Raises:
+        ValueError, OSError: as `fit`.
+    """
+    if bits and not quantizer:
+        raise ValueError(f"--bits={bits}: give --quantizer=uniform with it")
+    if not quantizer:
+        yield run
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(keep or Path(scratch) / run.path.name)
+        fitted, cost = fit(run, target, quantizer, bits)
+        print(f"fitted quantiser: {cost}", flush=True)
+        yield fitted
 
 
 def _best(model: CsiAutoencoder, csi, held_out: splits.Split, bits: int) -> Fit:
