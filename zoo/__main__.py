@@ -35,6 +35,7 @@ COMMANDS = {
     "pretrained": ("zoo.pretrained", "ship weights with the zoo"),
     "published": ("zoo.published", "write the flagfiles of published rows"),
     "build": ("tfds_builders.build", "build a data set"),
+    "add": ("tfds_builders.add", "make a data set of channels of your own"),
     "inspect": ("tfds_builders.inspect", "a page about a data set"),
     "serve": ("serving.server", "reference server with TensorFlow Serving's API"),
     "client": ("serving.client", "send feedback bits of many CSI to a decoder"),

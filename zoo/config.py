@@ -10,14 +10,18 @@ from pathlib import Path
 from zoo import config_checks, files
 
 
-def _flag(default, text: str, choices: tuple[str, ...] = ()):
-    return field(default=default, metadata={"help": text, "choices": choices})
+def _flag(default, text: str, choices: tuple[str, ...] = (), own: str = ""):
+    """A flag; `own` says what a name beside the choices may be."""
+    metadata = {"help": text, "choices": choices, "own": own}
+    return field(default=default, metadata=metadata)
 
 
 def default_warmup(epochs: int) -> float:
     """Epochs of warm-up where none are asked for: 3 %, at most the 30 of CRNet."""
     return min(0.03 * epochs, 30.0)
 
+
+OWN = ("model", "quantizer")  # flags that may name code of the user
 
 # Flags that config.json of an older run lacks: their defaults are what it did.
 _LATER = {
@@ -35,7 +39,11 @@ class ExperimentConfig:
         ValueError: a value is out of range; the message names the flag.
     """
 
-    model: str = _flag("crnet", "network, see python -m zoo list")
+    model: str = _flag(
+        "crnet",
+        "network, see python -m zoo list; your own: ./my_net.py:SPEC or "
+        "my_package.my_net:SPEC",
+    )
     model_args: str = _flag(
         "{}", 'the paper\'s options as JSON, e.g. \'{"head": "3x3"}\''
     )
@@ -47,9 +55,11 @@ class ExperimentConfig:
         "codewords (qat), the scale trained (lsq), or both (lszq), or a smooth "
         "staircase with trained scales (ssq); magnitudes, phases and the largest "
         "entries' signs each in their own way (polar, for dualnet_mp); magnitudes, and "
-        "phases with more bits where those are large (mdpq, for dualnet_mag)",
+        "phases with more bits where those are large (mdpq, for dualnet_mag); your "
+        "own: ./my_quantiser.py:NAME or my_package.my_quantiser:NAME",
         ("none", "uniform", "mu_law", "sign", "qat", "lsq", "lszq", "ssq", "polar")
         + ("mdpq",),
+        ", or your own: ./my_quantiser.py:NAME",
     )
     quantizer_args: str = _flag(
         "{}",
@@ -175,6 +185,9 @@ class ExperimentConfig:
     )
 
     def __post_init__(self):
+        for name in OWN:
+            own = config_checks.absolute(getattr(self, name))
+            object.__setattr__(self, name, own)
         if self.warmup_epochs is None:
             object.__setattr__(self, "warmup_epochs", default_warmup(self.epochs))
         config_checks.check(self)
@@ -188,7 +201,8 @@ class ExperimentConfig:
             return Path(self.run_dir)
         dataset = self.dataset.replace("/", "_").replace(":", "_")
         bits = f"_b{self.bits}" if self.bits else ""
-        name = f"{self.model}_{dataset}_m{self.codeword_dim}{bits}_s{self.seed}"
+        model = config_checks.label(self.model)
+        name = f"{model}_{dataset}_m{self.codeword_dim}{bits}_s{self.seed}"
         return Path("runs") / name
 
     def to_json(self) -> dict:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
+from pathlib import Path
 
 POSITIVE = (
     "codeword_dim", "epochs", "batch_size", "lr", "adam_epsilon", "stream_workers",
@@ -18,6 +20,29 @@ SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db
 
 TRAINED = ("lsq", "lszq", "ssq")  # quantisers with weights of their own
 EXAMPLES = {"model_args": '{"head": "3x3"}', "quantizer_args": '{"per_entry": true}'}
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name is of the user's own code: FILE.py:NAME or package.module:NAME."""
+    return ":" in name
+
+
+def absolute(name: str) -> str:
+    """A reference to a file by the file's absolute path; any other name as it is."""
+    place, _, attribute = name.rpartition(":")
+    if not place.endswith(".py"):
+        return name
+    return f"{Path(place).expanduser().resolve()}:{attribute}"
+
+
+def label(name: str) -> str:
+    """A name for files and tables: of ./my_net.py:SPEC it is my_net."""
+    if not is_reference(name):
+        return name
+    place, _, attribute = name.rpartition(":")
+    stem = Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
+    full = stem if attribute == "SPEC" else f"{stem}_{attribute}"
+    return re.sub(r"[^\w.-]+", "_", full)
 
 
 def parse_object(name: str, text: str) -> dict:
@@ -60,8 +85,9 @@ def check(config) -> None:
     for item in dataclasses.fields(config):
         choices = item.metadata["choices"]
         if choices:
-            known = getattr(config, item.name) in choices
-            _require(config, item.name, known, f"one of {', '.join(choices)}")
+            value, own = getattr(config, item.name), item.metadata["own"]
+            known = value in choices or (bool(own) and is_reference(value))
+            _require(config, item.name, known, f"one of {', '.join(choices)}{own}")
     _check_warmup(config)
     _check_initial_weights(config)
     _check_quantizer(config)
@@ -97,7 +123,8 @@ def _check_quantizer(config) -> None:
         )
     if config.quantizer == "sign" and config.bits != 1:
         raise ValueError(f"--bits={config.bits}: --quantizer=sign sends 1")
-    if config.train_part == "quantizer" and config.quantizer not in TRAINED:
+    trained = config.quantizer in TRAINED or is_reference(config.quantizer)
+    if config.train_part == "quantizer" and not trained:
         raise ValueError(
             f"--train_part=quantizer: --quantizer={config.quantizer} has nothing to "
             f"train; give one of {', '.join(TRAINED)}"

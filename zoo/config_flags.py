@@ -9,7 +9,8 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import flag_help, flagfiles
-from zoo.config import ExperimentConfig
+from zoo.config import OWN, ExperimentConfig
+from zoo.config_checks import is_reference
 
 FLAGFILES = Path(__file__).parent / "flagfiles"
 flagfiles.ship(FLAGFILES)
@@ -37,7 +38,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     heading = ""
     for item in dataclasses.fields(ExperimentConfig):
         choices = list(item.metadata["choices"])
-        kind = (flags.DEFINE_enum, choices) if choices else (_DEFINE[item.type],)
+        listed = choices and not item.metadata["own"]
+        kind = (flags.DEFINE_enum, choices) if listed else (_DEFINE[item.type],)
         define, *extra = kind
         text = item.metadata["help"]
         define(item.name, item.default, *extra, text, flag_values=values)
@@ -78,3 +80,22 @@ def from_flags(values: flags.FlagValues = flags.FLAGS, **changes) -> ExperimentC
     """
     names = [item.name for item in dataclasses.fields(ExperimentConfig)]
     return ExperimentConfig(**{name: values[name].value for name in names} | changes)
+
+
+def define_own() -> None:
+    """Flags of commands that take a run: which code of the user it may import."""
+    for name in OWN:
+        text = f"own {name} of the run: FILE.py:NAME or package.module:NAME"
+        flags.DEFINE_string(name, "", text)
+
+
+def own(values: flags.FlagValues = flags.FLAGS) -> dict[str, str]:
+    """What those flags name."""
+    return {name: values[name].value for name in OWN}
+
+
+def named(config: ExperimentConfig) -> str:
+    """The flags that name a configuration's own code to the commands of its run."""
+    names = [(flag, getattr(config, flag)) for flag in OWN]
+    given = [f" --{flag}={name}" for flag, name in names if is_reference(name)]
+    return "".join(given)

@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, registry
+from zoo import config_flags, files, registry
 from zoo.config import ExperimentConfig
 
 SHOWN = 6  # examples of the test split
@@ -49,13 +49,14 @@ def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     cli.require("run")
-    ExperimentConfig.of_run(Path(flags.FLAGS.run))
+    own = config_flags.own()
+    registry.check_run(Path(flags.FLAGS.run), **own)
     # TensorFlow: seconds that no wrong name waits for.
     from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
     from zoo.training.evaluation import evaluate
 
-    run = RunDirectory(Path(flags.FLAGS.run))
+    run = RunDirectory(Path(flags.FLAGS.run), **own)
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
     changes = [*noise, None if flags.FLAGS.uplink == "paired" else flags.FLAGS.uplink]
@@ -73,6 +74,7 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string("run", "", "run directory of a training")
+    config_flags.define_own()
     flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation*.json")
     flags.DEFINE_string("samples", "", "also write the clean test CSI for the client")
     flags.DEFINE_float("test_snr_db", None, "SNR of the test instead of the run's")

@@ -14,8 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files
-from zoo.config import ExperimentConfig
+from zoo import config_flags, files, registry
 from zoo.quantization import precisions
 
 
@@ -25,13 +24,15 @@ def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     cli.require("run", "out")
     out, options = Path(values.out), precisions.options()
-    ExperimentConfig.of_run(Path(values.run))
+    own = config_flags.own()
+    registry.check_run(Path(values.run), **own)
     # TensorFlow: seconds that no wrong name waits for.
     from zoo.exporting.exporter import export
     from zoo.quantization import precision_table
     from zoo.run_directory import RunDirectory
 
-    codec = export(RunDirectory(Path(values.run)), out, values.version, options=options)
+    run = RunDirectory(Path(values.run), **own)
+    codec = export(run, out, values.version, options=options)
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))
     print(
@@ -45,6 +46,7 @@ def main(argv: list[str]) -> None:
 def define_flags() -> None:
     """Flags of this command."""
     flags.DEFINE_string("run", "", "run directory of a training")
+    config_flags.define_own()
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     precisions.define_flags()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
+import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tfds_builders import blocks
-from zoo.config import ExperimentConfig
+from zoo.config import OWN, ExperimentConfig
+from zoo.config_checks import is_reference
+from zoo.models import references
 
 if TYPE_CHECKING:
     from zoo.models.autoencoder import CsiAutoencoder
@@ -53,48 +59,164 @@ class _Specs(Mapping):
 MODELS: Mapping[str, ModelSpec] = _Specs()
 
 
+ENTRY_POINTS = "csi_feedback_zoo.models"
+_registered: dict[str, ModelSpec] = {}
+
+
+def register(spec: ModelSpec) -> ModelSpec:
+    """Give this process a network of its own under `spec.name`.
+
+    Registering another of that name replaces it.
+
+    Raises:
+        ValueError: no ModelSpec, or a name that is not free or not lower_snake.
+    """
+    _registered[_checked(spec, "register").name] = spec
+    return spec
+
+
+@functools.cache
+def _installed() -> dict[str, metadata.EntryPoint]:
+    """Entry points of installed packages, by name."""
+    return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def own() -> list[str]:
+    """Names of the networks that are registered or come with installed packages."""
+    return sorted({*_registered, *_installed()})
+
+
+def _checked(spec: Any, origin: str) -> ModelSpec:
+    """A network of the user, once it is one and its name is free."""
+    from zoo.models.spec import ModelSpec
+
+    if not isinstance(spec, ModelSpec):
+        raise ValueError(
+            f"{origin}: got {type(spec).__name__} {spec!r:.60}, expected a "
+            "zoo.models.spec.ModelSpec(name, build)"
+        )
+    if not re.fullmatch("[a-z][a-z0-9_]*", spec.name):
+        raise ValueError(
+            f"{origin}: the name is {spec.name!r}, expected lower case such as 'my_net'"
+        )
+    if spec.name in MODELS:
+        raise ValueError(
+            f"{origin}: the name {spec.name!r} is that of a network of the zoo, choose "
+            "another"
+        )
+    return spec
+
+
+def _from_package(name: str) -> ModelSpec:
+    """Network of an installed package.
+
+    Raises:
+        ValueError: it cannot be imported, or is no network of that name.
+    """
+    entry = _installed()[name]
+    origin = f"entry point {name} of {entry.dist.name} {entry.dist.version}"
+    try:
+        spec = entry.load()
+    except Exception as error:
+        raise ValueError(f"{origin}: {type(error).__name__}: {error}") from error
+    if _checked(spec, origin).name != name:
+        raise ValueError(f"{origin}: its network is called {spec.name!r}, expected one")
+    return spec
+
+
+def admit(model: str = "", quantizer: str = "") -> None:
+    """Import what a command line or a caller names of the user's own code.
+
+    Args:
+        model: as of `--model`; only a reference is imported.
+        quantizer: as of `--quantizer`.
+
+    Raises:
+        ValueError: it cannot be imported, or is no network.
+    """
+    for flag, name in zip(OWN, (model, quantizer), strict=True):
+        if is_reference(name):
+            value = references.load(flag, name)
+            if flag == "model":
+                _checked(value, f"--model={name}")
+
+
 def check_name(name: str) -> None:
     """Refuse a name that no network has, without importing one.
 
     Raises:
         ValueError: no such network; the message lists close names.
     """
-    if name not in MODELS:
-        close = difflib.get_close_matches(name, MODELS, n=3) or sorted(MODELS)
+    if is_reference(name):
+        references.loaded("model", name)
+    elif name not in MODELS and name not in own():
+        known = [*MODELS, *own()]
+        close = difflib.get_close_matches(name, known, n=3) or sorted(known)
+        fix = f"--model={name}:SPEC for your own" if name.endswith(".py") else ""
         raise ValueError(
-            f"unknown model {name!r}, did you mean {', '.join(close)}? "
-            "(python -m zoo list shows all)"
+            f"unknown model {name!r}, did you mean "
+            f"{fix or ', '.join(close)}? (python -m zoo list shows all)"
         )
 
 
 def check_names(settings: ExperimentConfig) -> None:
     """Refuse a network or data set that there is not, without TensorFlow.
 
+    The settings are a command line's or a caller's: own code that they name is
+    imported.
+
     Raises:
         ValueError: there is none of that name; the message lists close ones.
     """
-    check_name(settings.model)
     blocks.check_name(settings.dataset)
+    admit(settings.model, settings.quantizer)
+    check_name(settings.model)
+
+
+def check_run(run: Path, model: str = "", quantizer: str = "") -> None:
+    """Refuse a run whose network or quantiser there is not, without TensorFlow.
+
+    Args:
+        run: directory of the run.
+        model: the user's own network, where the command line names it.
+        quantizer: likewise.
+
+    Raises:
+        FileNotFoundError: not a run directory.
+        ValueError: config.json is damaged, or refers to code that nobody has named.
+    """
+    admit(model, quantizer)
+    settings = ExperimentConfig.of_run(run)
+    check_name(model or settings.model)
+    if is_reference(quantizer or settings.quantizer):
+        references.loaded("quantizer", quantizer or settings.quantizer)
 
 
 def get(name: str) -> ModelSpec:
-    """Look a network up.
+    """Look a network up: of the zoo, of this process, of an installed package.
+
+    Args:
+        name: of the network, or a reference that was admitted before.
 
     Raises:
         ValueError: no such network; the message lists close names.
     """
     check_name(name)
-    return MODELS[name]
+    if is_reference(name):
+        return references.loaded("model", name)
+    if name in MODELS:
+        return MODELS[name]
+    return _registered.get(name) or _from_package(name)
 
 
 def build(
-    name: str, csi_shape=(32, 32, 2), codeword_dim: int = 512, model_args=None
+    name: str, csi_shape=None, codeword_dim: int = 512, model_args=None
 ) -> CsiAutoencoder:
     """Build a network with the paper's options given by name.
 
     Args:
         name: registry name.
-        csi_shape: (N_t, N_a, 2).
+        csi_shape: (N_t, N_a, 2); None: the paper's.
         codeword_dim: codeword length M.
         model_args: the paper's options, for example {'head': '3x3'}.
 
@@ -115,7 +237,7 @@ def build(
                 f"option {option} of model {name!r} is {value!r}, expected a value "
                 f"like {default!r}"
             )
-    return spec.build(csi_shape, codeword_dim, **args)
+    return spec.build(tuple(csi_shape or spec.csi_shape), codeword_dim, **args)
 
 
 def _is_like(value, default) -> bool:

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from zoo import files
+from zoo.codeword import network_record
 from zoo.codeword.network import build_autoencoder, load_weights
-from zoo.config import ExperimentConfig, default_warmup
+from zoo.config import OWN, ExperimentConfig, default_warmup
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 
@@ -23,9 +24,17 @@ MAY_CHANGE = ("run_dir", "data_dir", "manual_dir", "image_every", "stream_worker
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Paths and contents of `runs/<name>/`."""
+    """Paths and contents of `runs/<name>/`.
+
+    Attributes:
+        path: of the directory.
+        model: reference to the user's own network, instead of the run's.
+        quantizer: reference to the user's own quantiser, instead of the run's.
+    """
 
     path: Path
+    model: str = ""
+    quantizer: str = ""
 
     @property
     def checkpoint(self) -> Path:
@@ -62,6 +71,12 @@ class RunDirectory:
         """
         if self.checkpoint.exists():
             self._check_same(self.taken_up(config))
+            changed = network_record.changed(self.path, config)
+            if changed:
+                raise ValueError(
+                    f"{changed} has changed since {self.path} began: choose another "
+                    "--run_dir, or give it back its content of then"
+                )
             return
         places = (self.path, *self.path.absolute().parents)
         place = next(path for path in places if path.exists())
@@ -71,10 +86,14 @@ class RunDirectory:
             )
 
     @classmethod
-    def create(cls, config: ExperimentConfig) -> RunDirectory:
+    def create(cls, config: ExperimentConfig, csi_shape=None) -> RunDirectory:
         """Start a run directory, or open the one that the same configuration began.
 
         Until the first checkpoint nothing is lost by starting again, with any flags.
+
+        Args:
+            config: of the run.
+            csi_shape: (N_t, N_a, 2) of its data; None: the network's own.
 
         Raises:
             ValueError: the directory holds a run of another configuration.
@@ -88,6 +107,7 @@ class RunDirectory:
         files.write_text(run.path / "flags.cfg", config.to_flags())
         files.write_json(run.path / "env.json", files.environment())
         files.write_json(run.path / "config.json", config.to_json())
+        network_record.write(run.path, config, csi_shape)
         return run
 
     def taken_up(self, config: ExperimentConfig) -> ExperimentConfig:
@@ -156,27 +176,35 @@ class RunDirectory:
                 )
 
     def config(self) -> ExperimentConfig:
-        """Configuration of the run.
+        """Configuration of the run, with own code where this object says it is.
 
         Raises:
             FileNotFoundError: not a run directory.
             ValueError: config.json is damaged.
         """
-        return ExperimentConfig.of_run(self.path)
+        settings = ExperimentConfig.of_run(self.path)
+        own = {name: getattr(self, name) for name in OWN if getattr(self, name)}
+        return dataclasses.replace(settings, **own) if own else settings
 
-    def load(self, csi_shape=(32, 32, 2)) -> CsiAutoencoder:
+    def csi_shape(self) -> tuple[int, ...]:
+        """(N_t, N_a, 2) that it was trained at; of runs of before the network's own."""
+        return network_record.csi_shape(self.path, self.config())
+
+    def load(self, csi_shape=None) -> CsiAutoencoder:
         """Network of the run with its best weights, in float32.
 
         Args:
-            csi_shape: (N_t, N_a, 2).
+            csi_shape: (N_t, N_a, 2) of the data it is for; None: the run's.
 
         Raises:
             FileNotFoundError: no weights (no epoch was finished).
-            ValueError: the weights file is damaged or of another network.
+            ValueError: own code that nobody has named, data of another shape, or the
+                weights file is damaged or of another network.
         """
-        settings = self.config()
+        settings, shape = self.config(), tuple(csi_shape or self.csi_shape())
+        network_record.check(self.path, settings, shape)
         set_precision("float32")
-        model = build_autoencoder(settings, csi_shape)
+        model = build_autoencoder(settings, shape)
         load_weights(model.trained, self.weights)
         return model
 

@@ -46,9 +46,10 @@ def main(argv: list[str]) -> None:
         return
     best = min(run.read_metrics(), key=lambda r: r["val_nmse_db"], default=None)
     if best:
+        own = config_flags.named(settings)
         print(
             f"best epoch {best['epoch']}: validation NMSE {best['val_nmse_db']:.2f} dB"
-            f"; next: python -m zoo.evaluate --run={run.path}"
+            f"; next: python -m zoo.evaluate --run={run.path}{own}"
         )
 
 

@@ -14,7 +14,7 @@ from zoo import files, registry
 from zoo.codeword import codeword_path
 from zoo.codeword.codec_graph import DecoderGraph, freeze
 from zoo.config import ExperimentConfig
-from zoo.config_checks import parse_object
+from zoo.config_checks import label, parse_object
 from zoo.data import scaling
 from zoo.exporting import verify_export
 from zoo.models.autoencoder import CsiAutoencoder
@@ -58,7 +58,7 @@ def make_codec(
     payload = sum(bitstream.payload_size(*section) for section in sections)
     agreed = {
         "format": 1,
-        "model": settings.model,
+        "model": registry.get(settings.model).name,
         "model_args": parse_object("model_args", settings.model_args),
         "csi_shape": list(model.encoder.input.shape[1:]),
         "codeword_dim": m,
@@ -69,7 +69,7 @@ def make_codec(
         "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
         "normalisation": normalisation(run, settings),
         "quantizer": {
-            "name": settings.quantizer,
+            "name": label(settings.quantizer),
             "normaliser": settings.normaliser,
             **model.quantizer.agreed(),
         },
@@ -131,7 +131,6 @@ def export(
     run: RunDirectory,
     out: Path,
     version: int = 1,
-    csi_shape=(32, 32, 2),
     options: EncoderOptions | None = None,
 ) -> dict:
     """Export a run's best weights.
@@ -140,7 +139,6 @@ def export(
         run: run directory, trained with a codeword quantiser.
         out: target directory, must not exist.
         version: SavedModel version directory below `decoder/`.
-        csi_shape: (N_t, N_a, 2).
         options: encoders to write; the default ones without it.
 
     Returns:
@@ -158,7 +156,7 @@ def export(
     options = options or EncoderOptions()
     settings = run.config()
     check_exportable(run, settings)
-    model = run.load(csi_shape)
+    model = run.load()
     codec = make_codec(run, settings, model)
     partial = out.with_name(f".partial-{out.name}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -177,7 +175,9 @@ def export(
             size = (partial / name).stat().st_size / 1024
             print(f"{name}: {size:.0f} KiB, codeword error {error:.1e} of its spread")
         if h is None:
-            h = verify_export.check_vectors(csi_shape, golden_vectors.NUM_VECTORS)
+            h = verify_export.check_vectors(
+                codec["csi_shape"], golden_vectors.NUM_VECTORS
+            )
         golden_vectors.write(partial, errors, h[: golden_vectors.NUM_VECTORS])
         if options.evaluate:
             precision_table.write(partial, model, settings, options)

@@ -50,8 +50,8 @@ class ModelSpec:
 
     name: str
     build: Callable[..., CsiAutoencoder]
-    paper: str
-    licence: str
+    paper: str = "not published"
+    licence: str = "its author's"
     published: Rows = field(default_factory=dict)
     codeword_dims: tuple[int, ...] = tuple(RATIOS.values())
     csi_shape: tuple[int, ...] = (32, 32, 2)

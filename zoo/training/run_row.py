@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo import files
+from zoo import files, registry
 from zoo.config import ExperimentConfig
-from zoo.config_checks import parse_object
+from zoo.config_checks import label, parse_object
 from zoo.keras_compat import LEGACY
 from zoo.metrics.results_row import data_set
 from zoo.run_directory import RunDirectory
@@ -32,13 +32,14 @@ def describe(run: RunDirectory, settings: ExperimentConfig, builder, sizes) -> d
 
 def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
     return {
-        "model": settings.model,
+        "model": registry.get(settings.model).name,
         "model_args": parse_object("model_args", settings.model_args),
         **data_set(settings, builder),
+        "csi_shape": list(csi_shape),
         "ratio": codeword_length / int(np.prod(csi_shape)),
         "codeword_dim": settings.codeword_dim,
         "bits": settings.bits,
-        "quantizer": settings.quantizer,
+        "quantizer": label(settings.quantizer),
         "receiver": settings.receiver,
         "precision": "fp32",
         "train_precision": settings.precision,

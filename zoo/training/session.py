@@ -45,9 +45,9 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     network, source = check(settings, strategy)
     steps, batches_from = training_source.training_source(settings)
     validation = splits.load_split(settings, "validation")
-    if worker == 0:
-        RunDirectory.create(settings)
     shape = validation.csi.shape[1:]
+    if worker == 0:
+        RunDirectory.create(settings, shape)
     ratio = estimation_noise.ratio(
         settings, "train", shape[1], validation.num_subcarriers
     )
