@@ -22,6 +22,7 @@ from types import ModuleType
 import numpy as np
 
 BLOCK = 100
+OWN = "own"  # own/NAME: data sets that users add from files
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 SMALLER = {"_quick": (20_000, 2_000, 2_000), "_tiny": (400, 100, 100)}  # variants
 STREAM_SPLIT = 3  # of no stored data set: a stream never repeats a stored drop
@@ -37,7 +38,8 @@ def check_name(dataset: str) -> None:
       ValueError: unknown data set.
     """
     name = dataset.partition("/")[0]
-    known = sorted(path.parent.name for path in FOLDER.glob("*/*_dataset_builder.py"))
+    known = [path.parent.name for path in FOLDER.glob("*/*_dataset_builder.py")]
+    known = sorted([*known, OWN])
     if name not in known:
         raise ValueError(
             f"unknown dataset {name!r}, expected one of {', '.join(known)}"

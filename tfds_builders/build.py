@@ -34,6 +34,7 @@ import tensorflow as tf  # noqa: E402
 import tensorflow_datasets as tfds  # noqa: E402
 
 from tfds_builders import blocks, cli, generation  # noqa: E402
+from tfds_builders.own import dataset as own_dataset  # noqa: E402
 from tfds_builders.progress import Progress  # noqa: E402
 from tfds_builders.staging import Staging, fingerprint, lock  # noqa: E402
 
@@ -52,6 +53,8 @@ def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
     """
     blocks.check_name(dataset)
     name, _, config = dataset.partition("/")
+    if name == blocks.OWN:
+        return own_dataset.open_builder(config, data_dir)
     module = importlib.import_module(f"tfds_builders.{name}.{name}_dataset_builder")
     configs = [item.name for item in module.Builder.BUILDER_CONFIGS]
     if config not in configs:

@@ -12,16 +12,19 @@ PER_SAMPLE = "min(0.9 / ||H||_F, 0.5 / max|re, im|) per sample"
 PER_SEQUENCE = f"{PER_SAMPLE}, the smallest of all times of a UE"
 
 
-def snapshot(h: np.ndarray, frequency: np.ndarray | None = None) -> dict:
+def snapshot(
+    h: np.ndarray, frequency: np.ndarray | None = None, kept: int = FREQUENCY_KEPT
+) -> dict:
     """Features `csi`, `scale` and `csi_freq`, each sample scaled on its own.
 
     Args:
-      h: complex `[n, 32 angle, 32 delay]`.
-      frequency: complex `[n, 32 angle, 125 subcarriers]` before truncation; None: no
-        rows, `csi_freq` float32 `[n, 0, 125, 2]`.
+      h: complex `[n, angle, delay]`.
+      frequency: complex `[n, angle, subcarriers]` before truncation; None: no rows,
+        `csi_freq` float32 `[n, 0, kept, 2]`.
+      kept: number of subcarriers.
     """
     scale = transforms.per_sample_scale(h)
-    csi_freq = np.zeros((len(h), 0, FREQUENCY_KEPT, 2), np.float32)
+    csi_freq = np.zeros((len(h), 0, kept, 2), np.float32)
     if frequency is not None:
         csi_freq = real_pairs(frequency * scale[:, None, None])
     csi = transforms.to_unit_range(h, scale)
@@ -35,14 +38,14 @@ def uplink(h: np.ndarray) -> dict:
 
 
 def sequence(h: np.ndarray) -> dict:
-    """Features `csi` and `scale` of moving UEs `[n, T, 32, 32]`, one scale for each."""
+    """Features `csi` and `scale` of moving UEs `[n, T, angle, delay]`, a scale each."""
     scale = transforms.per_sample_scale(h).min(axis=1)
     every = np.repeat(scale[:, None], h.shape[1], axis=1)
     return {"csi": transforms.to_unit_range(h, every), "scale": scale}
 
 
 def channels(csi: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Zero-centred complex64 `[..., 32, 32]` of stored `csi [..., 32, 32, 2]`.
+    """Zero-centred complex64 `[..., N_t, N_a]` of stored `csi [..., N_t, N_a, 2]`.
 
     `scale` has the leading axes of `csi`, or just the first ones of them: it is then
     that of all times of a moving UE.

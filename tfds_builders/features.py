@@ -9,36 +9,42 @@ from tfds_builders.csi_examples import FREQUENCY_KEPT
 
 
 def csi_features(
-    uplink: bool = False, num_subbands: int = 0
+    uplink: bool = False,
+    num_subbands: int = 0,
+    shape: tuple[int, int] = (32, 32),
+    kept: int = FREQUENCY_KEPT,
 ) -> tfds.features.FeaturesDict:
     """Features of one example.
 
-    `csi` float32 `[32 angle, 32 delay, 2]` in [0, 1], 0.5 is zero; `scale` float32, the
-    channel is (csi - 0.5) / scale; `csi_freq` float32 `[32 angle, 125 subcarriers, 2]`
+    `csi` float32 `[angle, delay, 2]` in [0, 1], 0.5 is zero; `scale` float32, the
+    channel is (csi - 0.5) / scale; `csi_freq` float32 `[angle, subcarriers, 2]`
     zero-centred, times `scale`, in the test split (every split has the same features:
     no rows elsewhere).
 
     Args:
       uplink: add `csi_uplink` and `scale_uplink`, the same of the uplink carrier.
       num_subbands: add `eigenvectors` float32 `[num_subbands, 32 ports, 2]`; 0: none.
+      shape: angles and delays.
+      kept: subcarriers of `csi_freq`.
     """
     features = {
-        "csi": _tensor(32, 32, 2),
+        "csi": _tensor(*shape, 2),
         "scale": np.float32,
-        "csi_freq": _tensor(None, FREQUENCY_KEPT, 2),
+        "csi_freq": _tensor(None, kept, 2),
     }
     if uplink:
-        features |= {"csi_uplink": _tensor(32, 32, 2), "scale_uplink": np.float32}
+        features |= {"csi_uplink": _tensor(*shape, 2), "scale_uplink": np.float32}
     if num_subbands:
         features["eigenvectors"] = _tensor(num_subbands, 32, 2)
     return tfds.features.FeaturesDict(features)
 
 
-def sequence_features(num_times: int) -> tfds.features.FeaturesDict:
-    """Features of a moving UE: `csi` float32 `[num_times, 32, 32, 2]`, one `scale`."""
-    return tfds.features.FeaturesDict(
-        {"csi": _tensor(num_times, 32, 32, 2), "scale": np.float32}
-    )
+def sequence_features(
+    num_times: int, num_angle: int = 32, num_delay: int = 32
+) -> tfds.features.FeaturesDict:
+    """Features of a moving UE: `csi` float32 `[time, angle, delay, 2]`, one `scale`."""
+    csi = _tensor(num_times, num_angle, num_delay, 2)
+    return tfds.features.FeaturesDict({"csi": csi, "scale": np.float32})
 
 
 def _tensor(*shape: int | None) -> tfds.features.Tensor:

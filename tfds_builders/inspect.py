@@ -128,8 +128,6 @@ def write(
     loaded = load_reference(reference) if reference else None
     builder = prepared(dataset, data_dir, manual_dir)
     metadata = dict(builder.info.metadata or {})
-    if "bandwidth_hz" not in metadata:
-        raise ValueError(f"{dataset}: its metadata hold no bandwidth_hz, unit of taps")
     splits = builder.info.splits
     if split not in splits:
         raise ValueError(f"--split={split}: {dataset} has {', '.join(splits)}")

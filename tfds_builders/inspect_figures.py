@@ -85,7 +85,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def draw_examples(
-    figure, h: np.ndarray, titles: list[list[str]], delays_us: np.ndarray
+    figure, h: np.ndarray, titles: list[list[str]], delays: np.ndarray, unit: str
 ) -> None:
     """|h| in dB below the strongest entry of each example.
 
@@ -93,14 +93,15 @@ def draw_examples(
       figure: to draw into.
       h: complex `[rows, columns, N_t, N_a]`.
       titles: of each panel.
-      delays_us: `[N_a]` of the taps, evenly spaced.
+      delays: `[N_a]` of the taps, evenly spaced.
+      unit: of the delays.
     """
     *grid, num_beams, num_taps = h.shape
     axes = figure.subplots(*grid, sharex=True, sharey=True, squeeze=False)
     magnitude = np.abs(h) / np.abs(h).max(axis=(2, 3), keepdims=True)
     level = 20 * np.log10(np.maximum(magnitude, 10 ** (LOWEST_DB / 20)))
-    half_tap = np.ptp(delays_us) / (num_taps - 1) / 2
-    delays = (delays_us[0] - half_tap, delays_us[-1] + half_tap)
+    half_tap = np.ptp(delays) / max(num_taps - 1, 1) / 2 or 0.5
+    ends = (delays[0] - half_tap, delays[-1] + half_tap)
     for row, column in np.ndindex(*grid):
         axis = axes[row, column]
         axis.grid(False)
@@ -112,22 +113,26 @@ def draw_examples(
             vmax=0,
             aspect="auto",
             origin="lower",
-            extent=(*delays, -0.5, num_beams - 0.5),
+            extent=(*ends, -0.5, num_beams - 0.5),
         )
     for axis in axes[-1]:
-        axis.set_xlabel("delay [µs]")
+        axis.set_xlabel(f"delay [{unit}]")
     for axis in axes[:, 0]:
         axis.set_ylabel("beam")
     figure.colorbar(shown, ax=axes, label="|h| [dB below peak]", pad=0.01, aspect=30)
 
 
 def draw_profiles(
-    figure, h: np.ndarray, reference: np.ndarray | None, delays_us: np.ndarray
+    figure,
+    h: np.ndarray,
+    reference: np.ndarray | None,
+    delays: np.ndarray,
+    unit: str,
 ) -> None:
     """Mean power-delay and angular profile, and the range of 90 % of the samples."""
     delay, angle = figure.subplots(1, 2)
-    _draw_profile(delay, delays_us, statistics.delay_profile, h, reference)
-    delay.set(xlabel="delay [µs]", ylabel="share of the energy per tap [dB]")
+    _draw_profile(delay, delays, statistics.delay_profile, h, reference)
+    delay.set(xlabel=f"delay [{unit}]", ylabel="share of the energy per tap [dB]")
     _draw_profile(
         angle, np.arange(h.shape[1]), statistics.angular_profile, h, reference
     )

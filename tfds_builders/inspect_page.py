@@ -62,20 +62,22 @@ def write(
       title: name of the data set.
       about: more to say about it, name -> value.
       samples: its channels.
-      metadata: of the data set. `bandwidth_hz` is needed; `last_taps` of the taps, by
-        default none, belong to the end of the delay axis; `times_s` is a list with the
-        time of each snapshot.
+      metadata: of the data set. Without `bandwidth_hz` delays are in taps; `last_taps`
+        of the taps, by default none, belong to the end of the delay axis; `times_s` is
+        a list with the time of each snapshot.
       reference: channels to compare with, complex `[m, N_t, N_a]`.
 
     Raises:
       ValueError: channels without statistics, see `statistics`.
     """
-    bandwidth_hz, last = metadata["bandwidth_hz"], metadata.get("last_taps", 0)
+    bandwidth_hz, last = metadata.get("bandwidth_hz"), metadata.get("last_taps", 0)
     h, uplink, reference = (
         x if x is None else np.roll(x, last, axis=-1)  # in the order of delays
         for x in (samples.h, samples.uplink, reference)
     )
-    delays_us = (np.arange(h.shape[2]) - last) * 1e6 / bandwidth_hz
+    delays, unit = np.arange(h.shape[2]) - last, "taps"
+    if bandwidth_hz:
+        delays, unit = delays * 1e6 / bandwidth_hz, "µs"
     values = statistics.describe(h, bandwidth_hz)
     others = {} if reference is None else statistics.describe(reference, bandwidth_hz)
     tests = {name: stats.ks_2samp(values[name], others[name]) for name in others}
@@ -86,8 +88,8 @@ def write(
         if len(sight):
             values["K factor of the simulation [dB]"] = 10 * np.log10(sight)
     sections = [
-        _examples(h, uplink, delays_us),
-        _profiles(h, reference, delays_us),
+        _examples(h, uplink, delays, unit),
+        _profiles(h, reference, delays, unit),
         _distributions(values, others, tests),
     ]
     if uplink is not None:
@@ -111,7 +113,7 @@ def write(
     out.with_suffix(".png").write_bytes(figures.png(np.concatenate(poster)))
 
 
-def _examples(h: np.ndarray, uplink: np.ndarray | None, delays_us) -> Section:
+def _examples(h: np.ndarray, uplink: np.ndarray | None, delays, unit) -> Section:
     """Examples spread over the split: two rows, or one row each of down- and uplink."""
     rows = 1 if uplink is not None or len(h) < 2 * figures.COLUMNS else 2
     count = min(len(h), rows * figures.COLUMNS)
@@ -123,16 +125,16 @@ def _examples(h: np.ndarray, uplink: np.ndarray | None, delays_us) -> Section:
             [f"{link}, {t}" for t in titles[0]] for link in ("downlink", "uplink")
         ]
     draw = functools.partial(
-        figures.draw_examples, h=shown, titles=titles, delays_us=delays_us
+        figures.draw_examples, h=shown, titles=titles, delays=delays, unit=unit
     )
     caption = "Magnitude of single examples, each relative to its strongest entry."
     alt = f"|h| over delay and beam of examples {', '.join(map(str, index.flat))}"
     return Section("Examples", caption, alt, 2.6 * len(shown), draw)
 
 
-def _profiles(h: np.ndarray, reference: np.ndarray | None, delays_us) -> Section:
+def _profiles(h: np.ndarray, reference: np.ndarray | None, delays, unit) -> Section:
     draw = functools.partial(
-        figures.draw_profiles, h=h, reference=reference, delays_us=delays_us
+        figures.draw_profiles, h=h, reference=reference, delays=delays, unit=unit
     )
     caption = (
         "Energy per tap (power-delay profile) and per beam (angular profile) as a share"
@@ -142,7 +144,7 @@ def _profiles(h: np.ndarray, reference: np.ndarray | None, delays_us) -> Section
     delay = statistics.delay_profile(h).mean(axis=0)
     angle = statistics.angular_profile(h).mean(axis=0)
     alt = (
-        f"Mean profiles: strongest at {delays_us[delay.argmax()]:.3g} µs and in beam"
+        f"Mean profiles: strongest at {delays[delay.argmax()]:.3g} {unit} and in beam"
         f" {angle.argmax()}"
     )
     return Section("Mean power-delay and angular profile", caption, alt, 3.8, draw)

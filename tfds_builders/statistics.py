@@ -65,8 +65,8 @@ def angular_profile(h: np.ndarray) -> np.ndarray:
     return _share(h).sum(axis=2)
 
 
-def delay_spread(h: np.ndarray, bandwidth_hz: float) -> np.ndarray:
-    """Rms delay spread of the taps, seconds, float64 `[n]`.
+def delay_spread(h: np.ndarray, bandwidth_hz: float = 1.0) -> np.ndarray:
+    """Rms delay spread of the taps, seconds, float64 `[n]`; with 1 Hz in taps.
 
     Square root of the second central moment of the power-delay profile; tap k stands at
     k / bandwidth. What a path between two taps leaks into others counts.
@@ -118,13 +118,19 @@ def peak_to_rest_db(h: np.ndarray) -> np.ndarray:
         return 10 * np.log10(power.max(axis=1) / rest)
 
 
-def describe(h: np.ndarray, bandwidth_hz: float) -> dict[str, np.ndarray]:
-    """All scalar statistics of `h`: label with unit -> float64 `[n]`."""
+def describe(h: np.ndarray, bandwidth_hz: float | None) -> dict[str, np.ndarray]:
+    """All scalar statistics of `h`: label with unit -> float64 `[n]`.
+
+    Without a bandwidth delays are in taps.
+    """
+    spread = {"rms delay spread [taps]": delay_spread(h)}
+    if bandwidth_hz:
+        spread = {"rms delay spread [ns]": 1e9 * delay_spread(h, bandwidth_hz)}
     entries = h.shape[-2] * h.shape[-1]
     shares = strongest_share(h, tuple(c for c in STRONGEST if c <= entries))
     return {
         "energy [dB]": 10 * np.log10(energy(h)),
-        "rms delay spread [ns]": 1e9 * delay_spread(h, bandwidth_hz),
+        **spread,
         "angular spread [beams]": angular_spread(h),
         "peak-to-rest ratio [dB]": peak_to_rest_db(h),
         **{

@@ -23,6 +23,7 @@ from tfds_builders import provenance, quiet
 
 if TYPE_CHECKING:
     from zoo.api.codec import Codec as Codec
+    from zoo.api.comparing import compare as compare
     from zoo.api.models import create as create
     from zoo.api.models import list_models as list_models
     from zoo.api.models import register as register
@@ -41,6 +42,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _API = {
     "Codec": "codec",
+    "compare": "comparing",
     "create": "models",
     "list_models": "models",
     "register": "models",

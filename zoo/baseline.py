@@ -89,7 +89,12 @@ def evaluate_baseline(method: Method | None, settings: ExperimentConfig) -> dict
         **found,
         **results_row.nmse_metrics(test.h, h_hat),
         **results_row.frequency_metrics(
-            test.h, h_hat, test.csi_freq, test.num_subcarriers, test.last_taps
+            test.h,
+            h_hat,
+            test.csi_freq,
+            test.num_subcarriers,
+            test.last_taps,
+            test.subcarriers,
         ),
         "ue_macs": settings.codeword_dim * size,
         "num_test": len(test.csi),

@@ -37,7 +37,7 @@ BEFORE_DATA = [
     ({"model_args": '{"head": "4x4"}'}, "head"),
     ({"model_args": '{"hed": "3x3"}'}, "no option hed"),
     ({"model": "deepcmc"}, "without --quantizer"),
-    ({"model": "csinet_lstm"}, "choose a data set with '_track'"),
+    ({"model": "csinet_lstm"}, "choose a data set of [T, N_t, N_a, 2] sequences"),
     ({"quantizer_args": '{"beta": 3}'}, "no option beta"),
     ({"weights": "nowhere.weights.h5"}, "no such file"),
     ({"weights": "pretrained"}, "--weights=pretrained: 0 fit"),

@@ -27,10 +27,10 @@ def check_fits(config: ExperimentConfig, features) -> None:
     wanted, frames = spec.takes_sequences, config.num_frames
     if wanted != (len(shape) == 4):
         have = f"sequences {shape}" if len(shape) == 4 else f"single snapshots {shape}"
-        fix = "with" if wanted else "without"
+        fix = "[T, N_t, N_a, 2] sequences" if wanted else "[N_t, N_a, 2] snapshots"
         raise ValueError(
             f"{config.dataset} has {have}, which --model={config.model} does not take: "
-            f"choose a data set {fix} '_track'"
+            f"choose a data set of {fix}"
         )
     if frames and not (wanted and 2 <= frames <= shape[0]):
         most = f"2 to {shape[0]}" if wanted else "0, there are no sequences"
@@ -38,7 +38,7 @@ def check_fits(config: ExperimentConfig, features) -> None:
     if spec.takes_uplink and "csi_uplink" not in features:
         raise ValueError(
             f"{config.dataset} has no uplink, which --model={config.model} takes: "
-            "choose a data set with '_fdd'"
+            "choose a data set that has csi_uplink, such as the '_fdd' ones"
         )
 
 

@@ -12,6 +12,7 @@ from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, scaling, split_reader, stream
 from zoo.data.batches import steps_per_epoch
 from zoo.metrics import accuracy, results_row
+from zoo.metrics.results_row import Subcarriers
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,13 @@ class Split:
             `[n, T, N_t, N_a, 2]`, here and below), 0.5 is zero; noisy where
             the configuration says so ('train' gets its noise in the step).
         csi_clean: the truth in [0, 1]; without noise the same array.
-        csi_freq: complex64 `[snapshots, N_t angle, 125 subcarriers]`, zero-centred
+        csi_freq: complex64 `[snapshots, N_t angle, subcarriers]`, zero-centred
             truth before delay truncation; None where the data set has none.
         num_subcarriers: N_c; 1024 where the data set does not say.
         last_taps: of the N_a delays, those that are the last of all N_c.
         uplink: what the BS measures of the same drops, magnitudes of the zero-centred
             uplink float32 `[n, N_t, N_a, 1]`; None where the network takes none.
+        subcarriers: which ones `csi_freq` has.
     """
 
     csi: np.ndarray
@@ -37,6 +39,7 @@ class Split:
     num_subcarriers: int
     last_taps: int = 0
     uplink: np.ndarray | None = None
+    subcarriers: Subcarriers = results_row.PUBLISHED
 
     @property
     def side(self) -> tuple[np.ndarray, ...]:
@@ -144,7 +147,9 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     ratio = estimation_noise.ratio(config, split, csi.shape[-2], grid)
     noisy = estimation_noise.stored(csi, ratio, config.seed, split)
     last = int(metadata.get("last_taps", 0))
-    return Split(noisy, csi, csi_freq, grid, last, arrays.get("uplink"))
+    subcarriers = results_row.subcarriers_of(builder)
+    uplink = arrays.get("uplink")
+    return Split(noisy, csi, csi_freq, grid, last, uplink, subcarriers)
 
 
 def read_from(config: ExperimentConfig) -> dict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tfds_builders import transforms
@@ -12,6 +14,32 @@ from zoo.metrics import accuracy, klt_line
 BATCH = 500
 STREAM = ":stream"  # ends the name of a data set whose training drops are fresh
 PERCENTILES = (5, 10, 50, 90, 95)
+
+
+class Subcarriers(NamedTuple):
+    """Which subcarriers frequency metrics are taken on.
+
+    Attributes:
+        grid: points of the DFT along the delays.
+        kept: subcarriers of the test split.
+        step: every so-manieth of the grid, from the first on.
+    """
+
+    grid: int = FREQUENCY_GRID
+    kept: int = FREQUENCY_KEPT
+    step: int = 1
+
+
+PUBLISHED = Subcarriers()
+
+
+def subcarriers_of(builder) -> Subcarriers:
+    """Those of a data set; 125 of 257 where it does not say, as published."""
+    metadata = builder.info.metadata or {}
+    if "frequency_grid" not in metadata:
+        return PUBLISHED
+    grid, step = metadata["frequency_grid"], metadata["frequency_step"]
+    return Subcarriers(grid, -(-grid // step), step)
 
 
 def data_set(settings: ExperimentConfig, builder) -> dict:
@@ -79,8 +107,9 @@ def frequency_metrics(
     csi_freq: np.ndarray | None,
     grid: int,
     last: int = 0,
+    subcarriers: Subcarriers = PUBLISHED,
 ) -> dict:
-    """Rho, SGCS, beamforming loss and NMSE on 125 subcarriers; rho on the whole grid.
+    """Rho, SGCS, beamforming loss and NMSE on subcarriers; rho on the whole grid.
 
     `nmse_freq_db` includes what the truncation of the delays loses (eq. 16 of Lin,
     Liu, Lee, Ding, IEEE Wireless Communications Letters 10(10), 2021).
@@ -88,16 +117,19 @@ def frequency_metrics(
     Args:
         h: zero-centred truth `[n, N_t, N_a, 2]` float32.
         h_hat: estimate, same shape.
-        csi_freq: truth before the truncation, complex `[n, N_t angle, 125]`, where the
-            data set has it.
+        csi_freq: truth before the truncation, complex `[n, N_t angle, kept]`, where
+            the data set has it.
         grid: N_c.
         last: of the N_a delays, those that are the last of all N_c.
+        subcarriers: of `csi_freq`.
     """
     estimate = accuracy.to_complex(h_hat)
     row = {"rho_all": _rho_all(accuracy.to_complex(h), estimate, grid, last)}
     if csi_freq is None:
         return row
-    freq = transforms.delay_to_frequency(estimate, FREQUENCY_GRID, FREQUENCY_KEPT, last)
+    points, kept, step = subcarriers
+    keep = (kept - 1) * step + 1
+    freq = transforms.delay_to_frequency(estimate, points, keep, last)[..., ::step]
     return row | {
         "rho": accuracy.rho(csi_freq, freq),
         "sgcs": accuracy.sgcs(csi_freq, freq),

@@ -116,7 +116,12 @@ def evaluate(
         "klt_data": stored_part(settings, builder, "train"),
         "uplink": uplink if side else None,
         **frequency_metrics(
-            test.h, h_hat, test.csi_freq, test.num_subcarriers, test.last_taps
+            test.h,
+            h_hat,
+            test.csi_freq,
+            test.num_subcarriers,
+            test.last_taps,
+            test.subcarriers,
         ),
         **complexity.summary(model),
         "num_test": len(test.csi),

@@ -213,7 +213,7 @@ def test_bits_per_phase_entry(codeword_dim, share):
 def test_refusals_of_the_commands(first, tiny_config, tmp_path, data_dir):
     row = evaluation.evaluate(first, uplink="shuffled")[0]
     assert row["uplink"] == "shuffled"
-    with pytest.raises(ValueError, match="choose a data set with '_fdd'"):
+    with pytest.raises(ValueError, match="choose a data set that has csi_uplink"):
         other = {**MAG, "dataset": "cost2100_sim/indoor_tiny"}
         session.train(tiny_config(tmp_path / "a", **other))
     with pytest.raises(ValueError, match="uplinks are not streamed"):

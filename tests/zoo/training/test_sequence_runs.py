@@ -33,7 +33,7 @@ def test_sequences_are_trained_and_measured_per_snapshot(tiny_config, tmp_path):
     ("changes", "word"),
     [
         ({"model": "crnet"}, "--model=crnet does not take"),
-        ({"dataset": "cost2100_sim/indoor_tiny"}, "with '_track'"),
+        ({"dataset": "cost2100_sim/indoor_tiny"}, "choose a data set of .T, N_t"),
         ({"num_frames": 11}, "expected 2 to 10"),
         ({"dataset": "cost2100_sim/indoor_track_tiny:stream"}, "not streamed"),
     ],

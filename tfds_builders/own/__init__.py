@@ -1,0 +1,1 @@
+"""Channels of one's own as a TFDS data set: own/NAME."""

@@ -1,0 +1,231 @@
+"""From files to own/NAME: a first look at all samples, then the examples."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tfds_builders import csi_examples, progress, provenance
+from tfds_builders.blocks import OWN, SPLITS
+from tfds_builders.own import dataset, delay_window, partition
+from tfds_builders.own.channels import FAULTS, Channels
+from tfds_builders.own.dataset import Plan
+from tfds_builders.own.leakage import Leakage
+from tfds_builders.own.sources import Layout, Sources
+from tfds_builders.staging import lock
+
+
+@dataclass(frozen=True)
+class Options:
+    """What becomes of the channels.
+
+    Attributes:
+      keep_rx: receive antennas stay together, see `Channels`.
+      keep_time: times stay together, see `Channels`.
+      delays: taps that are kept, see `delay_window.parse`.
+      shares: of training, validation and test.
+      seed: of the splits.
+      drop_bad: leave bad samples out instead of refusing them.
+      overwrite: replace a data set of that name.
+      record: metadata beside those that are known here.
+    """
+
+    keep_rx: bool = False
+    keep_time: bool = True
+    delays: int | float = 32
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    seed: int = 0
+    drop_bad: bool = False
+    overwrite: bool = False
+    record: dict = field(default_factory=dict)
+
+
+class Survey(NamedTuple):
+    """What a first look at all samples says.
+
+    Attributes:
+      fault: `[all samples]` number of `FAULTS`.
+      unit: `[all samples]` numbers in the files.
+      group: `[good samples]`.
+      profile: mean share of a good sample's energy in each of the N_c delays.
+    """
+
+    fault: np.ndarray
+    unit: np.ndarray
+    group: np.ndarray
+    profile: np.ndarray
+
+
+def add(
+    files: list[Path],
+    name: str,
+    layout: Layout,
+    options: Options,
+    data_dir: str = "",
+) -> Path:
+    """Write own/NAME.
+
+    Args:
+      files: of channels.
+      name: of the data set: letters, digits, '_' and '-'.
+      layout: how the files are to be understood.
+      options: what becomes of them.
+      data_dir: folder of all data sets; '': TFDS's own.
+
+    Returns:
+      Where it is.
+
+    Raises:
+      ValueError: what cannot be understood, bad samples, or a name that is taken.
+      OSError: a file cannot be read, or the disk is full.
+    """
+    target = _free_place(name, options.overwrite, data_dir)
+    sources = Sources(files, layout)
+    channels = Channels(sources, options.keep_rx, options.keep_time)
+    delay_window.check(options.delays, channels.num_subcarriers)
+    found = survey(channels)
+    dropped = check_faults(found, sources, options.drop_bad)
+    window = delay_window.find(found.profile, options.delays)
+    split_of = partition.split(found.group, options.shares, options.seed)
+    plan = Plan(channels, *window, split_of)
+    dataset.check_disk(plan, target)
+    kept = float(np.roll(found.profile, plan.last)[: sum(window)].sum())
+    _say(plan, found, kept)
+    record = _record(plan, options, files) | {
+        "kept_energy": kept,
+        "num_groups": len(np.unique(found.group)),
+        "dropped": dropped,
+    }
+    near = _write(plan, name, target, record)
+    _say_leakage(near, grouped=bool(layout.group) or "group" in layout.axes)
+    return target
+
+
+def survey(channels: Channels) -> Survey:
+    """Look at all samples once."""
+    fault, unit, group, profile = [], [], [], np.zeros(channels.num_subcarriers)
+    with progress.bar(channels.num_samples, "looking", " samples") as shown:
+        for found in channels.samples():
+            power = found.h.real**2 + found.h.imag**2
+            power = power.sum(axis=(1, 2))
+            profile += (power / power.sum(axis=1, keepdims=True)).sum(axis=0)
+            fault.append(found.fault)
+            unit.append(found.fault_unit)
+            group.append(found.group)
+            shown.update(len(found.fault))
+    group = np.concatenate(group)
+    profile /= max(len(group), 1)
+    return Survey(np.concatenate(fault), np.concatenate(unit), group, profile)
+
+
+def check_faults(found: Survey, sources: Sources, drop_bad: bool) -> dict[str, int]:
+    """Refuse bad samples, or count what is dropped.
+
+    Returns:
+      Number of bad samples of each kind.
+
+    Raises:
+      ValueError: there are some, and they are not to be dropped; or only such.
+    """
+    counts, texts = {}, []
+    for number in np.unique(found.fault[found.fault > 0]):
+        bad = found.fault == number
+        counts[FAULTS[number]] = int(bad.sum())
+        first = sources.place(int(found.unit[bad.argmax()]))
+        texts.append(f"{bad.sum()} {FAULTS[number]} (first {first})")
+    said = f"{sum(counts.values())} of {len(found.fault)} samples: {', '.join(texts)}"
+    if counts and not drop_bad:
+        raise ValueError(f"bad samples, {said}; --drop_bad leaves them out")
+    if not len(found.group):
+        raise ValueError(f"no good sample, {said}; are --key and --axes right?")
+    if counts:
+        print(f"left out {said}")
+    return counts
+
+
+def _free_place(name: str, overwrite: bool, data_dir: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
+        raise ValueError(f"--name={name}: expected letters, digits, '_' and '-' alone")
+    target = dataset.place(name, data_dir)
+    if target.exists() and not overwrite:
+        raise ValueError(
+            f"{OWN}/{name} exists in {target}: take another --name, or --overwrite it"
+        )
+    return target
+
+
+def _record(plan: Plan, options: Options, files: list[Path]) -> dict:
+    """Metadata of a data set: what its commands need, and where it is from."""
+    channels = plan.channels
+    beams = None
+    if channels.domain != "angle_delay":
+        array = channels.array
+        beams = [array.columns, array.rows, array.polarisations]
+    rule = csi_examples.PER_SAMPLE
+    if channels.sequence_length:
+        rule = csi_examples.PER_SEQUENCE
+    return {
+        "num_subcarriers": channels.num_subcarriers,
+        "last_taps": plan.last,
+        "frequency_grid": channels.num_subcarriers,
+        "frequency_step": plan.frequency_step,
+        "normalisation": rule,
+        "array": beams,
+        "seed": options.seed,
+        "files_sha256": _hashes(files),
+        "git_commit": provenance.source().commit,
+        "package_version": provenance.source().version,
+        **options.record,
+    }
+
+
+def _hashes(files: list[Path]) -> dict[str, str]:
+    """SHA-256 of all files by name; a folder's in front of its files."""
+    every = {}
+    for path in files:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in filter(Path.is_file, inside):
+            name = f"{path.name}/{file.name}" if path.is_dir() else file.name
+            every[str(file) if name in every else name] = file
+    names = progress.track(list(every), "hashing")
+    return {name: provenance.sha256(every[name]) for name in names}
+
+
+def _write(plan: Plan, name: str, target: Path, record: dict) -> Leakage:
+    """Write beside the place, then move there."""
+    staged = target.with_name(f"{target.name}.adding")
+    with lock(staged):
+        shutil.rmtree(staged / "data", ignore_errors=True)  # of a killed command
+        try:
+            near = dataset.write(plan, name, staged / "data", record)
+            if target.exists():
+                shutil.rmtree(target)
+            (staged / "data").rename(target)
+        finally:
+            shutil.rmtree(staged)
+    return near
+
+
+def _say(plan: Plan, found: Survey, kept: float) -> None:
+    """What is about to be written."""
+    taps = f"{plan.first} first and {plan.last} last of {len(found.profile)} delay taps"
+    print(f"{taps} hold {kept:.2%} of the energy", flush=True)
+    peak = int(found.profile.argmax())
+    if plan.first <= peak < len(found.profile) - plan.last:
+        print(f"warning: the strongest tap, number {peak}, is not among them")
+    shape = " x ".join(map(str, plan.csi_shape))
+    sizes = [f"{np.sum(plan.split_of == i):,} {name}" for name, i in SPLITS.items()]
+    print(f"examples of {shape}: {', '.join(sizes)}", flush=True)
+
+
+def _say_leakage(near: Leakage, grouped: bool) -> None:
+    print(f"leakage: {near}")
+    if near.suspicious:
+        fix = "--group keeps a track, a user or a place on one side"
+        fix = "different groups are alike" if grouped else fix
+        print(f"warning: test samples are near copies of training samples; {fix}")

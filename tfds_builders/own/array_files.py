@@ -1,0 +1,184 @@
+"""Arrays in .npy, .npz, .mat (v5, v7, v7.3) and HDF5 files, read piece by piece.
+
+An array stays on the disk where its format allows: .npy files and members of an .npz
+are memory-mapped (compressed members are unpacked to a temporary file first), HDF5 is
+read in slices. MATLAB v5 and v7 hold at most 2 GB an array, which is read at once.
+Pickled objects are never loaded.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.io
+
+SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
+COMPLEX_FIELDS = (("real", "imag"), ("re", "im"), ("r", "i"))
+_OF_A_PAIR = re.compile(r"_(t\d+_tx\d+_r\d+)$")  # of transmitter and receivers
+_STORED_HEADER = 30  # bytes of a member's header in a ZIP file, before its two names
+
+
+class StoredArray:
+    """An array of a file: `stored[slices]` reads a part of it.
+
+    Args:
+      array: of NumPy or h5py.
+      reverse: the axes are stored in reverse order, as MATLAB's are in HDF5.
+    """
+
+    def __init__(self, array: Any, reverse: bool = False):
+        self._array, self._reverse = array, reverse
+        self.shape = tuple(array.shape[::-1] if reverse else array.shape)
+        self.is_complex = array.dtype.kind == "c" or array.dtype.names is not None
+
+    def pad(self, rank: int) -> None:
+        """Append axes of length 1, which MATLAB drops, up to a rank."""
+        self.shape += (1,) * (rank - len(self.shape))
+
+    def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
+        rank = len(self._array.shape)
+        inner = slices[:rank]
+        part = np.asarray(self._array[inner[::-1] if self._reverse else inner])
+        if part.dtype.names:
+            real, imag = (part[name].astype(np.float64) for name in part.dtype.names)
+            part = real + 1j * imag
+        part = part.T if self._reverse else part
+        return part.reshape(*part.shape, *[1] * (len(self.shape) - rank))
+
+    def whole(self) -> np.ndarray:
+        """All of it, in memory."""
+        return self[(slice(None),) * len(self.shape)]
+
+
+def read(path: Path) -> dict[str, StoredArray]:
+    """Numeric arrays of a file by name, or of a folder of files of one array each.
+
+    Raises:
+      FileNotFoundError: there is none.
+      ValueError: another format, or a damaged file; the message names the file.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"--source={path}: no such file")
+    if path.suffix not in SUFFIXES:
+        raise ValueError(
+            f"--source={path}: a {path.suffix or 'nameless'} file, expected one of "
+            f"{', '.join(SUFFIXES)}, or a DeepMIMO folder"
+        )
+    try:
+        arrays = _reader(path)(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # SciPy, h5py and zipfile raise whatever they like
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"--source={path}: damaged, or no {path.suffix} file of plain arrays "
+            f"({type(error).__name__}: {reason}); write it again"
+        ) from error
+    return {name: stored for name, stored in arrays.items() if stored.shape}
+
+
+def _reader(path: Path):
+    if path.suffix == ".npy":
+        return _read_npy
+    if path.suffix == ".npz":
+        return _read_npz
+    return _read_hdf5 if h5py.is_hdf5(path) else _read_mat
+
+
+def _read_folder(folder: Path) -> dict[str, StoredArray]:
+    """Arrays named after their files, `NAME_t001_tx000_r002` as `t001_tx000_r002/NAME`.
+
+    That is how DeepMIMO writes a scenario: a file for each quantity and pair of
+    transmitter and receivers. What else lies there is left alone.
+    """
+    arrays = {}
+    for path in sorted(folder.iterdir()):
+        name = _OF_A_PAIR.sub("", path.stem)
+        pair = _OF_A_PAIR.search(path.stem)
+        if path.suffix not in SUFFIXES or not pair:
+            continue
+        found = read(path)
+        stored = found.get(name) or (found.popitem()[1] if len(found) == 1 else None)
+        if stored is not None:
+            arrays[f"{pair[1]}/{name}"] = stored
+    if not arrays:
+        raise FileNotFoundError(
+            f"--source={folder}: a folder without files such as "
+            "power_t001_tx000_r002.npz, in which DeepMIMO writes a scenario"
+        )
+    return arrays
+
+
+def _read_npy(path: Path) -> dict[str, StoredArray]:
+    return {path.stem: StoredArray(np.load(path, mmap_mode="r", allow_pickle=False))}
+
+
+def _read_npz(path: Path) -> dict[str, StoredArray]:
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            mapped = _map_member(path, archive, member)
+            if mapped.dtype.kind in "fciu":
+                arrays[member.filename.removesuffix(".npy")] = StoredArray(mapped)
+    return arrays
+
+
+def _map_member(path: Path, archive: zipfile.ZipFile, member) -> np.ndarray:
+    if member.compress_type != zipfile.ZIP_STORED:
+        with tempfile.NamedTemporaryFile(suffix=".npy") as unpacked:
+            with archive.open(member) as packed:
+                shutil.copyfileobj(packed, unpacked, 1 << 20)
+            unpacked.flush()
+            return np.load(unpacked.name, mmap_mode="r", allow_pickle=False)
+    with path.open("rb") as file:
+        file.seek(member.header_offset + _STORED_HEADER - 4)
+        names = np.frombuffer(file.read(4), "<u2").sum()  # of the name and of extras
+        file.seek(member.header_offset + _STORED_HEADER + int(names))
+        version = np.lib.format.read_magic(file)
+        header = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+            version, np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = header(file)
+        if dtype.hasobject:
+            return np.empty(0, object)
+        order, offset = "F" if fortran else "C", file.tell()
+    if not shape or 0 in shape:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", offset, shape, order)
+
+
+def _read_mat(path: Path) -> dict[str, StoredArray]:
+    arrays = {}
+    for name, value in scipy.io.loadmat(path, squeeze_me=False).items():
+        if isinstance(value, np.ndarray) and value.dtype.names and value.size == 1:
+            fields = {f"{name}/{key}": value[key].item() for key in value.dtype.names}
+        else:
+            fields = {name: value}
+        for key, array in fields.items():
+            if isinstance(array, np.ndarray) and array.dtype.kind in "fciu":
+                arrays[key] = StoredArray(array)
+    return arrays
+
+
+def _read_hdf5(path: Path) -> dict[str, StoredArray]:
+    """Arrays of HDF5; those of a .mat file in MATLAB's order of axes."""
+    arrays, file = {}, h5py.File(path)
+
+    def add(name: str, item) -> None:
+        if not isinstance(item, h5py.Dataset) or name.startswith("#"):
+            return
+        names = item.dtype.names
+        if item.dtype.kind in "fciu" or names in COMPLEX_FIELDS:
+            arrays[name] = StoredArray(item, reverse=path.suffix == ".mat")
+
+    file.visititems(add)
+    return arrays
