@@ -123,7 +123,7 @@ def load(source: Run, *, model: str = "", quantizer: str = "") -> codec.Codec:
 
     Args:
         source: run, run directory, export directory, or weights by name: of the zoo, a
-            URL, or hf:OWNER/REPO[@REVISION].
+            URL, or `hf:OWNER/REPO[@REVISION]`.
         model: the user's own network, './my_net.py:SPEC', where the run has one.
         quantizer: likewise.
 

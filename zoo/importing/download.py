@@ -61,7 +61,7 @@ def url_of(weights: str) -> str:
 
     Args:
         weights: a URL of a run directory or of its best.weights.h5, or
-            hf:OWNER/REPO[/FOLDER][@REVISION]; `HF_ENDPOINT` names another hub.
+            `hf:OWNER/REPO[/FOLDER][@REVISION]`; `HF_ENDPOINT` names another hub.
 
     Raises:
         ValueError: not a hub repository as above.

@@ -55,7 +55,7 @@ def locate(weights: str, sha256: str = "") -> Path:
 
     Args:
         weights: path of a run directory or .weights.h5 file, name of shipped weights,
-            URL of a run directory, or hf:OWNER/REPO[/FOLDER][@REVISION].
+            URL of a run directory, or `hf:OWNER/REPO[/FOLDER][@REVISION]`.
         sha256: hash that the weights must have, beside that of card.json; '': any.
 
     Raises:
