@@ -135,6 +135,21 @@ def test_what_cannot_be_trained_or_found(tmp_path):
         zoo.load("nothing")
 
 
+def test_what_cannot_be_compared(tmp_path):
+    data = "cost2100_sim/indoor_tiny"
+    for models, words in (
+        (["crnett"], "did you mean crnet"),
+        ([], "--models is empty"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            zoo.compare(models, data, epochs=1, directory=tmp_path)
+    with pytest.raises(ValueError, match="expected one of the two"):
+        zoo.compare(["crnet"], data, directory=tmp_path)
+    with pytest.raises(ValueError, match="no configuration 'indor'"):
+        zoo.compare(["crnet"], "cost2100_sim/indor", epochs=1, directory=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_resumed_training_is_the_same_run(float_run):
     settings = float_run.config()
     flags = dataclasses.asdict(settings)
