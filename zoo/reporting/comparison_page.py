@@ -23,11 +23,6 @@ NOTE = (
 )
 
 
-def text(content: dict) -> str:
-    """The leaderboard for a terminal."""
-    return comparison_table.text(comparison_table.leaderboard(content))
-
-
 def write_all(source: Path, content: dict) -> list[Path]:
     """Write the leaderboard, the plots and the page beside a results file.
 
