@@ -86,6 +86,7 @@ def prepare(
     workers: int | None = None,
     manual_dir: str = "",
     beam_options: list[str] | None = None,
+    download: str = "",
 ) -> None:
     """Make sure that the data of a builder exist.
 
@@ -94,9 +95,11 @@ def prepare(
       workers: processes that simulate; None: one per usable core.
       manual_dir: folder of published files; empty: TFDS's default.
       beam_options: of an Apache Beam pipeline that builds instead, 'runner=...'.
+      download: where published files are fetched from; '': they are in `manual_dir`.
 
     Raises:
-      ValueError: `workers` below 1, Beam for a data set that is not simulated.
+      ValueError: `workers` below 1, Beam for a data set that is not simulated, a
+        download of one that is not published.
       FileNotFoundError: published files are missing from `manual_dir`.
       OSError: too little disk, or a worker failed; what is staged stays.
       ModuleNotFoundError: Beam is wanted and not installed.
@@ -104,12 +107,17 @@ def prepare(
     workers = usable_cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers={workers}: simulating takes 1 or more")
+    if download and not hasattr(builder, "fetch"):
+        raise ValueError(f"--download={download}: only cost2100 has published files")
     path = builder.data_path
     staged = Path(path.parent, f"{path.name}.staging")
     if not path.exists() or staged.exists():
         print(f"preparing {builder.info.full_name} in {path}", flush=True)
         if not sys.stderr.isatty():
             tfds.disable_progress_bar()
+        if download:
+            manual_dir = manual_dir or str(builder.data_dir_root / "downloads/manual")
+            builder.fetch(download, Path(manual_dir))
         settings = {"manual_dir": manual_dir or None, "try_download_gcs": False}
         if beam_options is not None:
             _write(builder, settings | _beam_pipeline().use(builder, beam_options))
@@ -207,6 +215,12 @@ def _define_flags() -> None:
     flags.DEFINE_integer("workers", cores, "Processes that simulate.", lower_bound=1)
     flags.DEFINE_string("data_dir", "", "Folder of all data sets [TFDS's default].")
     flags.DEFINE_string("manual_dir", "", "Folder of the published files of cost2100.")
+    flags.DEFINE_string(
+        "download",
+        "",
+        "Fetch the files of cost2100 into manual_dir: from the address of a folder, or "
+        "a Hugging Face data set repository OWNER/NAME.",
+    )
     flags.DEFINE_bool("beam", False, "Build through Apache Beam.")
     flags.DEFINE_list("beam_options", [], "Of the Beam pipeline: runner=NAME,...")
 
@@ -223,7 +237,7 @@ def main(argv: list[str]) -> None:
         raise ValueError(f"--beam_options={','.join(values.beam_options)} needs --beam")
     builder = find_builder(argv[1], values.data_dir)
     beam_options = values.beam_options if values.beam else None
-    prepare(builder, values.workers, values.manual_dir, beam_options)
+    prepare(builder, values.workers, values.manual_dir, beam_options, values.download)
     sizes = [
         f"{info.num_examples:,} {name}" for name, info in builder.info.splits.items()
     ]

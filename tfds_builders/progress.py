@@ -45,6 +45,7 @@ def bar(
     unit: str = " items",
     initial: int = 0,
     leave: bool = False,
+    scale: bool = False,
 ) -> tqdm:
     """A tqdm bar, or lines where standard error is no terminal.
 
@@ -54,9 +55,11 @@ def bar(
         unit: of the total.
         initial: done before this process began; the rate leaves it out.
         leave: whether the last state stays, however soon it was reached.
+        scale: whether large numbers are shown as 1.2G.
     """
     options = {"total": total, "desc": name, "unit": unit, "initial": initial}
     options |= {"leave": leave, "file": sys.stderr, "miniters": 1, "smoothing": 0}
+    options |= {"unit_scale": scale}
     if sys.stderr.isatty():
         return tqdm(**options, mininterval=REWRITE_EVERY_S, dynamic_ncols=True)
     text = (LINE if total else COUNT) + "{postfix}"

@@ -24,12 +24,12 @@ from tfds_builders import provenance, quiet
 if TYPE_CHECKING:
     from zoo.api.codec import Codec as Codec
     from zoo.api.comparing import compare as compare
+    from zoo.api.loading import load as load
     from zoo.api.models import create as create
     from zoo.api.models import list_models as list_models
     from zoo.api.models import register as register
     from zoo.api.runs import evaluate as evaluate
     from zoo.api.runs import export as export
-    from zoo.api.runs import load as load
     from zoo.api.runs import train as train
 
     __version__: str
@@ -48,7 +48,7 @@ _API = {
     "register": "models",
     "evaluate": "runs",
     "export": "runs",
-    "load": "runs",
+    "load": "loading",
     "train": "runs",
 }
 __all__ = ["__version__", *_API]

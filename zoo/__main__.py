@@ -18,7 +18,7 @@ from tfds_builders import cli, flag_help, quiet
 
 LOOK = {
     "list": ("[PATTERN]", "list networks and baselines"),
-    "info": ("NAME", "all about a network"),
+    "info": ("NAME", "all about a network (NAME or ./my_net.py:SPEC)"),
     "summary": ("NAME", "its parameters and operations"),
 }
 COMMANDS = {
@@ -68,6 +68,7 @@ def look(argv: list[str]) -> None:
             "[--flag=value ...]"
         )
     if command != "list":
+        registry.admit(names[0])
         registry.check_name(names[0])  # before TensorFlow is imported
     from zoo.reporting import network_list
 
@@ -76,9 +77,20 @@ def look(argv: list[str]) -> None:
     elif command == "info":
         value = network_list.info(*names)
     else:
-        value = network_list.summary(*names, values.codeword_dim, values.model_args)
+        value = network_list.summary(
+            *names, values.codeword_dim, values.model_args, _shape(values.csi_shape)
+        )
     as_json = values.format == "json"
     print(json.dumps(value, indent=2) if as_json else network_list.render(value))
+
+
+def _shape(words: list[str]) -> tuple[int, ...] | None:
+    """Sizes of `--csi_shape`, which the network checks; None without the flag."""
+    if not all(word.strip().isdigit() for word in words):
+        raise ValueError(
+            f"--csi_shape={','.join(words)}: expected N_t,N_a,2 such as 64,32,2"
+        )
+    return tuple(map(int, words)) or None
 
 
 def define_flags() -> None:
@@ -88,6 +100,9 @@ def define_flags() -> None:
         "codeword_dim", None, "codeword length M (summary); the longest by default"
     )
     flags.DEFINE_string("model_args", "{}", "the paper's options as JSON (summary)")
+    flags.DEFINE_list(
+        "csi_shape", [], "N_t,N_a,2 such as 64,32,2 (summary); the paper's by default"
+    )
 
 
 def _refuse(name: str, program: str) -> None:

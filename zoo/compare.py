@@ -25,7 +25,7 @@ from zoo import config_flags, files
 from zoo.api.comparing import carry_out
 from zoo.experiments import comparison, engines
 from zoo.experiments.comparison import Plan
-from zoo.reporting import comparison_page
+from zoo.reporting import comparison_table
 
 PLANNED = {
     "seed": "give --seeds",
@@ -33,6 +33,7 @@ PLANNED = {
     "model": "give --models",
     "codeword_dim": "give --codeword_dims",
     "bits": "give --bits to the command",
+    "quantizer": "give --quantizer to the command",
     "dataset": "give --dataset to the command",
     "init": "give --init to the command",
     "run_dir": "give --directory",
@@ -67,7 +68,7 @@ def plan_from_flags(values: flags.FlagValues) -> Plan:
         )
     except ValueError as error:
         raise ValueError(f"--codeword_dims, --bits: {error}") from None
-    names = ("seeds", "minutes", "epochs", "init", "own_lr")
+    names = ("quantizer", "seeds", "minutes", "epochs", "init", "own_lr")
     rest = {name: values[name].value for name in names}
     return Plan(tuple(values.models), dims, bits, **rest,
                 baselines=tuple(values.baselines))  # fmt: skip
@@ -83,7 +84,7 @@ def main(argv: list[str]) -> int:
     if values.json:
         files.write_json(Path(values.json), content)
         print(f"comparison: {values.json}")
-    print(f"\n{comparison_page.text(content)}")
+    print(f"\n{comparison_table.text(content)}")
     failed = len(content["failures"])
     if failed:
         what = f"{failed} of {failed + len(content['rows'])} rows failed"
@@ -98,6 +99,7 @@ def define_flags() -> None:
     flags.DEFINE_list("models", [], "networks, as --model of zoo.train names them")
     flags.DEFINE_list("codeword_dims", ["512"], "codeword lengths M")
     flags.DEFINE_list("bits", ["0"], "bits per codeword entry; 0: float codewords")
+    flags.DEFINE_string("quantizer", "uniform", "of bits, as of zoo.train")
     flags.DEFINE_integer("seeds", 1, "seeds of every training, 0, 1, ...", 1)
     flags.DEFINE_float("minutes", None, "of each training, on its own cores")
     flags.DEFINE_integer("epochs", None, "of each training, instead of --minutes")

@@ -10,7 +10,7 @@ from absl import flags
 
 from tfds_builders import flag_help, flagfiles
 from zoo.config import OWN, ExperimentConfig
-from zoo.config_checks import is_reference
+from zoo.config_checks import absolute, is_reference
 
 FLAGFILES = Path(__file__).parent / "flagfiles"
 flagfiles.ship(FLAGFILES)
@@ -104,3 +104,28 @@ def named(config: ExperimentConfig) -> str:
     names = [(flag, getattr(config, flag)) for flag in OWN]
     given = [f" --{flag}={name}" for flag, name in names if is_reference(name)]
     return "".join(given)
+
+
+def check_flagfiles(config: ExperimentConfig, args: Sequence[str]) -> None:
+    """Refuse own code that is named by nothing but the flags.cfg of a run directory.
+
+    Args:
+        config: of the command line.
+        args: the command line.
+
+    Raises:
+        ValueError: it is; the message says how to name it.
+    """
+    words = [word for word in args if "flagfile" not in word.partition("=")[0]]
+    behind = [b for a, b in zip(args, args[1:], strict=False) if a.endswith("flagfile")]
+    paths = [word.partition("=")[2] for word in args if "flagfile=" in word] + behind
+    folders = [Path(path).expanduser().resolve().parent for path in paths]
+    named = {absolute(word.partition("=")[2] or word) for word in words}
+    for flag in OWN:
+        value = getattr(config, flag)
+        of_run = any((folder / "config.json").is_file() for folder in folders)
+        if is_reference(value) and of_run and value not in named:
+            raise ValueError(
+                f"{value} is code that only the flagfile of a run directory names: "
+                f"add --{flag}={value} to run it"
+            )

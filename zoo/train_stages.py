@@ -94,6 +94,8 @@ def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     settings = stage_settings(flagfiles.expand(sys.argv)[1:])
+    for stage in settings:
+        config_flags.check_flagfiles(stage, sys.argv)
     check(settings)
     run_dir = Path(settings[0].run_dir).parent
     run_dir.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download.checksums import UrlInfo
+from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from tfds_builders import provenance
-from tfds_builders.cost2100 import mat_files
+from tfds_builders.cost2100 import download, mat_files
 from tfds_builders.features import csi_features
 
 HOMEPAGE = "https://github.com/sydney222/Python_CsiNet"
@@ -58,6 +60,39 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     normalisation = NORMALISATION  # of data made before the metadata said it
+    base_url = ""  # where the files are fetched from; '': they are there
+
+    @property
+    def file_names(self) -> list[str]:
+        """Of the scenario: training, validation, test, and test in frequency."""
+        names = [*SPLIT_FILES.values(), FREQUENCY_FILE]
+        return [name.format(self.builder_config.suffix) for name in names]
+
+    @property
+    def url_infos(self) -> dict[str, UrlInfo]:
+        """Sizes and hashes against which TFDS checks what was fetched."""
+        return {
+            f"{self.base_url}/{name}": UrlInfo(
+                size=download.PUBLISHED[name]["bytes"],
+                checksum=download.PUBLISHED[name]["sha256"],
+                filename=name,
+            )
+            for name in (self.file_names if self.base_url else [])
+        }
+
+    def fetch(self, source: str, folder: Path) -> None:
+        """Fetch the files of the scenario before the data are prepared.
+
+        Args:
+          source: address of a folder or hub repository, see `download.base_url`.
+          folder: where they go: `manual_dir` of what prepares the data.
+
+        Raises:
+          ValueError: no address, or the server has other files.
+          OSError: they cannot be fetched; the message names folder and hashes.
+        """
+        self.base_url = download.base_url(source)
+        download.fetch(self.base_url, self.file_names, folder)
 
     def _info(self) -> tfds.core.DatasetInfo:
         metadata = tfds.core.MetadataDict(
@@ -77,20 +112,27 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        suffix = self.builder_config.suffix
-        files = {split: name.format(suffix) for split, name in SPLIT_FILES.items()}
-        frequency_file = FREQUENCY_FILE.format(suffix)
-        folder = _manual_dir(dl_manager, [*files.values(), frequency_file])
+        if self.base_url:
+            self._check_fetched(dl_manager)
+        folder = _manual_dir(dl_manager, self.file_names)
         self.info.metadata["files_sha256"] = {
-            name: provenance.sha256(folder / name)
-            for name in [*files.values(), frequency_file]
+            name: provenance.sha256(folder / name) for name in self.file_names
         }
+        *files, frequency = (folder / name for name in self.file_names)
         return {
-            split: self._generate_examples(
-                folder / name, folder / frequency_file if split == "test" else None
-            )
-            for split, name in files.items()
+            split: self._generate_examples(path, frequency if split == "test" else None)
+            for split, path in zip(SPLIT_FILES, files, strict=True)
         }
+
+    def _check_fetched(self, dl_manager: tfds.download.DownloadManager) -> None:
+        """TFDS takes the files from manual_dir and compares them with `url_infos`."""
+        try:
+            dl_manager.download(list(self.url_infos))
+        except NonMatchingChecksumError as error:
+            raise ValueError(
+                f"a file in {dl_manager.manual_dir} is not the published one, expected "
+                f"{download.listing(self.file_names)}; remove it and start again"
+            ) from error
 
     def _generate_examples(
         self, path: Path, frequency_path: Path | None

@@ -43,7 +43,8 @@ class AntennaArray:
           Same shape; broadside is at half of each dimension.
         """
         shape = h.shape
-        h = h.reshape(*shape[:-2], self.polarisations, self.columns, self.rows, -1)
+        dimensions = self.polarisations, self.columns, self.rows
+        h = h.reshape(*shape[:-2], *dimensions, shape[-1])
         axes = (-3, -2)
         h = np.fft.fftshift(np.fft.fft2(h, axes=axes, norm="ortho"), axes=axes)
         return h.reshape(shape)

@@ -8,6 +8,7 @@ Pickled objects are never loaded.
 
 from __future__ import annotations
 
+import mmap
 import re
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ import scipy.io
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
 COMPLEX_FIELDS = (("real", "imag"), ("re", "im"), ("r", "i"))
 _OF_A_PAIR = re.compile(r"_(t\d+_tx\d+_r\d+)$")  # of transmitter and receivers
-_STORED_HEADER = 30  # bytes of a member's header in a ZIP file, before its two names
+_LOCAL_HEADER = 30  # bytes in front of the name of a member of a ZIP file
 
 
 class StoredArray:
@@ -31,11 +32,15 @@ class StoredArray:
     Args:
       array: of NumPy or h5py.
       reverse: the axes are stored in reverse order, as MATLAB's are in HDF5.
+      memory: that the array is mapped to, or None.
     """
 
-    def __init__(self, array: Any, reverse: bool = False):
-        self._array, self._reverse = array, reverse
+    def __init__(
+        self, array: Any, reverse: bool = False, memory: mmap.mmap | None = None
+    ):
+        self._array, self._reverse, self._memory = array, reverse, memory
         self.shape = tuple(array.shape[::-1] if reverse else array.shape)
+        self.is_numeric = array.dtype.kind in "fciu"
         self.is_complex = array.dtype.kind == "c" or array.dtype.names is not None
 
     def pad(self, rank: int) -> None:
@@ -45,7 +50,9 @@ class StoredArray:
     def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
         rank = len(self._array.shape)
         inner = slices[:rank]
-        part = np.asarray(self._array[inner[::-1] if self._reverse else inner])
+        part = np.array(self._array[inner[::-1] if self._reverse else inner])
+        if self._memory is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._memory.madvise(mmap.MADV_DONTNEED)  # what is read need not stay
         if part.dtype.names:
             real, imag = (part[name].astype(np.float64) for name in part.dtype.names)
             part = real + 1j * imag
@@ -119,41 +126,49 @@ def _read_folder(folder: Path) -> dict[str, StoredArray]:
 
 
 def _read_npy(path: Path) -> dict[str, StoredArray]:
-    return {path.stem: StoredArray(np.load(path, mmap_mode="r", allow_pickle=False))}
+    return {path.stem: _mapped(path)}
 
 
 def _read_npz(path: Path) -> dict[str, StoredArray]:
     arrays = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            mapped = _map_member(path, archive, member)
-            if mapped.dtype.kind in "fciu":
-                arrays[member.filename.removesuffix(".npy")] = StoredArray(mapped)
-    return arrays
+            name = member.filename.removesuffix(".npy")
+            if member.compress_type == zipfile.ZIP_STORED:
+                arrays[name] = _mapped(path, _start(path, member))
+                continue
+            with tempfile.NamedTemporaryFile(suffix=".npy") as unpacked:
+                with archive.open(member) as packed:
+                    shutil.copyfileobj(packed, unpacked, 1 << 20)
+                unpacked.flush()
+                arrays[name] = _mapped(Path(unpacked.name))
+    return {name: stored for name, stored in arrays.items() if stored.is_numeric}
 
 
-def _map_member(path: Path, archive: zipfile.ZipFile, member) -> np.ndarray:
-    if member.compress_type != zipfile.ZIP_STORED:
-        with tempfile.NamedTemporaryFile(suffix=".npy") as unpacked:
-            with archive.open(member) as packed:
-                shutil.copyfileobj(packed, unpacked, 1 << 20)
-            unpacked.flush()
-            return np.load(unpacked.name, mmap_mode="r", allow_pickle=False)
+def _start(path: Path, member: zipfile.ZipInfo) -> int:
+    """Where the content of a member begins."""
     with path.open("rb") as file:
-        file.seek(member.header_offset + _STORED_HEADER - 4)
-        names = np.frombuffer(file.read(4), "<u2").sum()  # of the name and of extras
-        file.seek(member.header_offset + _STORED_HEADER + int(names))
+        file.seek(member.header_offset + _LOCAL_HEADER - 4)
+        names = np.frombuffer(file.read(4), "<u2")  # lengths of its name and extras
+    return member.header_offset + _LOCAL_HEADER + int(names.sum())
+
+
+def _mapped(path: Path, start: int = 0) -> StoredArray:
+    """The array whose .npy header stands at a place of a file."""
+    with path.open("rb") as file:
+        file.seek(start)
         version = np.lib.format.read_magic(file)
-        header = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-            version, np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = header(file)
+        read_header = np.lib.format.read_array_header_2_0
+        if version == (1, 0):
+            read_header = np.lib.format.read_array_header_1_0
+        shape, fortran, dtype = read_header(file)
         if dtype.hasobject:
-            return np.empty(0, object)
-        order, offset = "F" if fortran else "C", file.tell()
-    if not shape or 0 in shape:
-        return np.empty(shape, dtype)
-    return np.memmap(path, dtype, "r", offset, shape, order)
+            raise ValueError("pickled objects, expected numbers")
+        offset = file.tell()
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    order = "F" if fortran else "C"
+    array = np.ndarray(shape, dtype, memory, offset, order=order)
+    return StoredArray(array, memory=memory)
 
 
 def _read_mat(path: Path) -> dict[str, StoredArray]:

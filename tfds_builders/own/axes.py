@@ -100,7 +100,7 @@ def _with_parts(names: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str, ..
 
 
 def canonical(part: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Bring a part of an array into the order of this module, complex128."""
+    """Bring a part of an array into the order of this module, complex."""
     if "reim" in names:
         parts = np.moveaxis(part, names.index("reim"), 0)
         part = parts[0] + 1j * parts[1]
@@ -113,4 +113,5 @@ def canonical(part: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     absent = [place for place, name in enumerate(order) if name not in names]
     part = np.expand_dims(part, absent)
     rows = part.shape[0] * part.shape[1]
-    return part.reshape(rows, *part.shape[2:]).astype(np.complex128)
+    part = part.reshape(rows, *part.shape[2:])
+    return part.astype(np.result_type(part, np.complex64), copy=False)

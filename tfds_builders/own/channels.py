@@ -119,6 +119,7 @@ class Channels:
     def _angular_delay(self, h: np.ndarray) -> np.ndarray:
         """Unitary transforms of `[n, time, rx, pol, antenna, column]`."""
         n, times, *stacked, columns = h.shape
+        h = h.astype(np.complex128)
         if self.domain in ("frequency", "paths"):
             h = np.fft.ifft(h, axis=-1, norm="ortho")
         if self.domain != "angle_delay":
@@ -137,17 +138,31 @@ def faults(h: np.ndarray, constant: bool = True) -> np.ndarray:
       h: complex `[n, time, ...]`.
       constant: whether a sample of one value throughout is wrong.
     """
-    values = h.reshape(len(h), h.shape[1], -1)
-    parts = np.ascontiguousarray(values).view(np.float64)
-    peak = np.abs(parts).max(axis=-1)
+    values = np.ascontiguousarray(h.reshape(len(h), h.shape[1], -1))
+    parts = values.view(values.real.dtype)
+    peak = np.maximum(parts.max(axis=-1), -parts.min(axis=-1))
     fault = np.zeros(len(h), np.int8)
     with np.errstate(invalid="ignore"):
         beyond = ((peak > LARGEST) | (peak < 1 / LARGEST)).any(axis=1)
-        same = (values == values[:, :1, :1]).all(axis=(1, 2))
-    if constant and values[0].size > 1:
-        fault[same] = 4
+    if constant:
+        fault[_constant(values, ~(peak == 0).all(axis=1))] = 4
     fault[beyond] = 5
     fault[(peak == 0).any(axis=1)] = 1
     fault[np.isinf(peak).any(axis=1)] = 3
     fault[np.isnan(peak).any(axis=1)] = 2
     return fault
+
+
+def _constant(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Numbers of the samples `[n, time, entries]` that hold one value throughout.
+
+    Args:
+      values: of samples.
+      among: `[n]` which ones are looked at.
+    """
+    if values[0].size == 1:
+        return np.zeros(0, int)
+    first = values[:, :1, :1]
+    maybe = np.flatnonzero(among & (values[:, -1, -1] == first[:, 0, 0]))
+    same = (values[maybe] == first[maybe]).all(axis=(1, 2))
+    return maybe[same]

@@ -167,8 +167,8 @@ def _quadriga(arrays: dict[str, StoredArray], part: slice) -> Cir:
 def _angles(
     layout: str, arrays: dict[str, StoredArray], part: slice, array: AntennaArray
 ) -> Cir:
-    values = {
-        name: arrays[name][(part, ALL)]
+    values = {  # single precision would cost six digits of the phases
+        name: arrays[name][(part, ALL)] + np.float64(0)
         for name in (*LAYOUTS[layout], "elevation")
         if name in arrays
     }

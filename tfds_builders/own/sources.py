@@ -46,7 +46,7 @@ class Block(NamedTuple):
     """Some rows of the files.
 
     Attributes:
-      h: complex128 `[rows, time, rx, pol, antenna, column]`.
+      h: complex `[rows, time, rx, pol, antenna, column]`.
       unit: `[rows]` number of the sample that a row is of, in all files.
       group: `[rows]` its group, or its unit where there are no groups.
     """

@@ -40,8 +40,8 @@ def compare(
         directory: of runs and results: leaderboard, plots and a page.
         processes: trainings at a time.
         flags: more flags of every training, by name.
-        **plan: `minutes` or `epochs` of each training, `seeds`, `init`, `own_lr`,
-            `baselines`; see `zoo.experiments.comparison.Plan`.
+        **plan: `minutes` or `epochs` of each training, `quantizer`, `seeds`, `init`,
+            `own_lr`, `baselines`; see `zoo.experiments.comparison.Plan`.
 
     Returns:
         The content of comparison.json: `rows`, `failures`, and their `summary`.

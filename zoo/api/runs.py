@@ -1,4 +1,4 @@
-"""The commands as functions, and a codec of what they leave behind."""
+"""The commands train, evaluate and export as functions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo import config_flags, files, registry
-from zoo.api import codec
+from zoo.api.codec import Codec
+from zoo.api.loading import Run, of_export, run_of
 from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
 from zoo.exporting import exporter, fit_quantizer
-from zoo.importing import weights_by_name
 from zoo.quantization.precisions import DEFAULT_PRECISIONS, EncoderOptions
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
-
-Run = RunDirectory | Path | str
 
 
 def train(flagfile: str = "", **flags: Any) -> RunDirectory:
@@ -91,7 +89,7 @@ def export(
     precision: Sequence[str] = DEFAULT_PRECISIONS,
     version: int = 1,
     **options: Any,
-) -> codec.Codec:
+) -> Codec:
     """Write the files of both sides: encoder.tflite, decoder, codec.json, vectors.
 
     Args:
@@ -115,39 +113,7 @@ def export(
     chosen = EncoderOptions(precisions=tuple(precision), **options)
     with fit_quantizer.with_bits(run_of(run), quantizer, bits, fitted_run) as sends:
         exporter.export(sends, Path(out), version, options=chosen)
-    return codec.of_export(Path(out))
-
-
-def load(source: Run, *, model: str = "", quantizer: str = "") -> codec.Codec:
-    """Encoder and decoder of what was trained or exported.
-
-    Args:
-        source: run, run directory, export directory, or weights by name: of the zoo, a
-            URL, or `hf:OWNER/REPO[@REVISION]`.
-        model: the user's own network, './my_net.py:SPEC', where the run has one.
-        quantizer: likewise.
-
-    Raises:
-        ValueError, OSError: none of these, damaged, or own code that is not named.
-    """
-    if not isinstance(source, RunDirectory) and (Path(source) / "codec.json").is_file():
-        return codec.of_export(Path(source))
-    return codec.of_run(run_of(source, model, quantizer))
-
-
-def run_of(source: Run, model: str = "", quantizer: str = "") -> RunDirectory:
-    """The run directory that a run, a path or a name of weights stands for.
-
-    Raises:
-        ValueError, OSError: there is none, or own code that is not named.
-    """
-    if isinstance(source, RunDirectory):
-        return source
-    path = weights_by_name.locate(str(source))
-    if not path.is_dir():
-        raise ValueError(f"{source} is a file, expected the run directory around it")
-    registry.check_run(path, model, quantizer)
-    return RunDirectory(path, model, quantizer)
+    return of_export(Path(out))
 
 
 def _value(value: Any) -> Any:

@@ -14,13 +14,12 @@ from zoo.experiments import jobs
 from zoo.experiments.jobs import Job
 
 
-def work(job: Job, inputs: bytes, sources: bytes, threads: int) -> tuple[str, bytes]:
+def work(job: Job, inputs: bytes, threads: int) -> tuple[str, bytes]:
     """Do a job in a folder of its own, on any machine.
 
     Args:
         job: what to do.
         inputs: archive of its inputs below its directory.
-        sources: archive of its other files below the working directory.
         threads: of TensorFlow.
 
     Returns:
@@ -35,7 +34,6 @@ def work(job: Job, inputs: bytes, sources: bytes, threads: int) -> tuple[str, by
         directory = Path(here.name) if here.is_absolute() else here
         directory.mkdir(parents=True, exist_ok=True)
         extract(inputs, directory)
-        extract(sources, Path())
         failure = ""
         try:
             jobs.work(job._replace(directory=directory, logged=True))

@@ -11,13 +11,14 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from zoo import config_flags, files, registry
 from zoo.baselines.catalogue import BASELINES
+from zoo.config_checks import is_reference, label
+from zoo.data import stream
 from zoo.experiments import step_trial
 from zoo.experiments.comparison_summary import summary
 from zoo.experiments.pool import PendingRow, Pool
@@ -39,8 +40,7 @@ class Case(NamedTuple):
     @property
     def name(self) -> str:
         """Beginning of the names of its runs."""
-        network = re.sub(r"\W+", "_", self.network).strip("_")
-        return f"{network}_m{self.codeword_dim}_b{self.bits}"
+        return f"{label(self.network)}_m{self.codeword_dim}_b{self.bits}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Plan:
     Attributes:
         models: networks, as `--model` of zoo.train names them.
         codeword_dims: codeword lengths M.
-        bits: per codeword entry (uniform quantiser); 0: the codeword stays float.
+        bits: per codeword entry; 0: the codeword stays float.
+        quantizer: where there are bits, as `--quantizer` of zoo.train.
         seeds: number of seeds.
         minutes: of each training, by its own measured step time; None: see epochs.
         epochs: of each training; None: see minutes.
@@ -65,6 +66,7 @@ class Plan:
     models: tuple[str, ...]
     codeword_dims: tuple[int, ...]
     bits: tuple[int, ...] = (0,)
+    quantizer: str = "uniform"
     seeds: int = 1
     minutes: float | None = None
     epochs: int | None = None
@@ -89,7 +91,12 @@ class Plan:
                     f"--baselines={name}: expected some of {', '.join(BASELINES)}"
                 )
         for model in self.models:
-            registry.check_name(model)
+            if not is_reference(model):  # own code may fail: that is a row
+                registry.check_name(model)
+        if len(set(map(label, self.models))) < len(self.models):
+            raise ValueError(
+                f"--models={','.join(self.models)}: two are called the same, rename one"
+            )
 
     @property
     def cases(self) -> list[Case]:
@@ -106,9 +113,12 @@ class Plan:
         Raises:
             ValueError: the network cannot be had.
         """
+        registry.admit(case.network)
         fitted = registry.get(case.network).fitted_start
         flagfile = config_flags.FLAGFILES / f"{case.network}.cfg"
-        quantised = {"quantizer": "uniform", "bits": case.bits} if case.bits else {}
+        quantised = (
+            {"quantizer": self.quantizer, "bits": case.bits} if case.bits else {}
+        )
         return {
             "model": case.network,
             "codeword_dim": case.codeword_dim,
@@ -158,7 +168,7 @@ def make(plan: Plan, runner: Runner, new_pool: Callable[[], Pool]) -> dict:
 
 
 def _what(network: str, codeword_dim: int, bits: int = 0, seed: int = 0) -> dict:
-    values = {"network": network, "codeword_dim": codeword_dim, "bits": bits}
+    values = {"network": label(network), "codeword_dim": codeword_dim, "bits": bits}
     return values | {"seed": seed}
 
 
@@ -183,8 +193,11 @@ def _training(plan, runner, case: Case, seed: int, trials: dict) -> PendingRow:
 
 
 def _baseline(runner: Runner, name: str, codeword_dim: int) -> PendingRow:
-    run = f"{name}_m{codeword_dim}"
-    return runner.baseline(run, method=name, codeword_dim=codeword_dim)
+    given = {"method": name, "codeword_dim": codeword_dim}
+    settings = settings_of(runner.flagfile, runner.extra)
+    if name == "klt" and not stream.parse(settings.dataset)[1]:
+        given["num_train"] = settings.num_train  # as the networks
+    return runner.baseline(f"{name}_m{codeword_dim}", **given)
 
 
 def attempted(ask: Callable[..., PendingRow], *args) -> PendingRow:

@@ -19,7 +19,6 @@ class Job(NamedTuple):
         commands: module and arguments of each, with `FOLDER` for the directory.
         result: file below the directory that is there when the job is done.
         inputs: files and folders below the directory that the commands read.
-        sources: files elsewhere that they read, such as that of an own network.
         logged: whether the output of the commands goes to NAME.log.
     """
 
@@ -28,7 +27,6 @@ class Job(NamedTuple):
     commands: tuple[tuple[str, ...], ...]
     result: str
     inputs: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
     logged: bool = False
 
     @property
@@ -52,18 +50,21 @@ def work(job: Job) -> None:
         step(module, *here, log=log)
 
 
-def evaluation(directory: Path, name: str, *training: str, **options) -> Job:
+def evaluation(
+    directory: Path, name: str, *training: str, own: tuple[str, ...] = (), **options
+) -> Job:
     """The job that trains and evaluates a run.
 
     Args:
         directory: holds the run.
         name: of the run.
         *training: flags of zoo.train that say what it is.
+        own: flags that name code of the user.
         **options: of `Job`.
     """
     run, result = f"{FOLDER}/{name}", f"{name}/evaluation.json"
     commands = (
         ("zoo.train", *training),
-        ("zoo.evaluate", f"--run={run}", f"--json={FOLDER}/{result}"),
+        ("zoo.evaluate", f"--run={run}", *own, f"--json={FOLDER}/{result}"),
     )
     return Job(directory, name, commands, result, **options)

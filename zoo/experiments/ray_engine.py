@@ -2,8 +2,8 @@
 
 A task works in a folder of its own (`zoo.experiments.apart`), so that nodes need no
 common disk: it is sent what its commands read, and sends back what they wrote. Every
-node needs the zoo, and the data set at the same path; simulated ones are made where they
-are missing.
+node needs the zoo, and at the same paths the data set and own networks; simulated sets
+are made where they are missing.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ class RayEngine:
         if job.is_done:
             return
         inputs = apart.packed(job.directory, job.inputs)
-        near = [name for name in job.sources if not Path(name).is_absolute()]
-        sources = apart.packed(Path(), near)
-        task = self._task.remote(job, inputs, sources, self._threads)
+        task = self._task.remote(job, inputs, self._threads)
         try:
             failure, written = ray.get(task)
         except ray.exceptions.RayError as error:

@@ -7,10 +7,12 @@ import functools
 import hashlib
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import config_flags, files
-from zoo.config import ExperimentConfig
+from zoo.config import OWN, ExperimentConfig
+from zoo.config_checks import is_reference
 from zoo.experiments import jobs
 from zoo.experiments.jobs import FOLDER, Job
 from zoo.experiments.pool import PendingRow, Pool
@@ -78,8 +80,8 @@ class Runner:
         settings = settings_of(self.flagfile, self.extra, **overrides)
         fixed = {k: v for k, v in settings.to_json().items() if k not in MAY_CHANGE}
         digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
-        for source in own_source(settings.model):
-            digest.update(Path(source).read_bytes())
+        for path in own_files(settings):
+            digest.update(path.read_bytes())
         run_dir = str(self.directory / f"{name}-{digest.hexdigest()[:8]}")
         return dataclasses.replace(settings, run_dir=run_dir)
 
@@ -88,9 +90,8 @@ class Runner:
         run = settings.resolved_run_dir
         flagfile = f"{run.name}.cfg"
         files.write_text(self.directory / flagfile, _everywhere(settings).to_flags())
-        own = own_source(settings.model)
         logged = self.pool.logged
-        return Job(self.directory, run.name, (), "", (flagfile,), own, logged)
+        return Job(self.directory, run.name, (), "", (flagfile,), logged)
 
     def row(
         self, name: str, after: PendingRow | None = None, **overrides
@@ -105,15 +106,15 @@ class Runner:
         Returns:
             PendingRow; its `result` raises ValueError where a command failed.
         """
-        given = self.flags(self.settings(name, **overrides))
-        training = training_flags(given.name)
-        inputs = given.inputs
+        settings = self.settings(name, **overrides)
+        given = self.flags(settings)
+        training, inputs = training_flags(given.name), given.inputs
         if after is not None:
             training += (f"--weights={FOLDER}/{after.run}",)
             inputs += (after.run,)
         job = jobs.evaluation(
-            self.directory, given.name, *training,
-            inputs=inputs, sources=given.sources, logged=given.logged,
+            self.directory, given.name, *training, own=own_flags(settings),
+            inputs=inputs, logged=given.logged,
         )  # fmt: skip
 
         def make() -> dict:
@@ -152,10 +153,18 @@ def training_flags(run: str) -> tuple[str, ...]:
     return f"--flagfile={FOLDER}/{run}.cfg", f"--run_dir={FOLDER}/{run}"
 
 
-def own_source(model: str) -> tuple[str, ...]:
-    """The file that `--model=FILE.py:NAME` names; none of a network by name."""
-    path, colon, _ = model.rpartition(":")
-    return (path,) if colon and path.endswith(".py") else ()
+def own_flags(settings: ExperimentConfig) -> tuple[str, ...]:
+    """Flags that name the code of the user that a configuration refers to."""
+    given = {name: getattr(settings, name) for name in OWN}
+    return tuple(f"--{k}={v}" for k, v in given.items() if is_reference(v))
+
+
+def own_files(settings: ExperimentConfig) -> Iterator[Path]:
+    """Files of the user that a configuration refers to."""
+    for name in OWN:
+        place = getattr(settings, name).rpartition(":")[0]
+        if place.endswith(".py"):
+            yield Path(place)
 
 
 def _everywhere(settings: ExperimentConfig) -> ExperimentConfig:

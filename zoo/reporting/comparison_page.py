@@ -23,11 +23,6 @@ NOTE = (
 )
 
 
-def text(content: dict) -> str:
-    """The leaderboard for a terminal."""
-    return comparison_table.text(comparison_table.leaderboard(content))
-
-
 def write_all(source: Path, content: dict) -> list[Path]:
     """Write the leaderboard, the plots and the page beside a results file.
 
@@ -54,7 +49,7 @@ def write_page(source: Path, content: dict, output: Path) -> list[Path]:
         output: path of the page but for its ending.
     """
     written = []
-    for cost in COSTS:
+    for cost in _plotted(content):
         for kind in FORMATS:
             path = output.with_name(f"{output.name}_{cost}.{kind}")
             with files.atomic_path(path) as partial:
@@ -71,11 +66,16 @@ def write_page(source: Path, content: dict, output: Path) -> list[Path]:
     return written
 
 
+def _plotted(content: dict) -> list[str]:
+    """Costs of which a row is known; none where everything failed."""
+    return [c for c in COSTS if comparison_plots.lines_of(content, COSTS[c][0])]
+
+
 def _sections(source: Path, content: dict, name: str) -> list[Section]:
     table = comparison_table.leaderboard(content)
     rows = [*content["rows"], *content["baselines"]]
     runs = [(f"{row['network']}, M = {row['codeword_dim']}", row) for row in rows]
-    plots = [_picture(content, cost, name) for cost in COSTS if rows]
+    plots = [_picture(content, cost, name) for cost in _plotted(content)]
     shown = [Section("Accuracy against cost", "cost", plots)] if plots else []
     origin = Section("Provenance", "provenance", [provenance(source, content, runs)])
     return [Section("Leaderboard", "leaderboard", [table]), *shown, origin]

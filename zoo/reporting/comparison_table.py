@@ -8,6 +8,7 @@ from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import Cell, fixed, millions, number, spread
 
 NOTE = "note"  # the last column
+LOG = ", see "  # begins where more is to be read
 IN_TERMINAL = (
     "network", "M", "feedback bits", NMSE_UNIT, "spread", "rho", "UE MACs",
     "encoder [kB]", "minutes", "seeds",
@@ -44,18 +45,21 @@ def title_of(line: dict) -> str:
     return KLT if line["network"] == "klt" else line["network"]
 
 
-def text(table: Table) -> str:
-    """The main columns of a leaderboard for a terminal, and what failed below them."""
+def text(content: dict) -> str:
+    """The main columns of the leaderboard for a terminal, and what failed below it."""
+    table = leaderboard(content)
     shown = [i for i, name in enumerate(table.columns) if name in IN_TERMINAL]
     cells = [[str(row[i]) for i in shown] for row in table.rows]
     frame = pd.DataFrame(cells, columns=[table.columns[i] for i in shown])
     width = frame["network"].str.len().max()
     left = {"network": f"{{:<{width}}}".format}
-    notes = []
-    if table.columns[-1] == NOTE:
-        notes = [f"{row[0]}, M = {row[1]}: {row[-1]}" for row in table.rows if row[-1]]
+    failed = [
+        f"{line['network']}, M = {line['codeword_dim']}: {line['error']}"
+        for line in content["summary"]
+        if line["error"]
+    ]
     found = frame.to_string(index=False, formatters=left)
-    return "\n".join([table.caption, "", found, *notes])
+    return "\n".join([table.caption, "", found, *failed])
 
 
 def _cells(line: dict) -> dict[str, str]:
@@ -87,7 +91,7 @@ def _cells(line: dict) -> dict[str, str]:
 def _note(line: dict) -> str:
     if not line["failed"]:
         return ""
-    return f"{line['failed']} failed: {line['error']}"
+    return f"{line['failed']} failed: {line['error'].partition(LOG)[0]}"
 
 
 def _fixed(value: float | None, digits: int = 2) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import inspect
 
 from zoo import registry
 from zoo.baselines.catalogue import BASELINES
@@ -22,18 +21,7 @@ def list_models(pattern: str = "*") -> list[dict]:
         Networks, networks of the receiver (`--receiver`) and baselines (`python -m
         zoo.baseline`), by `kind`.
     """
-    rows = [
-        {
-            "kind": "network",
-            "name": spec.name,
-            "paper": spec.paper,
-            "licence": spec.licence,
-            "options": spec.options,
-            "codeword_dims": spec.codeword_dims,
-            "weights": [card["name"] for card in weights_by_name.cards(spec.name)],
-        }
-        for spec in registry.MODELS.values()
-    ]
+    rows = [_network(name) for name in [*registry.MODELS, *registry.own()]]
     rows += [
         {"kind": "receiver", "name": name, "paper": receiver.paper}
         for name, receiver in RECEIVERS.items()
@@ -43,6 +31,23 @@ def list_models(pattern: str = "*") -> list[dict]:
         for name, (paper, note) in BASELINES.items()
     ]
     return [row for row in rows if fnmatch.fnmatch(row["name"], pattern)]
+
+
+def _network(name: str) -> dict:
+    """Row of a network, or of a package's that cannot be used, which says why."""
+    try:
+        spec = registry.get(name)
+    except ValueError as error:
+        return {"kind": "broken network", "name": name, "paper": str(error)}
+    return {
+        "kind": "network",
+        "name": spec.name,
+        "paper": spec.paper,
+        "licence": spec.licence,
+        "options": spec.options,
+        "codeword_dims": spec.codeword_dims,
+        "weights": [card["name"] for card in weights_by_name.cards(spec.name)],
+    }
 
 
 def info(name: str) -> dict:
@@ -61,13 +66,19 @@ def info(name: str) -> dict:
     }
 
 
-def summary(name: str, codeword_dim: int | None = None, model_args: str = "{}") -> dict:
+def summary(
+    name: str,
+    codeword_dim: int | None = None,
+    model_args: str = "{}",
+    csi_shape: tuple[int, ...] | None = None,
+) -> dict:
     """Parameters, bytes and operations of a network in all conventions, per side.
 
     Args:
         name: registry name.
         codeword_dim: codeword length M, the longest of the network by default.
         model_args: the paper's options as JSON.
+        csi_shape: (N_t, N_a, 2) or (T, N_t, N_a, 2); None: the network's own.
 
     Returns:
         What was built, and the counts of `zoo.metrics.flops.summary`.
@@ -75,10 +86,10 @@ def summary(name: str, codeword_dim: int | None = None, model_args: str = "{}") 
     spec, args = registry.get(name), parse_object("model_args", model_args)
     if codeword_dim is None:
         codeword_dim = max(spec.codeword_dims)
-    csi_shape = inspect.signature(spec.build).parameters["csi_shape"].default
+    csi_shape = csi_shape or spec.csi_shape
     model = registry.build(name, csi_shape, codeword_dim, args)
     return {
-        "name": name,
+        "name": spec.name,
         "csi_shape": csi_shape,
         "codeword_dim": codeword_dim,
         "model_args": args,
