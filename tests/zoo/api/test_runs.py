@@ -145,8 +145,8 @@ def test_what_cannot_be_compared(tmp_path):
             zoo.compare(models, data, epochs=1, directory=tmp_path)
     with pytest.raises(ValueError, match="expected one of the two"):
         zoo.compare(["crnet"], data, directory=tmp_path)
-    with pytest.raises(ValueError, match="no configuration 'indor'"):
-        zoo.compare(["crnet"], "cost2100_sim/indor", epochs=1, directory=tmp_path)
+    with pytest.raises(ValueError, match="unknown dataset 'cost21'"):
+        zoo.compare(["crnet"], "cost21/indoor", epochs=1, directory=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
