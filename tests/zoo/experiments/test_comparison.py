@@ -9,7 +9,8 @@ import re
 import pytest
 
 from tests.conftest import TINY, assert_one_line_error, run_command
-from zoo import compare, files
+from zoo import files
+from zoo.api import comparing
 from zoo.experiments import comparison, step_trial
 from zoo.experiments.comparison import Case, Plan
 from zoo.experiments.comparison_summary import summary
@@ -150,10 +151,12 @@ def test_killed_comparison_goes_on(data_dir, tmp_path):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare.compare(plan, flags, tmp_path, functools.partial(Killed, go_on=True))
+        comparing.carry_out(
+            plan, flags, tmp_path, functools.partial(Killed, go_on=True)
+        )
     (weights,) = tmp_path.glob("*/best.weights.h5")
     began = weights.stat().st_mtime_ns
-    content = compare.compare(plan, flags, tmp_path, lambda: Pool(go_on=True))
+    content = comparing.carry_out(plan, flags, tmp_path, lambda: Pool(go_on=True))
     assert weights.stat().st_mtime_ns == began
     assert {row["network"] for row in content["rows"]} == {"csinet", "crnet"}
     (failure,) = content["failures"]
