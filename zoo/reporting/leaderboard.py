@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo import registry
+from zoo.baselines.catalogue import BASELINES
 from zoo.metrics import plots
 from zoo.reporting import pareto
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Picture, Section, Table
 from zoo.reporting.cells import device, fixed, number, spread
 from zoo.reporting.pareto import MIN_NETWORKS
 from zoo.reporting.results_files import complete
-from zoo.reporting.tables import data_set
+from zoo.reporting.tables import csi_values, data_set
 
 NOTE = (
     "Our own trainings on our own simulated channels, short ones on CPUs, so this "
@@ -46,6 +47,7 @@ class Board(NamedTuple):
         num_train: CSI of the training set, or of an epoch where they are new ones.
         epochs: how often as many were seen.
         klt_db: NMSE of the linear KLT [dB], two decimals.
+        csi_values: real values of one CSI matrix.
     """
 
     data: str
@@ -53,13 +55,14 @@ class Board(NamedTuple):
     num_train: int
     epochs: int
     klt_db: float
+    csi_values: int
 
     @property
     def title(self) -> str:
         """Ratio and data in words."""
         name, stream, _ = self.data.partition(":stream")
         kind = "new ones in each epoch" if stream else "the same in each epoch"
-        ratio = pareto.CSI_VALUES // self.codeword_dim
+        ratio = self.csi_values // self.codeword_dim
         seen = f"{self.epochs} epochs of {self.num_train:,} training CSI"
         return f"1/{ratio}, {name}, {seen}, {kind}"
 
@@ -120,13 +123,14 @@ def _networks(found: list[Trained]) -> int:
 def board_of(row: dict) -> Board | None:
     """Where a row belongs; None: quantised, with side information, or no baseline."""
     spec = registry.MODELS.get(row["model"])
-    if spec is None or spec.takes_uplink or row["feedback_bits"]:
+    classic = spec is None and row["model"] in BASELINES
+    if classic or (spec and spec.takes_uplink) or row["feedback_bits"]:
         return None
     if any(row.get(key) is None for key in NEEDED):
         return None
     klt_db = round(row["nmse_pca_db"], 2)
     size = row["num_train"], row["epochs"]
-    return Board(data_set(row), row["codeword_dim"], *size, klt_db)
+    return Board(data_set(row), row["codeword_dim"], *size, klt_db, csi_values(row))
 
 
 def table(board: Board, trained: list[Trained], name: str = "") -> Table:

@@ -33,8 +33,7 @@ SHORT = {
 
 def build(spec: ModelSpec, codeword_dim: int) -> CsiAutoencoder:
     """A network with the paper's options at its own CSI size."""
-    shape = inspect.signature(spec.build).parameters["csi_shape"].default
-    return registry.build(spec.name, shape, codeword_dim)
+    return registry.build(spec.name, spec.csi_shape, codeword_dim)
 
 
 def shown_dims(spec: ModelSpec) -> list[int]:

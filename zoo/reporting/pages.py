@@ -114,7 +114,7 @@ def pareto_section(contents: dict[Path, dict]) -> Section:
         "codeword length; start, schedule and noise of each training stand there."
     ]  # fmt: skip
     for (source, data, dim), own in pareto.comparisons(found).items():
-        about = f"1/{pareto.CSI_VALUES // dim}, {data}"
+        about = f"1/{own[0].csi_values // dim}, {data}"
         shown = [
             _cost_plot(own, [p.costs[key] for p in own], label, about)
             for key, label in pareto.COSTS.items()

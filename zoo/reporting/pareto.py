@@ -13,7 +13,7 @@ from zoo.metrics import complexity
 from zoo.reporting.blocks import Table
 from zoo.reporting.cells import Cell, fixed, number
 from zoo.reporting.results_files import rows_of
-from zoo.reporting.tables import CSI_VALUES, KLT, NMSE_UNIT, data_set
+from zoo.reporting.tables import KLT, NMSE_UNIT, csi_values, data_set
 
 FLOAT_BITS = 32
 COSTS = {
@@ -38,6 +38,7 @@ class Point(NamedTuple):
         bits: feedback bits per CSI; 32 for each entry of a float codeword.
         source: results file.
         data: data set, configuration and codeword length.
+        csi_values: real values of one CSI matrix.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Point(NamedTuple):
     bits: float
     source: str
     data: tuple[str, int]
+    csi_values: int
 
 
 def front(costs: list[float], values: list[float]) -> list[int]:
@@ -81,18 +83,21 @@ def points(path: Path, content: dict) -> list[Point]:
         costs = _costs(first)
         model = first["model"]
         seeds, source = len(values), path.name
-        found.append(Point(name, model, mean, spread, costs, seeds, bits, source, data))
+        size = csi_values(first)
+        found.append(
+            Point(name, model, mean, spread, costs, seeds, bits, source, data, size)
+        )
         if first.get("nmse_pca_db") is not None:
-            lines[data] = first["nmse_pca_db"]
-    return found + [_klt(value, path, data) for data, value in lines.items()]
+            lines[data] = first["nmse_pca_db"], size
+    return found + [_klt(*line, path, data) for data, line in lines.items()]
 
 
-def _klt(nmse_db: float, path: Path, data: tuple[str, int]) -> Point:
-    macs = data[1] * CSI_VALUES
+def _klt(nmse_db: float, size: int, path: Path, data: tuple[str, int]) -> Point:
+    macs = data[1] * size
     costs = {"ue_macs": macs, "bs_macs": macs, "ue_bytes_fp32": 4 * macs}
     bits = FLOAT_BITS * data[1]
     spread = nmse_db, nmse_db
-    return Point(KLT, "", nmse_db, spread, costs, 1, bits, path.name, data)
+    return Point(KLT, "", nmse_db, spread, costs, 1, bits, path.name, data, size)
 
 
 def trained(content: dict) -> Iterable[tuple[str, list[dict]]]:

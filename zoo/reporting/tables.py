@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,12 +36,17 @@ ENVIRONMENT = (
     "versions",
     "origin",
 )
-CSI_VALUES = 2048  # of 32 x 32 complex entries
+USUAL_SHAPE = (32, 32, 2)  # of rows that do not say
 
 
 def ratio(row: dict) -> Cell:
     """Compression ratio of a results row, as '1/16'."""
     return place(f"1/{round(1 / row['ratio'])}")
+
+
+def csi_values(row: dict) -> int:
+    """Real values of one CSI matrix of a results row."""
+    return math.prod((row.get("csi_shape") or USUAL_SHAPE)[-3:])
 
 
 def data_set(row: dict) -> str:
@@ -137,7 +143,7 @@ def networks(content: dict) -> Table:
         + (fixed(r["rho"], 4), *(millions(r[f"{side}_macs"]) for side in ("ue", "bs")))
         for r in rows
     ]
-    macs = millions(rows[0]["codeword_dim"] * CSI_VALUES)
+    macs = millions(rows[0]["codeword_dim"] * csi_values(rows[0]))
     found.append((rows[0]["nmse_pca_db"], KLT, "", "", "", macs, macs))
     return Table(
         columns,
