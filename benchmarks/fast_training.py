@@ -2,14 +2,11 @@
 
 python -m benchmarks.fast_training seeds --json=zoo/results/crnet_fast.json
 python -m benchmarks.fast_training ablation --json=zoo/results/crnet_ablation.json
-python -m benchmarks.fast_training zoo --json=zoo/results/zoo_16.json
 
 `seeds` trains zoo/flagfiles/crnet_fast_{4,16}.cfg with three seeds. `ablation` trains
 crnet_fast_16 with every combination of start, step and data; a native step takes about
-twice as long, so it gets half the epochs. `zoo` gives every network at 1/16 the drops,
-the kind of schedule and the seed of crnet_fast_16, the peak learning rate of its own
-paper, and the fitted start where it has one. Runs that are complete are not repeated;
-rows that the JSON file holds already stay there.
+twice as long, so it gets half the epochs. Runs that are complete are not repeated.
+Networks are compared by python -m zoo.compare.
 """
 
 from __future__ import annotations
@@ -21,10 +18,8 @@ import numpy as np
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files, registry
-from zoo.experiments.runner import evaluated, settings_of
-from zoo.reporting.blocks import markdown
-from zoo.reporting.tables import networks
+from zoo import files
+from zoo.experiments.runner import evaluated
 
 FLAGFILES = Path("zoo/flagfiles")
 RATIOS = (16, 4)
@@ -33,11 +28,9 @@ DATA = {
     "stream": "cost2100_sim/indoor_quick:stream",
 }
 EPOCHS = {"native": 4, "fused": 8}
-CODEWORD_DIM = 128
 SHOWN = ("nmse_db", "nmse_pca_db", "best_epoch", "train_seconds")
 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds", 1)
-_NETWORKS = flags.DEFINE_list("networks", [], "networks of `zoo`; none: all")
 _DIRECTORY = flags.DEFINE_string("directory", "runs/fast", "where the runs live")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", "", "also write the rows here")
@@ -80,19 +73,6 @@ def ablation() -> list[dict]:
     ]
 
 
-def zoo() -> list[dict]:
-    """Rows of all networks of single snapshots that exist at 1/16, one seed."""
-    found = []
-    for name, spec in sorted(registry.MODELS.items()):
-        if spec.takes_sequences or CODEWORD_DIM not in spec.codeword_dims:
-            continue
-        if not _NETWORKS.value or name in _NETWORKS.value:
-            init = "klt" if spec.fitted_start else "paper"
-            lr = settings_of(FLAGFILES / f"{name}.cfg").lr
-            found.append(row(f"{name}_16", 16, model=name, init=init, lr=lr))
-    return found
-
-
 def summary(rows: list[dict]) -> list[dict]:
     """Mean and spread over seeds of NMSE and of its distance to the KLT line."""
     result = []
@@ -113,26 +93,15 @@ def summary(rows: list[dict]) -> list[dict]:
     return result
 
 
-def _with_stored(rows: list[dict]) -> list[dict]:
-    """Rows, and those of other names that the JSON file holds."""
-    path = Path(_JSON.value)
-    stored = files.read_json(path)["rows"] if path.is_file() else []
-    names = {row["name"] for row in rows}
-    kept = [row for row in stored if row["name"] not in names]
-    return sorted([*kept, *rows], key=lambda row: row["name"])
-
-
 def main(argv: list[str]) -> None:
-    experiments = {"seeds": seeds, "ablation": ablation, "zoo": zoo}
+    experiments = {"seeds": seeds, "ablation": ablation}
     if len(argv) != 2 or argv[1] not in experiments:
         raise ValueError(f"{argv[1:]}: expected one of {', '.join(experiments)}")
-    rows = _with_stored(experiments[argv[1]]())
+    rows = experiments[argv[1]]()
     result = {"rows": rows, **files.environment(), "origin": "ours"}
     if argv[1] == "seeds":
         result["summary"] = summary(rows)
         print(*result["summary"], sep="\n")
-    if argv[1] == "zoo":
-        print(markdown(networks(result)))
     if _JSON.value:
         files.write_json(Path(_JSON.value), result)
 

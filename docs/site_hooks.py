@@ -55,5 +55,10 @@ def _modules(match: re.Match) -> str:
 
 
 def on_page_content(html: str, page, config, files) -> str:
-    """Turn the reStructuredText mark of a drawing in a docstring into a colon."""
+    """Turn the reStructuredText mark of a drawing in a docstring into a colon.
+
+    Links of a notebook, which its plugin leaves as they are, get their pages' names.
+    """
+    if page.file.src_uri.endswith(".ipynb"):
+        html = re.sub(r'(href="(?!\w+:)[^"]*)\.md(?=["#])', r"\1.html", html)
     return html.replace("::</p>", ":</p>")

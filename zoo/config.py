@@ -28,6 +28,7 @@ _LATER = {
     "quantizer_args",
     "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
     "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
+    "weights_sha256",
 }  # fmt: skip
 
 
@@ -134,8 +135,10 @@ class ExperimentConfig:
     weights: str = _flag(
         "",
         "initial weights instead of --init: 'pretrained' for those that come with the "
-        "zoo, a .weights.h5 file, or a run directory (the parts that both have)",
+        "zoo and fit, a .weights.h5 file, or, for the parts that both have, a run "
+        "directory, a name of shipped weights, a URL or hf:OWNER/REPO[@REVISION]",
     )
+    weights_sha256: str = _flag("", "hash that --weights must have; empty: any")
     train_part: str = _flag(
         "all",
         "what is trained: everything, the quantiser (lsq, lszq, ssq), the receiver, "

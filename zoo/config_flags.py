@@ -82,10 +82,15 @@ def from_flags(values: flags.FlagValues = flags.FLAGS, **changes) -> ExperimentC
     return ExperimentConfig(**{name: values[name].value for name in names} | changes)
 
 
-def define_own() -> None:
-    """Flags of commands that take a run: which code of the user it may import."""
+def define_own(quantizer: str = "") -> None:
+    """Flags of commands that take a run: which code of the user it may import.
+
+    Args:
+        quantizer: what else that flag may be, for its help.
+    """
     for name in OWN:
         text = f"own {name} of the run: FILE.py:NAME or package.module:NAME"
+        text += quantizer if name == "quantizer" else ""
         flags.DEFINE_string(name, "", text)
 
 

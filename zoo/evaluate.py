@@ -3,7 +3,8 @@
 Writes one results row (JSON), and beside it plots of true against recovered |H| and of
 the distribution of the per-sample NMSE, with the numbers behind them for zoo.report.
 `--test_snr_db` and `--csi_noise` put another noise on the network's input than the
-run's, `--feedback_snr_db` on the codeword; the truth is always clean.
+run's, `--feedback_snr_db` on the codeword; the truth is always clean. `--weights=NAME`
+takes the place of `--run`: weights of the zoo, a URL, a repository of the hub.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from absl import flags
 from tfds_builders import cli
 from zoo import config_flags, files, registry
 from zoo.config import ExperimentConfig
+from zoo.importing import weights_by_name
 
 SHOWN = 6  # examples of the test split
 
@@ -48,20 +50,22 @@ def _save_samples(target: Path, h, settings: ExperimentConfig) -> None:
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
-    cli.require("run")
-    own = config_flags.own()
-    registry.check_run(Path(flags.FLAGS.run), **own)
+    path, own = weights_by_name.from_flags(), config_flags.own()
+    registry.check_run(path, **own)
     # TensorFlow: seconds that no wrong name waits for.
     from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
     from zoo.training.evaluation import evaluate
 
-    run = RunDirectory(Path(flags.FLAGS.run), **own)
+    run = RunDirectory(path, **own)
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
     changes = [*noise, None if flags.FLAGS.uplink == "paired" else flags.FLAGS.uplink]
     name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
-    target = Path(flags.FLAGS.json or run.path / f"{name}.json")
+    folder = (
+        path if flags.FLAGS.run else Path(weights_by_name.label(flags.FLAGS.weights))
+    )
+    target = Path(flags.FLAGS.json or folder / f"{name}.json")
     row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink)
     _save_figures(target, h[:SHOWN], h_hat[:SHOWN], accuracy.nmse(h, h_hat))
     files.write_json(target, row)
@@ -73,9 +77,11 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("run", "", "run directory of a training")
+    weights_by_name.define_flags()
     config_flags.define_own()
-    flags.DEFINE_string("json", "", "results row; empty: <run>/evaluation*.json")
+    flags.DEFINE_string(
+        "json", "", "results row; empty: <run>/evaluation*.json, or <weights>/ here"
+    )
     flags.DEFINE_string("samples", "", "also write the clean test CSI for the client")
     flags.DEFINE_float("test_snr_db", None, "SNR of the test instead of the run's")
     flags.DEFINE_float(

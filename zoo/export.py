@@ -5,6 +5,10 @@ float32, and `encoder_dynamic.tflite`, dynamic-range int8), `decoder/<version>/`
 SavedModel) for the BS, `codec.json`, golden vectors and `checksums.sha256`; every
 artefact is loaded back and compared with the trained network before the directory
 appears under its name.
+
+A run or weights (`--weights=NAME`) that were trained without quantiser get one with
+`--quantizer=uniform --bits=B`: a grid fitted to their codewords, without training; what
+it costs is printed. `--fitted_run=DIR` keeps that network for zoo.evaluate.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import config_flags, files, registry
+from zoo.config_checks import is_reference
+from zoo.importing import weights_by_name
 from zoo.quantization import precisions
 
 
@@ -22,17 +28,22 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
-    cli.require("run", "out")
+    path = weights_by_name.from_flags()
+    cli.require("out")
     out, options = Path(values.out), precisions.options()
     own = config_flags.own()
-    registry.check_run(Path(values.run), **own)
+    fitted = own["quantizer"] if not is_reference(own["quantizer"]) else ""
+    own |= {"quantizer": ""} if fitted else {}
+    registry.check_run(path, **own)
     # TensorFlow: seconds that no wrong name waits for.
+    from zoo.exporting import fit_quantizer
     from zoo.exporting.exporter import export
     from zoo.quantization import precision_table
     from zoo.run_directory import RunDirectory
 
-    run = RunDirectory(Path(values.run), **own)
-    codec = export(run, out, values.version, options=options)
+    run = RunDirectory(path, **own)
+    with fit_quantizer.with_bits(run, fitted, values.bits, values.fitted_run) as sends:
+        codec = export(sends, out, values.version, options=options)
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))
     print(
@@ -45,8 +56,10 @@ def main(argv: list[str]) -> None:
 
 def define_flags() -> None:
     """Flags of this command."""
-    flags.DEFINE_string("run", "", "run directory of a training")
-    config_flags.define_own()
+    weights_by_name.define_flags()
+    config_flags.define_own("; 'uniform': even steps fitted to a run without quantiser")
+    flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer=uniform")
+    flags.DEFINE_string("fitted_run", "", "directory to keep the fitted network in")
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     precisions.define_flags()

@@ -2,8 +2,8 @@
 
 Writes `zoo/flagfiles/published/NAME[_VARIANT]_RATIO_SCENARIO.cfg` from the figures in
 the registry; each takes the network's own flagfile and changes what the row changes.
-Writes `zoo/flagfiles/fast/NAME.cfg` from the measured rows of `zoo/results/zoo_16.json`
-(`python -m benchmarks.fast_training zoo`): minutes on two CPU cores.
+Writes `zoo/flagfiles/fast/NAME.cfg` from the measured rows of
+`zoo/results/zoo_16.json`: minutes on two CPU cores.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ python -m zoo.report --run=DIR --format=png,pdf           a run, after zoo.evalu
 python -m zoo.report --results=zoo/results --output=docs/results/report
 python -m zoo.report --pages=docs/results --pages=README.md    their tables, made again
 python -m zoo.report --network_pages=docs/networks        a page for each network
+python -m zoo.report --comparison=FILE --output=PATH      page and plots of zoo.compare
 
 `--results` reads every results JSON of a directory and of `reproduce` in it and writes
 OUTPUT.html and OUTPUT.md: a leaderboard, accuracy against cost, what the papers print
@@ -67,22 +68,42 @@ def write_results(directory: Path, output: Path, networks: list[str]) -> None:
         print(f"report: {path}")
 
 
+def write_comparison(source: Path, output: Path) -> None:
+    """Page and plots of a comparison.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or it is no comparison.
+    """
+    content = files.read_json(source)
+    if "comparison" not in content:
+        raise ValueError(
+            f"--comparison={source}: no comparison, expected comparison.json as "
+            "python -m zoo.compare writes it"
+        )
+    from zoo.reporting import comparison_page
+
+    for path in comparison_page.write_page(source, content, output):
+        print(f"report: {path}")
+
+
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     values = flags.FLAGS
-    ways = ("run", "results", "pages", "readme", "network_pages")
+    ways = ("run", "results", "pages", "readme", "network_pages", "comparison")
     given = [name for name in ways if values[name].value]
     if len(given) != 1:
         raise ValueError(
             f"got {' and '.join(given) or 'nothing to report on'}; usage: python -m "
             "zoo.report --run=DIR | --results=DIR --output=PATH | --pages=FILE_OR_DIR "
-            "| --network_pages=DIR"
+            "| --network_pages=DIR | --comparison=FILE --output=PATH"
         )
     if values.run:
         write_run(Path(values.run), values.format)
     elif values.results:
         write_results(Path(values.results), Path(values.output), values.networks)
+    elif values.comparison:
+        write_comparison(Path(values.comparison), Path(values.output))
     elif values.network_pages:
         from zoo.reporting import network_pages
 
@@ -104,5 +125,6 @@ if __name__ == "__main__":
         "pages", [], "Markdown file, or folder of them, whose tables are made again"
     )
     flags.DEFINE_string("readme", "", "the same of one file")
+    flags.DEFINE_string("comparison", "", "results JSON of zoo.compare")
     flags.DEFINE_string("network_pages", "", "folder for a page of each network")
     cli.run(main)

@@ -6,10 +6,10 @@
 
 Every training that the target needs is made in --directory unless it is there already,
 for this target or another, so a command that was killed goes on where it was; with
---processes several at a time, their output in --directory. `full` has the paper's sizes
-and epochs, `fast` is for minutes to hours on two CPU cores. The table shows the
-published value, where the paper prints one, beside ours, and what becomes of the
-paper's claims. Targets that begin with zoo are no paper's.
+--processes several at a time, their output in --directory; with --engine=ray on a Ray
+cluster. `full` has the paper's sizes and epochs, `fast` is for minutes to hours on two
+CPU cores. The table shows the published value, where the paper prints one, beside ours,
+and what becomes of the paper's claims. Targets that begin with zoo are no paper's.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from zoo.experiments import (
     crnet,
     drawings,
     dualnet,
+    engines,
     generalisation,
     lora,
 )
@@ -182,7 +183,7 @@ def main(argv: list[str]) -> None:
             "usage: python -m zoo.reproduce TARGET ... [--flag=value ...], --list "
             "shows all"
         )
-    pool = Pool(values.processes)
+    pool = engines.pool(values)
     labs = {name: lab_from_flags(name, values, pool) for name in names}
     pending = {name: list(TARGETS[name].make(lab)) for name, lab in labs.items()}
     for name, lab in labs.items():
@@ -198,7 +199,6 @@ if __name__ == "__main__":
     )
     flags.DEFINE_enum("budget", "fast", BUDGETS, "size of the trainings")
     flags.DEFINE_integer("seeds", 1, "seeds of every run, 0, 1, ...", 1)
-    flags.DEFINE_integer("processes", 1, "runs at a time, each on its own cores", 1)
     flags.DEFINE_string("directory", "runs/reproduce", "where the runs live")
     flags.DEFINE_string(
         "flags",
@@ -207,4 +207,5 @@ if __name__ == "__main__":
         '"--data_dir=/data --epochs=5"',
     )
     flags.DEFINE_string("json", "", "result; empty: DIRECTORY/TARGET_BUDGET.json")
+    engines.define_flags()
     cli.run(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 STOP_SECONDS = 60
+ERROR = "error: "  # begins the line of a command that failed
 
 
 def _show(command: str, output: TextIO | None = None) -> None:
@@ -36,10 +38,25 @@ def step(module: str, *args, log: Path | None = None) -> None:
         output = stack.enter_context(log.open("a")) if log else None
         _show(f"python -m {module} {shlex.join(command[3:])}", output)
         errors = output or sys.__stderr__  # past the filter of `tfds_builders.quiet`
-        status = subprocess.run(command, stdout=output, stderr=errors).returncode
+        bound = [*_bound(), *command]
+        status = subprocess.run(bound, stdout=output, stderr=errors).returncode
     if status:
-        where = log or "above"
-        raise ValueError(f"python -m {module} ended with status {status}, see {where}")
+        where = f"{_last_line(log)}, see {log}" if log else "see above"
+        raise ValueError(f"python -m {module} ended with status {status}: {where}")
+
+
+def _bound() -> list[str]:
+    """What makes a command end with this process, even if that is killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+
+
+def _last_line(log: Path) -> str:
+    """Error of the command that wrote last, or the last line of its output."""
+    said = log.read_text(errors="replace").rpartition("\n$ python -m ")[2]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(ERROR)]
+    return (errors or lines)[-1].removeprefix(ERROR)
 
 
 class Server(NamedTuple):

@@ -44,6 +44,10 @@ serving.capacity --results=zoo/results/serving.json --ues=20000
 zoo.report --run={run}
 zoo.report --results=zoo/results --output={folder}/report // --networks=crnet
 zoo.report --readme={folder}/README.md
+zoo.compare --models=crnet // --dataset=cost2100_sim/indoor_tiny --data_dir={data} \
+--codeword_dims=32 --epochs=1 --flags=--num_train=160 --baselines=klt \
+--directory={folder}/compare
+zoo.report --comparison={folder}/compare/comparison.json --output={folder}/mine
 zoo.reproduce --list
 zoo.reproduce lora.table4 // --directory={folder}/reproduce
 """

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import zoo
 from tests.conftest import ROOT
 from zoo import registry
 from zoo.reporting import network_pages
@@ -45,6 +46,8 @@ def is_object(name: str) -> bool:
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if file.is_file():
             rest = parts[end:]
+            if parts[:end] == ["zoo"] and rest:
+                return rest[0] in zoo.__all__
             return not rest or bool(
                 re.search(rf"(?m)^(?:def |class )?{rest[0]}\b", file.read_text())
             )

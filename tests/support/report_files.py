@@ -80,7 +80,7 @@ def result(target: str, entries: list, claims=(), **changes) -> dict:
 
 
 def row(model: str, nmse_db: float, ue_macs: int, **changes) -> dict:
-    """A results row of zoo.evaluate, as `benchmarks.fast_training zoo` keeps it."""
+    """A results row of zoo.evaluate, as zoo_16.json keeps it."""
     return {
         "name": f"{model}_16", "model": model, "model_args": {}, "init": "klt",
         "lr": 0.002, "dataset": "cost2100_sim", "dataset_config": "indoor_quick:stream",

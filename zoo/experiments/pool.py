@@ -13,6 +13,10 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from zoo.experiments import jobs
+from zoo.experiments.jobs import Job
+
+ELSEWHERE = 256  # jobs that wait for an engine at a time
 FOUND_SECONDS = 2.0  # a run that was complete before is read in less
 PROGRESS = "{n_fmt} of {total_fmt} runs, {rate_fmt}, ETA {remaining}"
 
@@ -42,27 +46,37 @@ class PendingRow(NamedTuple):
 class Pool:
     """Makes rows in the order in which they are asked for, each name once.
 
-    After a failure no further row is begun; all that are left fail the same way.
+    After a failure no further row is begun, and all that are left fail the same way,
+    unless the pool goes on.
 
     Args:
         processes: rows made at a time. From 2 on every one has cores of its own: two
             trainings on one core each take less time than one after the other on two.
+        go_on: whether rows are begun after one has failed.
+        engine: does jobs elsewhere, as `zoo.experiments.ray_engine.RayEngine`, and
+            has its own idea of how many at a time; None: here.
 
     Raises:
         ValueError: more processes than cores.
     """
 
-    def __init__(self, processes: int = 1):
+    def __init__(self, processes: int = 1, go_on: bool = False, engine=None):
         cores = sorted(os.sched_getaffinity(0))
         if not 1 <= processes <= len(cores):
             raise ValueError(
                 f"--processes={processes}: expected 1 to {len(cores)}, the cores here"
             )
-        self.processes = processes
+        self.processes, self.go_on = processes, go_on
+        self.work: Callable[[Job], None] = engine or jobs.work
+        self.logged = processes > 1 or go_on or engine is not None
         self._shares: queue.SimpleQueue = queue.SimpleQueue()
         for i in range(processes):
             self._shares.put(cores[i::processes])
-        self._workers = ThreadPoolExecutor(processes, initializer=self._take_cores)
+        self._workers = (
+            ThreadPoolExecutor(ELSEWHERE)
+            if engine
+            else ThreadPoolExecutor(processes, initializer=self._take_cores)
+        )
         self._rows: dict[str, PendingRow] = {}
         self._failure: Exception | None = None
         self._lock, self._done = threading.Lock(), 0
@@ -88,20 +102,30 @@ class Pool:
         for row in list(self._rows.values()):
             row.result()
 
+    def close(self) -> None:
+        """Begin nothing more: what waits is given up, as after Ctrl-C."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
     def _made(self, name: str, make: Callable[[], dict]) -> dict:
-        if self._failure:
+        if self._failure and not self.go_on:
             raise self._failure
         began = time.monotonic()
         try:
             row = make()
         except Exception as error:
             self._failure = error
+            if self.go_on:
+                self._report(name, str(error), began)
             raise
+        said = f"{row['nmse_db']:.2f} dB" if "nmse_db" in row else row["said"]
+        self._report(name, said, began)
+        return row
+
+    def _report(self, name: str, said: str, began: float) -> None:
         with self._lock:
             self._done += 1
             self._found += time.monotonic() - began <= FOUND_SECONDS
-            print(f"{name}: {row['nmse_db']:.2f} dB; {self._progress()}", flush=True)
-        return row
+            print(f"{name}: {said}; {self._progress()}", flush=True)
 
     def _progress(self) -> str:
         """Share, rate and time left; rows that were found complete are no measure."""

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import config_flags, files
-from zoo.config import ExperimentConfig
+from zoo.config import OWN, ExperimentConfig
+from zoo.config_checks import is_reference
+from zoo.experiments import jobs
+from zoo.experiments.jobs import FOLDER, Job
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.run_directory import MAY_CHANGE
-from zoo.steps import step
+
+BASELINE_FLAGS = (
+    "dataset", "data_dir", "manual_dir", "scaling", "codeword_dim", "num_test", "seed",
+)  # fmt: skip
 
 
 def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfig:
@@ -33,22 +41,19 @@ def settings_of(flagfile: Path, extra: str = "", **overrides) -> ExperimentConfi
     return config_flags.from_flags(values, **own)
 
 
-def evaluated(run: Path, *training: str, log: Path | None = None) -> dict:
+def evaluated(run: Path, *training: str) -> dict:
     """Results row of a run, trained and evaluated where it was not before.
 
     Args:
         run: its directory.
         *training: flags of zoo.train that say what it is.
-        log: where the commands' output goes; None: it is passed through.
 
     Raises:
         ValueError: a command failed (it has said why).
     """
-    result = run / "evaluation.json"
-    if not result.is_file():
-        step("zoo.train", *training, log=log)
-        step("zoo.evaluate", f"--run={run}", f"--json={result}", log=log)
-    return files.read_json(result)
+    job = jobs.evaluation(run.parent, run.name, *training)
+    jobs.work(job)
+    return files.read_json(run / "evaluation.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +79,19 @@ class Runner:
         """Configuration of a run with its directory."""
         settings = settings_of(self.flagfile, self.extra, **overrides)
         fixed = {k: v for k, v in settings.to_json().items() if k not in MAY_CHANGE}
-        digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
-        run_dir = str(self.directory / f"{name}-{digest[:8]}")
+        digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
+        for path in own_files(settings):
+            digest.update(path.read_bytes())
+        run_dir = str(self.directory / f"{name}-{digest.hexdigest()[:8]}")
         return dataclasses.replace(settings, run_dir=run_dir)
 
-    def _log(self, name: str) -> Path | None:
-        """Where the output of one of several commands at a time goes."""
-        return self.directory / f"{name}.log" if self.pool.processes > 1 else None
+    def flags(self, settings: ExperimentConfig) -> Job:
+        """A job without commands that has a run's flagfile, written here, as input."""
+        run = settings.resolved_run_dir
+        flagfile = f"{run.name}.cfg"
+        files.write_text(self.directory / flagfile, _everywhere(settings).to_flags())
+        logged = self.pool.logged
+        return Job(self.directory, run.name, (), "", (flagfile,), logged)
 
     def row(
         self, name: str, after: PendingRow | None = None, **overrides
@@ -96,17 +107,22 @@ class Runner:
             PendingRow; its `result` raises ValueError where a command failed.
         """
         settings = self.settings(name, **overrides)
-        run = settings.resolved_run_dir
-        flagfile = self.directory / f"{run.name}.cfg"
-        files.write_text(flagfile, settings.to_flags())
+        given = self.flags(settings)
+        training, inputs = training_flags(given.name), given.inputs
+        if after is not None:
+            training += (f"--weights={FOLDER}/{after.run}",)
+            inputs += (after.run,)
+        job = jobs.evaluation(
+            self.directory, given.name, *training, own=own_flags(settings),
+            inputs=inputs, logged=given.logged,
+        )  # fmt: skip
 
         def make() -> dict:
             if after is not None:
                 after.result()
-            row = evaluated(run, f"--flagfile={flagfile}", log=self._log(run.name))
-            return {**row, "run": run.name}
+            return self._worked(job)
 
-        return self.pool.row(run.name, make)
+        return self.pool.row(job.name, make)
 
     def baseline(self, name: str, **overrides) -> PendingRow:
         """Results row of a classic method on the same data (`python -m zoo.baseline`).
@@ -114,21 +130,45 @@ class Runner:
         Returns:
             PendingRow; its `result` raises ValueError where the command failed.
         """
-        data = ("dataset", "data_dir", "codeword_dim", "num_test", "seed")
         dim = overrides.pop("codeword_dim")
         settings = self.settings(name, codeword_dim=dim, seed=overrides.pop("seed", 0))
-        given = {key: getattr(settings, key) for key in data} | overrides
-        result = Path(f"{settings.run_dir}.json")
+        here = _everywhere(settings)
+        given = {key: getattr(here, key) for key in BASELINE_FLAGS} | overrides
+        options = [f"--{key}={value}" for key, value in given.items()]
+        run = settings.resolved_run_dir.name
+        result = f"{run}.json"
+        command = ("zoo.baseline", *options, f"--json={FOLDER}/{result}")
+        logged = self.pool.logged
+        job = Job(self.directory, run, (command,), result, logged=logged)
+        return self.pool.row(run, functools.partial(self._worked, job))
 
-        def make() -> dict:
-            if not result.is_file():
-                options = [f"--{key}={value}" for key, value in given.items()]
-                step(
-                    "zoo.baseline",
-                    *options,
-                    f"--json={result}",
-                    log=self._log(result.stem),
-                )
-            return {**files.read_json(result), "run": result.stem}
+    def _worked(self, job: Job) -> dict:
+        """Row of a job that is done by now."""
+        self.pool.work(job)
+        return {**files.read_json(job.directory / job.result), "run": job.name}
 
-        return self.pool.row(result.stem, make)
+
+def training_flags(run: str) -> tuple[str, ...]:
+    """Flags of the training whose flagfile `Runner.flags` has written."""
+    return f"--flagfile={FOLDER}/{run}.cfg", f"--run_dir={FOLDER}/{run}"
+
+
+def own_flags(settings: ExperimentConfig) -> tuple[str, ...]:
+    """Flags that name the code of the user that a configuration refers to."""
+    given = {name: getattr(settings, name) for name in OWN}
+    return tuple(f"--{k}={v}" for k, v in given.items() if is_reference(v))
+
+
+def own_files(settings: ExperimentConfig) -> Iterator[Path]:
+    """Files of the user that a configuration refers to."""
+    for name in OWN:
+        place = getattr(settings, name).rpartition(":")[0]
+        if place.endswith(".py"):
+            yield Path(place)
+
+
+def _everywhere(settings: ExperimentConfig) -> ExperimentConfig:
+    """The same configuration from any working directory."""
+    folders = {key: getattr(settings, key) for key in ("data_dir", "manual_dir")}
+    absolute = {k: str(Path(v).absolute()) for k, v in folders.items() if v}
+    return dataclasses.replace(settings, **absolute)

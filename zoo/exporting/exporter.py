@@ -40,8 +40,9 @@ def check_exportable(run: RunDirectory, settings: ExperimentConfig) -> None:
         )
     if not settings.bits:
         raise ValueError(
-            f"{run.path} was trained without codeword quantiser; only a run with "
-            "--quantizer=uniform --bits=B has feedback bits to export"
+            f"{run.path} was trained without codeword quantiser and has no feedback "
+            "bits to export: give --quantizer=uniform --bits=B, which fits one to it, "
+            "or train with them"
         )
 
 

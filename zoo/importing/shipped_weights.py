@@ -1,10 +1,4 @@
-"""Weights that come with the zoo: `--weights=pretrained`, and how they get there.
-
-`zoo/weights/NAME/` is a small run directory (configuration, metrics, best weights) with
-`card.json`, the evaluation of these weights and their hash, and its text README.md. So
-everything that takes a run takes it as well: python -m zoo.evaluate
---run=zoo/weights/NAME --json=FILE.
-"""
+"""Weights into a network (`--weights`), and weights shipped with the zoo."""
 
 from __future__ import annotations
 
@@ -15,11 +9,11 @@ from pathlib import Path
 from zoo import files, registry
 from zoo.codeword.network import load_weights
 from zoo.config import ExperimentConfig
+from zoo.importing import weights_by_name
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import MAY_CHANGE, RunDirectory
 
-SHIPPED = Path(__file__).parents[1] / "weights"
 SAME = (
     "model", "model_args", "codeword_dim", "quantizer", "quantizer_args", "bits",
     "normaliser", "receiver",
@@ -44,7 +38,8 @@ CARD = """# {name}
 | weights | sha256 {weights_sha256} |
 | licence | Apache-2.0, as the project |
 
-Use: `python -m zoo.train --weights=pretrained --model={model} \
+Use: `python -m zoo.export --weights={name} --quantizer=uniform --bits=4 --out=DIR`, or
+`python -m zoo.train --weights={name} --model={model} \
 --codeword_dim={codeword_dim} ...`.
 For simulated channels of this kind and scaling only; others need training of their own.
 All figures: `card.json`.
@@ -57,7 +52,7 @@ def find(settings: ExperimentConfig) -> RunDirectory:
     Raises:
         ValueError: none, or several of which none is for its data set.
     """
-    shipped = [RunDirectory(path.parent) for path in SHIPPED.glob("*/card.json")]
+    shipped = [RunDirectory(path) for path in weights_by_name.shipped().values()]
     fitting = [
         run
         for run in shipped
@@ -86,21 +81,21 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
         The file.
 
     Raises:
-        FileNotFoundError: no such file or run.
+        FileNotFoundError: no such file, run or name.
+        OSError: weights from elsewhere could not be fetched.
         ValueError: nothing shipped fits, or the file is damaged or of another network.
     """
-    path = Path(settings.weights)
-    if path.is_dir():
-        run = RunDirectory(path)
-        _take_parts(run, settings, model)
-        set_precision(settings.precision)  # the other run was loaded in float32
-        return run.weights
     if settings.weights == "pretrained":
         run = find(settings)
-        path = run.weights
-        expected = files.read_json(run.path / "card.json")["weights_sha256"]
-        if files.sha256(path) != expected:
-            raise ValueError(f"{path}: damaged, its hash is not that of card.json")
+        weights_by_name.verify(run.path, settings.weights_sha256)
+        load_weights(model.trained, run.weights)
+        return run.weights
+    path = weights_by_name.locate(settings.weights, settings.weights_sha256)
+    if path.is_dir():
+        run = RunDirectory(path)
+        take_parts(run, settings, model)
+        set_precision(settings.precision)  # the other run was loaded in float32
+        return run.weights
     load_weights(model.trained, path)
     return path
 
@@ -116,9 +111,19 @@ def _take_layers(source: CsiAutoencoder, model: CsiAutoencoder) -> None:
                     ours.assign(value)
 
 
-def _take_parts(
+def take_parts(
     run: RunDirectory, settings: ExperimentConfig, model: CsiAutoencoder
 ) -> None:
+    """Copy the weights of a run to the parts that a network has in common with it.
+
+    Args:
+        run: the run.
+        settings: configuration of the network.
+        model: the network, whose weights are set.
+
+    Raises:
+        ValueError: a part of that name is another one.
+    """
     source = run.load(model.encoder.input.shape[1:])
     if run.config().model == registry.get(settings.model).continues:
         _take_layers(source, model)
@@ -179,7 +184,7 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
         raise ValueError(
             f"{run.weights}: {size:,} bytes, expected at most {LARGEST_BYTES:,}"
         )
-    target = RunDirectory(SHIPPED / name)
+    target = RunDirectory(weights_by_name.SHIPPED / name)
     target.path.mkdir(parents=True, exist_ok=True)
     default = ExperimentConfig()
     config = dataclasses.replace(

@@ -10,6 +10,7 @@ from collections import Counter
 import tensorflow as tf
 
 from zoo import registry
+from zoo.importing import weights_by_name
 from zoo.keras_compat import Model
 from zoo.metrics import complexity, flops
 from zoo.models.autoencoder import CsiAutoencoder
@@ -159,6 +160,12 @@ def published_table(spec: ModelSpec) -> Table | None:
     return Table(columns, rows, caption, f"published_{spec.name}") if rows else None
 
 
+def weights_text(spec: ModelSpec) -> str:
+    """The weights of a network that come with the zoo, '' where there are none."""
+    found = map(weights_by_name.line, weights_by_name.cards(spec.name))
+    return "; ".join(found)
+
+
 def card(spec: ModelSpec) -> tuple[Details, list[str]]:
     """A network's card, and its row of the overview."""
     dims = shown_dims(spec)
@@ -173,6 +180,7 @@ def card(spec: ModelSpec) -> tuple[Details, list[str]]:
         *flow(models[dims[-1]]),
         counts_table(spec.name, counts),
         published_table(spec) or "No NMSE of this network is published.",
+        f"Weights (`--weights=NAME`): {weights_text(spec) or 'none so far'}.",
         f"Deviations: {deviations}",
     ]
     found = counts[dims[-1]]

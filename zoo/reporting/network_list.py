@@ -7,6 +7,7 @@ import fnmatch
 from zoo import registry
 from zoo.baselines.catalogue import BASELINES
 from zoo.config_checks import parse_object
+from zoo.importing import weights_by_name
 from zoo.metrics import flops
 from zoo.models.receivers import RECEIVERS
 
@@ -45,6 +46,7 @@ def _network(name: str) -> dict:
         "licence": spec.licence,
         "options": spec.options,
         "codeword_dims": spec.codeword_dims,
+        "weights": [card["name"] for card in weights_by_name.cards(spec.name)],
     }
 
 
@@ -59,6 +61,7 @@ def info(name: str) -> dict:
         "codeword_dims": spec.codeword_dims,
         "published_nmse_db": spec.published,
         "variants": {key: value._asdict() for key, value in spec.variants.items()},
+        "weights": weights_by_name.cards(spec.name),
         "description": spec.build.__doc__,
     }
 
@@ -110,7 +113,9 @@ def _render_network(row: dict) -> str:
     dims = " ".join(map(str, row["codeword_dims"]))
     options = ", ".join(f"{key}={value!r}" for key, value in row["options"].items())
     choices = f"M {dims}; {options}" if options else f"M {dims}"
-    return f"{row['name']:<17} {choices}\n{'':<17} {row['paper']} ({row['licence']})"
+    lines = [choices, f"{row['paper']} ({row['licence']})"]
+    lines += [f"weights: {', '.join(row['weights'])}"] if row["weights"] else []
+    return f"{row['name']:<17} " + f"\n{'':<17} ".join(lines)
 
 
 def _render_counts(value: dict) -> str:

@@ -76,6 +76,11 @@ def sections(spec: ModelSpec) -> list[Section]:
         "Published figures": [published or "No NMSE of this network is published."],
         "Deviations": [deviations[:1].upper() + deviations[1:] or "None known."],
     }
+    weights = model_cards.weights_text(spec)
+    if weights:
+        parts["Weights"] = [
+            f"`--weights=NAME` ([how](../training/weights.md)): {weights}."
+        ]
     return [Section(title, "", blocks) for title, blocks in parts.items()]
 
 

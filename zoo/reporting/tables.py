@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.experiments import labels
 from zoo.experiments.claims import remark
-from zoo.reporting import quickstart_table
+from zoo.reporting import comparison_table, quickstart_table
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import (
     UNPRINTED,
@@ -244,6 +244,8 @@ def table_of(path: Path, content: dict) -> Table:
     with complete(path):
         if "target" in content:
             return reproduced(content)
+        if "comparison" in content:
+            return comparison_table.leaderboard(content)
         if path.stem in TABLES:
             title, make = TABLES[path.stem]
             return make(content)._replace(caption=title)

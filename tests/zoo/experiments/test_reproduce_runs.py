@@ -16,9 +16,9 @@ from zoo.experiments import (
     cost2100,
     crnet,
     generalisation,
+    jobs,
     lora,
     lora_tables,
-    runner,
 )
 from zoo.experiments.runner import Runner
 from zoo.experiments.target import Lab
@@ -60,7 +60,7 @@ def directory(tmp_path_factory) -> Path:
 def made(directory, data_dir, monkeypatch):
     """Function that makes a target at a size of seconds and draws it."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(runner, "step", in_process)
+    monkeypatch.setattr(jobs, "step", in_process)
     tiny = {name: (dataset, None) for name, dataset in CHANNELS.items()}
     monkeypatch.setattr(cost2100, "CHANNELS", tiny)
     for module in (crnet, cllwcsinet_tables):

@@ -1,0 +1,166 @@
+"""Networks trained alike: what is asked for, what fails, what comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+
+import pytest
+
+from tests.conftest import TINY, assert_one_line_error, run_command
+from zoo import files
+from zoo.api import comparing
+from zoo.experiments import comparison, step_trial
+from zoo.experiments.comparison import Case, Plan
+from zoo.experiments.comparison_summary import summary
+from zoo.experiments.pool import Pool
+from zoo.experiments.runner import Runner
+
+SMALL = (
+    "--num_train=160 --num_validation=50 --num_test=50 --batch_size=20 "
+    "--cpu_step=native"
+)
+
+
+def runner(data_dir, tmp_path, **changes) -> Runner:
+    extra = f"--dataset={TINY['dataset']} --data_dir={data_dir} {SMALL}"
+    return Runner(tmp_path, comparison.FLAGFILE, extra, **changes)
+
+
+def test_a_plan_names_what_is_wrong():
+    for changes, words in (
+        ({}, "--minutes=None --epochs=None: expected one of the two"),
+        ({"minutes": 1.0, "epochs": 2}, "--minutes=1.0 --epochs=2"),
+        ({"epochs": 0}, "--epochs=0: expected one"),
+        ({"epochs": 1, "bits": ()}, "--bits is empty"),
+        ({"epochs": 1, "baselines": ("bm3d",)}, "--baselines=bm3d: expected some of"),
+        ({"epochs": 1, "models": ("crnett",)}, "did you mean crnet"),
+        ({"epochs": 1, "models": ("a/n.py:SPEC", "b/n.py:SPEC")}, "called the same"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            Plan(**{"models": ("crnet",), "codeword_dims": (32,), **changes})
+
+
+def test_cases_are_trained_alike_but_for_their_own_rates_and_starts():
+    plan = Plan(("crnet", "transnet"), (64, 32), (0, 4), epochs=1)
+    assert len(plan.cases) == 8 and plan.cases[0].name == "crnet_m64_b0"
+    float_one, quantised = (plan.overrides(Case("crnet", 64, b)) for b in (0, 4))
+    assert float_one["init"] == "klt" and float_one["lr"] == 2e-3
+    assert "bits" not in float_one
+    assert (quantised["bits"], quantised["quantizer"]) == (4, "uniform")
+    other = plan.overrides(Case("transnet", 64, 0))
+    assert other["init"] == "paper" and other["lr"] == 1e-4
+
+
+def test_equal_minutes_are_epochs_by_measured_steps(data_dir, tmp_path):
+    """Measured once: a resumed command, and another number of minutes, take it up."""
+    times = [0.0, 5.0, 6.6, 8.0]  # of epochs 0 to 3; 8 steps, the first compiles
+    called = []
+
+    def train(job):
+        called.append(job.name)
+        (job.directory / job.name).mkdir()
+        lines = [f'{{"epoch": {i}, "seconds": {s}}}\n' for i, s in enumerate(times)]
+        (job.directory / job.result).write_text("".join(lines))
+
+    pool = Pool(engine=train, go_on=True)
+    own = runner(data_dir, tmp_path, pool=pool)
+    flags = {"model": "crnet", "codeword_dim": 32}
+    with contextlib.closing(pool):
+        row = step_trial.row(own, "a", 0.5, **flags).result()
+    assert row["step_seconds"] == pytest.approx(1.4 / 8)
+    assert row["epochs"] == round(30 / 1.4)
+    assert not list(tmp_path.glob("*_trial")) and len(called) == 1
+    text = next(tmp_path.glob("*_trial.cfg")).read_text()
+    assert "--epochs=3\n" in text and "--num_train=160\n" in text
+    with contextlib.closing(Pool(engine=train)) as pool:
+        own = runner(data_dir, tmp_path, pool=pool)
+        assert step_trial.row(own, "a", 1e-6, **flags).result()["epochs"] == 1
+    assert len(called) == 1
+
+
+def test_what_fails_is_a_row_and_not_the_end(data_dir, tmp_path, capsys):
+    """Of own code, of flags, of a command: each says why."""
+
+    def work(job):
+        if "csinet" in job.name:
+            raise ValueError("python -m zoo.train ended with status 1: no luck")
+        result = job.directory / job.result
+        result.parent.mkdir(exist_ok=True)
+        row = {"model": "crnet", "codeword_dim": 32, "bits": 0, "nmse_db": -5.0}
+        files.write_json(result, {**row, "ue_macs": 9, "num_train": 160})
+
+    plan = Plan(("no.py:SPEC", "csinet", "crnet"), (32,), (0, 2), "sign", epochs=1)
+    own = runner(data_dir, tmp_path)
+    content = comparison.make(plan, own, lambda: Pool(engine=work, go_on=True))
+    errors = {(x["network"], x["bits"]): x["error"] for x in content["failures"]}
+    assert "no.py" in errors["no", 0] and "no.py" in errors["no", 2]
+    assert errors["crnet", 2] == "--bits=2: --quantizer=sign sends 1"
+    assert "no luck" in errors["csinet", 0]
+    assert [row["network"] for row in content["rows"]] == ["crnet"]
+    assert len(content["baselines"]) == 2  # of the same data, without bits
+    assert "no luck; " in capsys.readouterr().out
+
+
+def test_summary_is_over_seeds_and_the_best_is_first():
+    def row(network, nmse_db, **changes):
+        values = {"network": network, "codeword_dim": 32, "bits": 4, "rho": 0.5}
+        values |= {"nmse_db": nmse_db, "feedback_bits": 128, "train_seconds": 30.0}
+        return {**values, "ue_macs": 10, "epochs": 2, "init": "klt", **changes}
+
+    rows = [row("a", -4.0), row("a", -6.0), row("b", -5.5), row("c", -9, bits=8)]
+    failure = {"network": "b", "codeword_dim": 32, "bits": 4, "error": "why"}
+    lost = {**failure, "network": "d", "codeword_dim": 16}
+    line = {**row("klt", -7.0), "bits": None, "feedback_bits": None}
+    found = summary(rows, [line], [failure, lost])
+    assert [x["network"] for x in found] == ["c", "klt", "b", "a", "d"]
+    _, klt, b, a, d = found
+    assert (a["nmse_db"], a["nmse_db_min_max"], a["minutes"]) == (-5, [-6, -4], 0.5)
+    assert (klt["feedback_bits"], klt["ue_bytes_fp32"]) == (1024, 40)
+    assert (b["seeds"], b["failed"], b["error"]) == (1, 1, "why")
+    assert (d["seeds"], d["nmse_db"], d["feedback_bits"]) == (0, None, 64)
+
+
+def test_wrong_command_lines_are_one_line(tmp_path):
+    given = ("--dataset=cost2100_sim/indoor_tiny", "--models=crnet", "--epochs=1")
+    for flags, words in (
+        (given[1:], "--dataset is missing"),
+        ((*given, "--flags=--seed=3"), "--flags=--seed: the comparison sets it"),
+        ((*given, "--codeword_dims=a"), "--codeword_dims"),
+        (
+            (*given, "--cpus_per_run=2"),
+            "--cpus_per_run has no effect on --engine=local",
+        ),
+        ((*given, "--dataset=nothing/at_all"), "nothing"),
+    ):
+        done = run_command("zoo.compare", *flags, f"--directory={tmp_path}")
+        assert_one_line_error(done, words)
+
+
+@pytest.mark.slow
+def test_killed_comparison_goes_on(data_dir, tmp_path):
+    """End to end: two networks and one that fails, killed between two trainings."""
+    plan = Plan(("csinet", "csinet_lstm", "crnet"), (32,), (4,), epochs=2)
+    flags = [f"--dataset={TINY['dataset']}", f"--data_dir={data_dir}", *SMALL.split()]
+
+    class Killed(Pool):
+        def _report(self, name, said, began):
+            super()._report(name, said, began)
+            if name.startswith("csinet_m"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        comparing.carry_out(
+            plan, flags, tmp_path, functools.partial(Killed, go_on=True)
+        )
+    (weights,) = tmp_path.glob("*/best.weights.h5")
+    began = weights.stat().st_mtime_ns
+    content = comparing.carry_out(plan, flags, tmp_path, lambda: Pool(go_on=True))
+    assert weights.stat().st_mtime_ns == began
+    assert {row["network"] for row in content["rows"]} == {"csinet", "crnet"}
+    (failure,) = content["failures"]
+    assert "has single snapshots" in failure["error"]
+    assert files.read_json(tmp_path / "comparison.json")["summary"]
+    for name in ("leaderboard.md", "leaderboard.tex", "comparison_macs.pdf"):
+        assert (tmp_path / name).stat().st_size > 200

@@ -1,0 +1,1 @@
+"""What `import zoo` offers: networks, codecs, and the commands as functions."""
