@@ -23,6 +23,7 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import config_flags, files
+from zoo.data import splits
 from zoo.experiments import comparison, engines
 from zoo.experiments.comparison import Plan
 from zoo.experiments.pool import Pool
@@ -65,7 +66,9 @@ def compare(
         ValueError: no such data set, or an unusable flag.
     """
     extra = shlex.join(training)
-    check_names(settings_of(comparison.FLAGFILE, extra))
+    settings = settings_of(comparison.FLAGFILE, extra)
+    check_names(settings)
+    splits.open_builder(settings.dataset, settings.data_dir, settings.manual_dir)
     runner = Runner(directory, comparison.FLAGFILE, extra)
     content = comparison.make(plan, runner, new_pool)
     result = directory / "comparison.json"
