@@ -76,7 +76,11 @@ def carry_out(
         ValueError: no such data set, or an unusable flag.
     """
     extra = shlex.join(training)
-    check_names(settings_of(comparison.FLAGFILE, extra))
+    settings = settings_of(comparison.FLAGFILE, extra)
+    check_names(settings)
+    from zoo.data import splits  # TensorFlow: seconds that no wrong name waits for
+
+    splits.open_builder(settings.dataset, settings.data_dir, settings.manual_dir)
     runner = Runner(directory, comparison.FLAGFILE, extra)
     content = comparison.make(plan, runner, new_pool)
     result = directory / "comparison.json"
