@@ -5,7 +5,7 @@ Writes h.npy, complex64 `[sample, 64 antennas, 52 subcarriers]`: a linear array 
 docs/results/compare.md was made from:
 
     python -m benchmarks.own_source --out=h.npy --num=12000
-    python -m tfds_builders.add --source=h.npy --name=mine --delays=32
+    python -m tfds_builders.add --source=h.npy --name=mine --delays=16
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from absl import flags
 from tfds_builders import cli
 from zoo import config_flags, files
 from zoo.baselines import methods, sensing, total_variation
-from zoo.baselines.catalogue import BASELINES
+from zoo.baselines.catalogue import BASELINES, CODED
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.codecs import methods as codecs
@@ -44,7 +44,6 @@ DATA_FLAGS = (
     "num_test", "csi_noise", "test_snr_db", "seed",
 )  # fmt: skip
 SENSED = ("fista", "lasso", "tval3")
-CODED = tuple(codecs.METHODS)
 BELONGS = {
     "codeword_dim": ("klt", *SENSED),
     "num_train": ("klt", *CODED),

@@ -109,7 +109,11 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "own_lr", comparison.OWN_LR, "peak learning rate of networks without a flagfile"
     )
-    flags.DEFINE_list("baselines", ["klt", "fista"], "classic methods beside them")
+    flags.DEFINE_list(
+        "baselines",
+        list(comparison.CLASSIC),
+        "classic methods beside them; codecs such as pursuit get the bits of --bits",
+    )
     flags.DEFINE_string(
         "flags", "", 'more flags of every training, e.g. "--batch_size=200"'
     )

@@ -58,3 +58,6 @@ BASELINES: dict[str, tuple[str, str]] = {
         "authors' MATLAB package",
     ),
 }
+
+# Those that send real bytes of a given number instead of M numbers, see `zoo.codecs`.
+CODED = ("dft", "klt_coded", "klt_mixture", "pursuit")

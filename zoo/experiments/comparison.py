@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zoo import config_flags, files, registry
-from zoo.baselines.catalogue import BASELINES
+from zoo.baselines.catalogue import BASELINES, CODED
 from zoo.config_checks import is_reference, label
 from zoo.data import stream
 from zoo.experiments import step_trial
@@ -27,6 +27,7 @@ from zoo.experiments.runner import Runner, settings_of
 FLAGFILE = config_flags.FLAGFILES / "compare.cfg"
 STARTS = ("klt", "paper")
 FAILURES = (ValueError, OSError, ImportError)  # as the command line has them
+CLASSIC = ("klt", "fista", "dft", "pursuit")  # baselines of a comparison by default
 OWN_LR = 1e-3  # peak learning rate of a network without a flagfile
 
 
@@ -72,7 +73,7 @@ class Plan:
     epochs: int | None = None
     init: str = "klt"
     own_lr: float = OWN_LR
-    baselines: tuple[str, ...] = ("klt", "fista")
+    baselines: tuple[str, ...] = CLASSIC
 
     def __post_init__(self):
         given = {key: getattr(self, key) for key in ("minutes", "epochs")}
@@ -105,6 +106,16 @@ class Plan:
         return [
             Case(model, dim, bits)
             for dim, bits, model in dict.fromkeys(itertools.product(*axes))
+        ]
+
+    @property
+    def lines(self) -> list[Case]:
+        """Baselines: M numbers, or at most the bits of M entries in every report."""
+        axes = self.codeword_dims, self.baselines, dict.fromkeys(self.bits)
+        cases = [Case(name, dim, bits) for dim, name, bits in itertools.product(*axes)]
+        return [
+            *dict.fromkeys(c._replace(bits=0) for c in cases if c.network not in CODED),
+            *(c for c in cases if c.network in CODED and c.bits),
         ]
 
     def overrides(self, case: Case) -> dict:
@@ -145,8 +156,7 @@ def make(plan: Plan, runner: Runner, new_pool: Callable[[], Pool]) -> dict:
     with contextlib.closing(new_pool()) as pool:
         own = dataclasses.replace(runner, pool=pool)
         lines = [
-            (_what(name, dim), attempted(_baseline, own, name, dim))
-            for dim, name in itertools.product(plan.codeword_dims, plan.baselines)
+            (_what(*line), attempted(_baseline, own, *line)) for line in plan.lines
         ]
         trained = [
             (_what(*case, seed), attempted(_training, plan, own, case, seed, trials))
@@ -192,12 +202,18 @@ def _training(plan, runner, case: Case, seed: int, trials: dict) -> PendingRow:
     return runner.row(f"{case.name}_s{seed}", seed=seed, epochs=epochs, **flags)
 
 
-def _baseline(runner: Runner, name: str, codeword_dim: int) -> PendingRow:
-    given = {"method": name, "codeword_dim": codeword_dim}
+def _baseline(runner: Runner, name: str, codeword_dim: int, bits: int) -> PendingRow:
     settings = settings_of(runner.flagfile, runner.extra)
-    if name == "klt" and not stream.parse(settings.dataset)[1]:
+    given = {"method": name}
+    if name in ("klt", *CODED) and not stream.parse(settings.dataset)[1]:
         given["num_train"] = settings.num_train  # as the networks
-    return runner.baseline(f"{name}_m{codeword_dim}", **given)
+    if name not in CODED:
+        given["codeword_dim"] = codeword_dim
+        return runner.baseline(f"{name}_m{codeword_dim}", **given)
+    budget = codeword_dim * bits
+    row = runner.baseline(f"{name}_{budget}", report_bits=budget, rate="fixed", **given)
+    beside = {"codeword_dim": codeword_dim, "bits": bits}
+    return PendingRow(row.run, lambda: row.result() | beside)
 
 
 def attempted(ask: Callable[..., PendingRow], *args) -> PendingRow:

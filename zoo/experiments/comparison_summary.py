@@ -18,7 +18,10 @@ def summary(rows: list[dict], baselines: list[dict], failures: list[dict]) -> li
         failures: what has no row, with `error`.
     """
     groups: dict[tuple, dict[str, list]] = {}
-    stored = [{**row, "ue_bytes_fp32": 4 * row["ue_macs"]} for row in baselines]
+    stored = [
+        {**row, "ue_bytes_fp32": 4 * row["ue_macs"] if row["ue_macs"] else None}
+        for row in baselines
+    ]
     for kind, found in (("rows", rows), ("rows", stored), ("failures", failures)):
         for row in found:
             key = row["network"], row["codeword_dim"], row["bits"] or 0

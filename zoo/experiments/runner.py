@@ -19,7 +19,7 @@ from zoo.experiments.pool import PendingRow, Pool
 from zoo.run_directory import MAY_CHANGE
 
 BASELINE_FLAGS = (
-    "dataset", "data_dir", "manual_dir", "scaling", "codeword_dim", "num_test", "seed",
+    "dataset", "data_dir", "manual_dir", "scaling", "num_test", "seed",
 )  # fmt: skip
 
 
@@ -130,8 +130,9 @@ class Runner:
         Returns:
             PendingRow; its `result` raises ValueError where the command failed.
         """
-        dim = overrides.pop("codeword_dim")
-        settings = self.settings(name, codeword_dim=dim, seed=overrides.pop("seed", 0))
+        length = {k: v for k, v in overrides.items() if k == "codeword_dim"}
+        seed = overrides.pop("seed", 0)
+        settings = self.settings(name, seed=seed, **length)
         here = _everywhere(settings)
         given = {key: getattr(here, key) for key in BASELINE_FLAGS} | overrides
         options = [f"--{key}={value}" for key, value in given.items()]

@@ -36,7 +36,7 @@ def lines_of(content: dict, key: str) -> dict[str, list[tuple]]:
     for line in sorted(content["summary"], key=lambda x: x["network"] in classic):
         if line["nmse_db"] is None or line.get(key) is None:
             continue
-        own = several or (line["bits"] == 0 and line["network"] not in classic)
+        own = line["network"] not in classic and (several or line["bits"] == 0)
         bits = f", {line['bits']} bit" if line["bits"] else ", float"
         name = title_of(line) + bits * own
         point = line[key], line["nmse_db"], *line["nmse_db_min_max"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from zoo.baselines.catalogue import CODED
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import Cell, fixed, millions, number, spread
 
@@ -65,11 +66,11 @@ def text(content: dict) -> str:
 def _cells(line: dict) -> dict[str, str]:
     """Cells of a row by the name of their column."""
     ends = line["nmse_db_min_max"]
-    size = line["ue_bytes_fp32"]
+    size, coded = line["ue_bytes_fp32"], line["network"] in CODED
     return {
         "network": title_of(line),
-        "M": number(line["codeword_dim"]),
-        "bits per entry": number(line["bits"] or None),
+        "M": number(None if coded else line["codeword_dim"]),
+        "bits per entry": number(None if coded else line["bits"] or None),
         "feedback bits": number(line["feedback_bits"]),
         NMSE_UNIT: _fixed(line["nmse_db"]),
         "spread": spread(ends) if line["seeds"] > 1 else "",

@@ -13,10 +13,11 @@ from absl import flags
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
 from zoo import baseline
 from zoo.baselines import methods, sensing, sparse
-from zoo.baselines.catalogue import BASELINES
+from zoo.baselines.catalogue import BASELINES, CODED
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.baselines.total_variation import TotalVariation
+from zoo.codecs import methods as codecs
 from zoo.data import splits
 from zoo.metrics import accuracy, klt_line
 
@@ -182,13 +183,14 @@ def test_unknown_method_is_one_line():
 
 
 def test_every_method_is_listed_with_paper_and_licence():
-    assert set(BASELINES) == {"klt", *baseline.SENSED, *baseline.CODED}
+    assert set(BASELINES) == {"klt", *baseline.SENSED, *CODED}
+    assert set(CODED) == set(codecs.METHODS)
     for paper, line in BASELINES.values():
         assert "https://doi.org/" in paper and "Apache-2.0" in line
     assert "Apache License" in (ROOT / "LICENSE").read_text()
 
 
-@pytest.mark.parametrize("method", baseline.CODED)
+@pytest.mark.parametrize("method", CODED)
 def test_codecs_send_real_bytes(settings, method):
     config = dataclasses.replace(settings, num_test=50)
     row = baseline.evaluate_baseline(baseline.Coded(method, 100), config)

@@ -99,7 +99,8 @@ def test_what_fails_is_a_row_and_not_the_end(data_dir, tmp_path, capsys):
     assert errors["crnet", 2] == "--bits=2: --quantizer=sign sends 1"
     assert "no luck" in errors["csinet", 0]
     assert [row["network"] for row in content["rows"]] == ["crnet"]
-    assert len(content["baselines"]) == 2  # of the same data, without bits
+    lines = [(x["network"], x["bits"]) for x in content["baselines"]]  # at equal bits
+    assert lines == [("klt", 0), ("fista", 0), ("dft", 2), ("pursuit", 2)]
     assert "no luck; " in capsys.readouterr().out
 
 
