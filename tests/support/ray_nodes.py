@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -55,21 +56,25 @@ def processes(node: subprocess.Popen, word: str = "") -> list[int]:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path):
+def cluster(logs: Path):
     """Address and the two nodes, head first, until the context ends."""
     port = free_port()
-    address = f"{HERE}:{port}"
-    head = ("--head", f"--port={port}", f"--ray-client-server-port={free_port()}")
-    head += ("--include-dashboard=false", f"--temp-dir={folder / 'ray'}")
-    nodes = [start(folder / "head.log", *head)]
-    try:
-        until(lambda: "Ray runtime started" in (folder / "head.log").read_text())
-        nodes.append(start(folder / "worker.log", f"--address={address}"))
-        until(lambda: "Ray runtime started" in (folder / "worker.log").read_text())
-        yield address, nodes
-    finally:
-        for node in reversed(nodes):
-            kill(node)
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as short:
+        head = ("--head", f"--port={port}", f"--ray-client-server-port={free_port()}")
+        head += ("--include-dashboard=false", f"--temp-dir={short}")  # holds sockets
+        nodes = []
+        try:
+            for name, options in (
+                ("head", head),
+                ("worker", (f"--address={HERE}:{port}",)),
+            ):
+                log = logs / f"{name}.log"
+                nodes.append(start(log, *options))
+                until(lambda log=log: "Ray runtime started" in log.read_text())
+            yield f"{HERE}:{port}", nodes
+        finally:
+            for node in reversed(nodes):
+                kill(node)
 
 
 def until(condition, seconds: float = 120) -> None:

@@ -9,6 +9,7 @@ are made where they are missing.
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 from zoo.experiments import apart
@@ -21,6 +22,7 @@ except ModuleNotFoundError as error:
         "--engine=ray: Ray is not installed; pip install 'csi-feedback-zoo[ray]'"
     ) from error
 
+REACH_SECONDS = 10
 RETRIES = 20  # of a task whose node was lost
 PACKAGES = Path(__file__).parents[2]  # holds zoo
 
@@ -39,6 +41,7 @@ class RayEngine:
 
     def __init__(self, address: str, cpus: float, gpus: float):
         if not ray.is_initialized():
+            _check_reachable(address)
             paths = os.pathsep.join([str(PACKAGES), os.environ.get("PYTHONPATH", "")])
             ray.init(
                 address,
@@ -70,3 +73,21 @@ class RayEngine:
         apart.unpack(written, job)
         if failure:
             raise ValueError(failure)
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address at which nobody listens; Ray would try for minutes.
+
+    Raises:
+        ConnectionError: nobody does.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or "://" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), REACH_SECONDS).close()
+    except OSError as error:
+        raise ConnectionError(
+            f"--address={address}: no cluster there ({error}); start one with ray "
+            "start --head, or give auto on one of its nodes"
+        ) from error
