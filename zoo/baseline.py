@@ -88,7 +88,7 @@ def evaluate_baseline(
     )
     test = splits.load_split(settings, "test")
     if coded:
-        array = (builder.info.metadata or {}).get("array")
+        array = codecs.array_of(builder)
         h_hat, found = codecs.sent(method, settings, test, array)
     elif method:
         h_hat, found = methods.sensed(method, settings, test)
@@ -196,7 +196,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         ("tolerance", flags.DEFINE_float, 1e-4, "relative change that ends a sample"),
         ("max_iterations", flags.DEFINE_integer, 1000, "iterations at most"),
         ("report_bits", flags.DEFINE_integer, 0, "bits of a report (codecs)"),
-        ("oversampling", flags.DEFINE_integer, 16, "of the grid (pursuit)"),
+        ("oversampling", flags.DEFINE_integer, 0, "of the grid (pursuit); 0: the best"),
     ):
         define(name, default, text, flag_values=values)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ARRAY = r"ula:[1-9]\d*|upa:[1-9]\d*x[1-9]\d*(x[1-9]\d*)?"
 MARGIN = 2  # taps: delays outside the window whose main lobe reaches into it
 
 
@@ -23,12 +24,14 @@ class AngleDelayGrid:
     """Grid of atoms of one array and one band.
 
     Attributes:
-        array: 'ula:N', 'upa:ROWSxCOLUMNS' or, cross-polarised, 'upa:ROWSxCOLUMNSx2';
-            polarisations are blocks of the angle axis.
+        array: 'ula:N', 'upa:COLUMNSxROWS' or, cross-polarised, 'upa:COLUMNSxROWSx2';
+            polarisations (and receive antennas, if any) are blocks of the angle axis.
         num_subcarriers: N_c.
         num_delay: N_a, taps kept.
         last_taps: of the N_a taps, those that are the last of all N_c.
         oversampling: grid points per angle bin and per tap, a power of two from 2 on.
+        beams: the DFT that makes angles of antennas: over each dimension ('each'), or
+            over all of them as if they were in a line ('all').
     """
 
     array: str
@@ -36,15 +39,20 @@ class AngleDelayGrid:
     num_delay: int
     last_taps: int = 0
     oversampling: int = 16
+    beams: str = "each"
 
     def __post_init__(self):
-        if not re.fullmatch(r"ula:[1-9]\d*|upa:[1-9]\d*x[1-9]\d*(x[12])?", self.array):
+        if not re.fullmatch(
+            r"ula:[1-9]\d*|upa:[1-9]\d*x[1-9]\d*(x[1-9]\d*)?", self.array
+        ):
             raise ValueError(
-                f"array={self.array!r}: expected ula:N, upa:RxC or upa:RxCx2"
+                f"array={self.array!r}: expected ula:N, upa:CxR or upa:CxRx2"
             )
         over = self.oversampling
         if over < 2 or over & (over - 1):
             raise ValueError(f"oversampling={over}: expected 2, 4, 8, 16 ...")
+        if self.beams not in ("each", "all"):
+            raise ValueError(f"beams={self.beams!r}: expected 'each' or 'all'")
         if not 0 <= self.last_taps <= self.num_delay <= self.num_subcarriers:
             raise ValueError(
                 f"last_taps={self.last_taps}, num_delay={self.num_delay}, "
@@ -75,8 +83,9 @@ class AngleDelayGrid:
         *dimensions, polarisations = self.dimensions
         response = np.eye(polarisations)
         for size, points in zip(dimensions, self.angle_shape, strict=False):
-            response = np.kron(response, _array_response(size, points))
-        return response
+            wave = _steering(size, points)
+            response = np.kron(response, _dft(wave) if self.beams == "each" else wave)
+        return response if self.beams == "each" else _dft(response)
 
     @property
     def index_shape(self) -> tuple[int, ...]:
@@ -123,8 +132,12 @@ class AngleDelayGrid:
         return h
 
 
-def _array_response(size: int, points: int) -> np.ndarray:
-    """Unitary, fftshifted DFT of steering vectors, complex128 `[points, size]`."""
-    wave = np.exp(2j * np.pi * np.outer(np.arange(points) / points, np.arange(size)))
-    dft = np.fft.fft(wave / np.sqrt(size), axis=1, norm="ortho")
-    return np.fft.fftshift(dft, axes=1)
+def _steering(size: int, points: int) -> np.ndarray:
+    """Plane waves on a linear array, complex128 `[points, size]`."""
+    turns = np.outer(np.arange(points) / points, np.arange(size))
+    return np.exp(2j * np.pi * turns) / np.sqrt(size)
+
+
+def _dft(waves: np.ndarray) -> np.ndarray:
+    """Unitary, fftshifted DFT of `[..., size]`, as data sets have it."""
+    return np.fft.fftshift(np.fft.fft(waves, axis=-1, norm="ortho"), axes=-1)

@@ -107,6 +107,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             homepage="https://www.3gpp.org/dynareport/38901.htm",
         )
 
+    @property
+    def array(self) -> list[int]:
+        """Columns, rows and polarisations of the BS; one DFT is over all its ports."""
+        bs = self._preset.setting.bs
+        sizes = [len(np.unique(bs.position[:, axis].round(9))) for axis in (1, 2)]
+        return [*sizes, len(np.unique(bs.slant))]
+
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, generation.KeyedExamples]:

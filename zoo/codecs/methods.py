@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from zoo.data import splits
 from zoo.metrics import accuracy
 
 BATCH = 512  # CSI sent at once
+OVERSAMPLING = (2, 4, 8, 16)
 LEAST_ATOM_BITS = 14  # of an atom in the mean: so many atoms a report can have
 SPREAD = 1.5  # atoms of the longest report over those of the mean one
 
@@ -35,7 +36,8 @@ class Method(NamedTuple):
     """How a codec is fitted.
 
     Attributes:
-        fit: function of grid, training CSI complex `[n, N_t, N_a]`, bits and seed.
+        fit: function of grids to choose from, training CSI complex `[n, N_t, N_a]`,
+            bits and seed.
         examples: training CSI that it takes at most.
     """
 
@@ -43,17 +45,28 @@ class Method(NamedTuple):
     examples: int
 
 
-def _pursuit(grid: AngleDelayGrid, h: np.ndarray, bits: float, seed: int) -> Codec:
+def _pursuit(
+    grids: list[AngleDelayGrid], h: np.ndarray, bits: float, seed: int
+) -> Codec:
+    """Fitted on the grid that serves the last tenth of the training CSI best."""
     most = int(SPREAD * bits / LEAST_ATOM_BITS) + 2
-    return pursuit.fit(grid, h, bits, most)
+    if len(grids) == 1:
+        return pursuit.fit(grids[0], h, bits, most)
+    num = -(-len(h) // 10)
+    codecs = [pursuit.fit(grid, h[:-num], bits, most) for grid in grids]
+    errors = [
+        np.sum(np.abs(h[-num:] - codec.decode(codec.encode(h[-num:], int(bits)))) ** 2)
+        for codec in codecs
+    ]
+    return codecs[int(np.argmin(errors))]
 
 
 def _transform(kind) -> Callable[..., Codec]:
-    return lambda grid, h, bits, seed: transform_codec.fit(kind.fit(h), h, bits)
+    return lambda grids, h, bits, seed: transform_codec.fit(kind.fit(h), h, bits)
 
 
 def _mixture(num_kinds: int) -> Callable[..., Codec]:
-    return lambda grid, h, bits, seed: klt_mixture.fit(h, bits, num_kinds, seed)
+    return lambda grids, h, bits, seed: klt_mixture.fit(h, bits, num_kinds, seed)
 
 
 METHODS: dict[str, Method] = {
@@ -72,26 +85,25 @@ class Coded:
         name: one of `METHODS`.
         bits: of a training report in the mean, or at most in every report.
         fixed: whether no report exceeds `bits`.
-        oversampling: of the grid of `pursuit`.
+        oversampling: of the grid of `pursuit`; 0: the best for the training CSI.
     """
 
     name: str
     bits: int
     fixed: bool = False
-    oversampling: int = 16
+    oversampling: int = 0
 
     def options(self) -> dict:
         """What differs between runs of one codec."""
         rate = {"report_bits": self.bits, "rate": "fixed" if self.fixed else "mean"}
-        over = {"oversampling": self.oversampling} if self.name == "pursuit" else {}
-        return rate | over
+        return rate
 
 
 def sent(
     coded: Coded,
     settings: ExperimentConfig,
     test: splits.Split,
-    array: Sequence[int] | None = None,
+    array: dict | None = None,
 ) -> tuple[np.ndarray, dict]:
     """Send test CSI through real bytes, with a codec fitted to training CSI.
 
@@ -99,7 +111,7 @@ def sent(
         coded: how.
         settings: data set, noise and seed apply.
         test: what is sent.
-        array: columns, rows and polarisations; None: a linear one.
+        array: what `array_of` says of the data set; None: a linear one.
 
     Returns:
         Zero-centred estimate `[n, N_t, N_a, 2]` float32; its part of the results row.
@@ -111,25 +123,50 @@ def sent(
     train = splits.load_split(settings, "train", method.examples)
     h, seen = accuracy.to_complex(train.h), accuracy.to_complex(test.h_seen)
     num_antennas, num_delay = seen.shape[1:]
-    sizes = "x".join(map(str, array or (num_antennas, 1)))
     grid = AngleDelayGrid(
-        f"upa:{sizes}",
-        test.num_subcarriers,
-        num_delay,
-        test.last_taps,
-        coded.oversampling,
+        num_subcarriers=test.num_subcarriers,
+        num_delay=num_delay,
+        last_taps=test.last_taps,
+        oversampling=coded.oversampling or max(OVERSAMPLING),
+        **(array or {"array": f"ula:{num_antennas}"}),
     )
+    grids = [grid]
+    if not coded.oversampling:
+        grids = [replace(grid, oversampling=over) for over in OVERSAMPLING]
     began = time.monotonic()
-    codec = method.fit(grid, h, coded.bits, settings.seed)
+    codec = method.fit(grids, h, coded.bits, settings.seed)
     fit_seconds = time.monotonic() - began
     h_hat, found = through_bytes(codec, seen, coded.bits if coded.fixed else 0)
     estimate = np.stack([h_hat.real, h_hat.imag], axis=-1).astype(np.float32)
     return estimate, {
-        "model_args": coded.options(),
+        "model_args": coded.options() | codec_options(codec),
         "num_train": len(h),
         "fit_seconds": round(fit_seconds, 2),
         **found,
     }
+
+
+def array_of(builder) -> dict | None:
+    """Array of a data set as `AngleDelayGrid` takes it; None: it does not say.
+
+    Args:
+        builder: TFDS builder with its data. Receive antennas that stand side by side on
+            the angle axis are further blocks.
+    """
+    sizes, beams = (builder.info.metadata or {}).get("array"), "each"
+    if sizes is None and hasattr(builder, "array"):
+        sizes, beams = builder.array, "all"
+    if sizes is None:
+        return None
+    columns, rows, _ = sizes
+    blocks = builder.info.features["csi"].shape[-3] // (columns * rows)
+    return {"array": f"upa:{columns}x{rows}x{blocks}", "beams": beams}
+
+
+def codec_options(codec: Codec) -> dict:
+    """What a codec chose for itself."""
+    grid = getattr(codec, "grid", None)
+    return {"oversampling": grid.oversampling} if grid else {}
 
 
 def through_bytes(codec: Codec, h: np.ndarray, budget: int) -> tuple[np.ndarray, dict]:

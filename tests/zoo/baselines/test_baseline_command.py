@@ -11,6 +11,7 @@ import pytest
 from absl import flags
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
+from tfds_builders import build
 from zoo import baseline
 from zoo.baselines import methods, sensing, sparse
 from zoo.baselines.catalogue import BASELINES, CODED
@@ -201,6 +202,21 @@ def test_codecs_send_real_bytes(settings, method):
     fixed = baseline.evaluate_baseline(baseline.Coded(method, 100, True), config)
     assert fixed["feedback_bits_min_max"][1] <= 100
     assert fixed["model_args"]["rate"] == "fixed"
+
+
+def test_the_grid_is_chosen_on_training_data(settings):
+    config = dataclasses.replace(settings, num_test=20)
+    row = baseline.evaluate_baseline(baseline.Coded("pursuit", 64), config)
+    assert row["model_args"]["oversampling"] in codecs.OVERSAMPLING
+
+
+def test_arrays_of_data_sets(settings):
+    def array(name):
+        return codecs.array_of(build.find_builder(name))
+
+    assert array("cost2100_sim/indoor_tiny") is None
+    both = {"array": "upa:4x4x2", "beams": "all"}
+    assert array("tr38901/lora_uma_nlos_tiny") == both
 
 
 def test_pursuit_command(data_dir, tmp_path):

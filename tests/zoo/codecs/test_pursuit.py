@@ -48,6 +48,18 @@ def test_polarisations_are_blocks():
     assert not first[:, 8:].any() and np.allclose(np.linalg.norm(first, axis=1), 1)
 
 
+def test_one_dft_over_all_ports():
+    """Ports of a panel in a line: unlike those of each dimension, of the same norm."""
+    sizes = {"num_subcarriers": N_C, "num_delay": 8, "oversampling": 2}
+    each, all_ports = (
+        AngleDelayGrid("upa:4x2x2", beams=beams, **sizes) for beams in ("each", "all")
+    )
+    ports = np.kron([1, 0], np.kron(np.exp(0.5j * np.pi * np.arange(4)), [1, -1]))
+    beam = np.fft.fftshift(np.fft.fft(ports / np.sqrt(8), norm="ortho"))
+    assert np.abs(all_ports.angles.conj() @ beam).max() == pytest.approx(1)
+    assert np.abs(each.angles.conj() @ beam).max() < 0.9
+
+
 def test_search_agrees_with_a_plain_one():
     """Vectors of all atoms, no refinement: a grid of the coarse search's points."""
     grid = AngleDelayGrid("ula:8", N_C, 8, oversampling=2)
