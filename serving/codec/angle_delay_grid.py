@@ -48,6 +48,8 @@ class AngleDelayGrid:
             raise ValueError(
                 f"array={self.array!r}: expected ula:N, upa:CxR or upa:CxRx2"
             )
+        if self.num_antennas < 2:
+            raise ValueError(f"array={self.array!r}: one antenna has no angles")
         over = self.oversampling
         if over < 2 or over & (over - 1):
             raise ValueError(f"oversampling={over}: expected 2, 4, 8, 16 ...")

@@ -20,7 +20,7 @@ RANKS = (1, 4, 12, 32)  # first ranks of the groups behind the first
 HALF = np.full(2, prefix_coder.TOTAL // 2)
 # Classes of squared sizes, two an octave: |v| + 1 from 2^(c/2) on.
 _BOUNDS = np.ceil((2 ** (np.arange(1, 64) / 2) - 1) ** 2 - 1e-9).astype(np.int64)
-LEAST_BITS = 10  # of a position: fewer, and a stream's last byte could hold an atom
+LEAST_BITS = 10  # of a position: with fewer a stream's last byte could hold an atom
 
 
 def group(rank: int) -> int:

@@ -50,11 +50,22 @@ def _positions(index: np.ndarray, sent: np.ndarray, size: int) -> np.ndarray:
         np.add.at(counts[group(rank)], index[sent[:, rank], rank], 1)
     reach = np.arange(-4 * SPREAD, 4 * SPREAD + 1)
     kernel = np.exp(-0.5 * (reach / SPREAD) ** 2)
-    kernel /= kernel.sum()
-    smooth = np.stack([np.convolve(row, kernel, "same") for row in counts])
+    start = len(kernel) // 2
+    smooth = np.stack([np.convolve(row, kernel) for row in counts])[:, start:][:, :size]
     smooth += 0.03 * smooth.mean(axis=1, keepdims=True) + 0.01
-    share = smooth / smooth.sum(axis=1, keepdims=True)
-    return prefix_coder.tables_of(np.minimum(share, 2.0 ** (-LEAST_BITS / 2)))
+    return prefix_coder.tables_of(_capped(smooth, 2.0 ** (-LEAST_BITS / 2)))
+
+
+def _capped(counts: np.ndarray, most: float) -> np.ndarray:
+    """Shares of counts `[rows, size]`, none above `most` where that can be."""
+    share = counts / counts.sum(axis=1, keepdims=True)
+    most = max(most, 1 / share.shape[1])
+    for _ in range(20):  # what is cut off goes to the others
+        share = np.minimum(share, most)
+        rest = 1 - share.sum(axis=1, keepdims=True)
+        free = np.where(share < most, share, 0)
+        share += free * rest / np.maximum(free.sum(axis=1, keepdims=True), 1e-12)
+    return np.minimum(share, most)
 
 
 def _smooth_sizes(counts: np.ndarray) -> np.ndarray:

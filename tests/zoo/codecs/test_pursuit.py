@@ -140,6 +140,37 @@ def test_damaged_and_random_bytes_decode_to_something_finite(codec):
     assert h.shape == (350, 16, 16) and np.isfinite(h).all()
 
 
+@pytest.mark.parametrize("array", ["ula:2", "ula:8"])
+def test_small_grids_have_tables_of_their_size(array):
+    """Fewer positions than the kernel that smooths them is wide."""
+    grid = AngleDelayGrid(array, N_C, 8, oversampling=2)
+    h = channels(100, array=(grid.num_antennas,), num_delay=8, paths=2)
+    codec = pursuit.fit(grid, h, 60, most=8)
+    assert codec.tables.angle.shape[1] == len(grid.angles)
+    rng = np.random.default_rng(0)
+    assert np.isfinite(codec.decode([rng.bytes(12) for _ in range(100)])).all()
+    assert nmse_db(h, codec.decode(codec.encode(h))) < -5
+
+
+def test_channels_of_one_path_take_fewer_bits_than_they_may():
+    h = channels(100, paths=1, seed=9)
+    codec = pursuit.fit(GRID, h, 512, most=12)
+    assert np.mean([8 * len(r) for r in codec.encode(h)]) < 512
+    assert nmse_db(h, codec.decode(codec.encode(h))) < -20
+
+
+def test_a_position_takes_bits_enough(codec):
+    """So a stream's last byte cannot hold an atom that was not sent."""
+    most = codec.tables.angle.max() / 2**20, codec.tables.delay.max() / 2**20
+    assert -np.log2(most[0] * most[1]) >= 9.9
+
+
+def test_tables_of_another_grid_are_refused(codec):
+    other = AngleDelayGrid("ula:16", N_C, 16, oversampling=4)
+    with pytest.raises(ValueError, match="they belong to another codec"):
+        pursuit.PursuitCodec(other, codec.tables, codec.most)
+
+
 def test_tables_are_checked(codec):
     arrays = codec.tables.arrays()
     arrays["angle"] = arrays["angle"].copy()
@@ -167,7 +198,7 @@ def test_bad_channels_are_refused(codec, h, message):
 def test_bad_sizes_are_refused():
     with pytest.raises(ValueError, match="expected ula:N"):
         AngleDelayGrid("circle:8", N_C, 8)
+    with pytest.raises(ValueError, match="no angles"):
+        AngleDelayGrid("ula:1", N_C, 8)
     with pytest.raises(ValueError, match="expected 2, 4, 8"):
         AngleDelayGrid("ula:8", N_C, 8, oversampling=3)
-    with pytest.raises(ValueError, match="at most"):
-        pursuit.fit(GRID, channels(50), 1000, most=3)
