@@ -71,7 +71,7 @@ def _cells(line: dict) -> dict[str, str]:
         "network": title_of(line),
         "M": number(None if coded else line["codeword_dim"]),
         "bits per entry": number(None if coded else line["bits"] or None),
-        "feedback bits": number(line["feedback_bits"]),
+        "feedback bits": number(round(line["feedback_bits"])),
         NMSE_UNIT: _fixed(line["nmse_db"]),
         "spread": spread(ends) if line["seeds"] > 1 else "",
         "rho": _fixed(line["rho"], 4),
