@@ -80,7 +80,7 @@ def test_from_the_files_to_an_evaluated_network(folder, name):
 
 @pytest.mark.slow
 @pytest.mark.serving
-@pytest.mark.parametrize("name", ["sionna", "quadriga", "deepmimo"])
+@pytest.mark.parametrize("name", SHAPES)
 def test_from_the_run_to_the_served_matrix(folder, name):
     if not (folder / "runs" / name).is_dir():
         pytest.skip("the test before has made no run")
