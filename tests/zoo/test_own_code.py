@@ -151,11 +151,37 @@ def test_a_run_directory_never_executes_code(hostile, kind, monkeypatch):
     ):
         with pytest.raises(ValueError, match=f"only where you name it.*{flag}"):
             call()
-    settings = ExperimentConfig.of_run(run)
+    own = {flag: getattr(ExperimentConfig.of_run(run), flag)}
+    named = f"--{flag}={own[flag]}"
+    mine = run.parent / "mine.cfg"
+    mine.write_text(f"--flagfile={run}/flags.cfg\n")
+    theirs = [f"--flagfile={run}/flags.cfg"]
+    included = [f"--flagfile={mine}"]
+    staged = [f"--stage=--bits=2 --flagfile={run}/flags.cfg"]
+    for args in (theirs, included, staged):
+        with pytest.raises(ValueError, match=f"add --{flag}="):
+            config_flags.check_flagfiles(own, ["train", *args])
+        config_flags.check_flagfiles(own, ["train", named, *args])
+        config_flags.check_flagfiles(own, ["train", f"--stage={named} --lr=1", *args])
+    mine.write_text(f"--flagfile={run}/flags.cfg\n{named}\n")
+    config_flags.check_flagfiles(own, ["train", "--flagfile", str(mine)])
+    (run / "config.json").unlink()
+    (run / "best.weights.h5").unlink()
+    (run / "flags.cfg").write_text("--flagfile=sub/more.cfg\n")
+    (run / "sub").mkdir()
+    (run / "sub" / "more.cfg").write_text(f"{named}\n")
     with pytest.raises(ValueError, match=f"add --{flag}="):
-        config_flags.check_flagfiles(settings, [f"--flagfile={run / 'flags.cfg'}"])
-    given = [f"--{flag}={getattr(settings, flag)}", "--flagfile", f"{run}/flags.cfg"]
-    config_flags.check_flagfiles(settings, given)
+        config_flags.check_flagfiles(own, ["train", *theirs])
+    assert not mark.exists()
+
+
+def test_no_command_takes_code_from_the_flagfile_of_a_run(hostile):
+    refer, evil, mark = hostile
+    run = refer(f"{evil}:SPEC")
+    (run / "more.cfg").write_text(f"--run={run}\n--model={evil}:SPEC\n")
+    for module, *more in (("zoo.evaluate",), ("zoo.export", "--out=x")):
+        done = run_command(module, f"--flagfile={run}/more.cfg", *more)
+        assert_one_line_error(done, f"add --model={evil}:SPEC")
     assert not mark.exists()
 
 
