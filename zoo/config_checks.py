@@ -108,6 +108,11 @@ def _check_warmup(config) -> None:
 
 
 def _check_initial_weights(config) -> None:
+    if config.weights_sha256 and not config.weights:
+        raise ValueError(
+            f"--weights_sha256={config.weights_sha256}: there are no --weights that "
+            "must have it; give them, or leave it out"
+        )
     if config.weights and config.init != "paper":
         raise ValueError(
             f"--weights={config.weights} and --init={config.init} both set the initial "

@@ -71,5 +71,5 @@ def check(run: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
 
 def _digests(config: ExperimentConfig) -> dict[str, str | None]:
     """SHA-256 by reference to the user's own code."""
-    names = [getattr(config, flag) for flag in OWN]
-    return {name: references.digest(name) for name in names if is_reference(name)}
+    names = [(flag, getattr(config, flag)) for flag in OWN]
+    return {v: references.digest(flag, v) for flag, v in names if is_reference(v)}

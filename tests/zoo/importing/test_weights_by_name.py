@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files
+from zoo.config import ExperimentConfig
 from zoo.importing import download, weights_by_name
 from zoo.reporting import network_list
 from zoo.training import session
@@ -98,8 +99,15 @@ def test_one_of_run_and_weights():
     for command, more in (("zoo.evaluate", []), ("zoo.export", ["--out=x"])):
         done = run_command(command, "--run=a", "--weights=b", *more)
         assert_one_line_error(done, "--run=a and --weights=b: leave one out")
+        done = run_command(command, "--run=a", "--weights_sha256=0a", *more)
+        assert_one_line_error(done, "give --weights=a instead of --run")
         done = run_command(command, "--weights=crnet_indor", *more)
         assert_one_line_error(done, "crnet_indor: no such", "crnet_indoor_16")
+
+
+def test_a_hash_of_no_weights():
+    with pytest.raises(ValueError, match="--weights_sha256=0a: there are no"):
+        ExperimentConfig(weights_sha256="0a")
 
 
 def test_hub_names(published, host, monkeypatch, tmp_path):
