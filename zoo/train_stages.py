@@ -68,6 +68,7 @@ def stage_settings(args: Sequence[str]) -> list[ExperimentConfig]:
         changes = {"run_dir": str(run_dir / f"stage{number}")}
         if result:
             changes |= {"weights": result[-1].run_dir, "init": "paper"}
+            changes |= {"weights_sha256": ""}  # of what the first began with
         values = config_flags.parse(whole, origin, known_only=True)
         result.append(config_flags.from_flags(values, **changes))
     return result
