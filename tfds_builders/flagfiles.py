@@ -42,18 +42,29 @@ def expand(argv: Sequence[str]) -> list[str]:
       absl.flags.Error: a file is missing or no text, or files include each other in a
         circle; one line that says who includes it and where it was looked for.
     """
-    result, rest = list(argv[:1]), iter(argv[1:])
+    return [argument for argument, _ in with_origins(argv)]
+
+
+def with_origins(argv: Sequence[str]) -> list[tuple[str, tuple[Path, ...]]]:
+    """As `expand`, each argument with the flagfiles that it comes from.
+
+    They go from the file that the command line names to the one that holds the
+    argument; there are none around an argument of the command line itself.
+    """
+    result, rest = [(program, ()) for program in argv[:1]], iter(argv[1:])
     for argument in rest:
         if argument == "--":
-            return [*result, argument, *rest]
+            return [*result, *((word, ()) for word in (argument, *rest))]
         if argument in _DIRECTIVES:
             argument = f"{argument}={next(rest, '')}"
         result += _expanded(argument, ())
     return result
 
 
-def _expanded(argument: str, includers: tuple[Path, ...]) -> Iterator[str]:
-    """An argument, or the flags of the file that it names.
+def _expanded(
+    argument: str, includers: tuple[Path, ...]
+) -> Iterator[tuple[str, tuple[Path, ...]]]:
+    """An argument, or the flags of the file that it names, each with its includers.
 
     Args:
       argument: of the command line or a file.
@@ -61,7 +72,7 @@ def _expanded(argument: str, includers: tuple[Path, ...]) -> Iterator[str]:
     """
     directive, _, name = argument.partition("=")
     if directive not in _DIRECTIVES:
-        yield argument
+        yield argument, includers
     elif name.strip():
         path = _find(name.strip(), includers)
         if path in includers:

@@ -218,8 +218,11 @@ class ExperimentConfig:
         """Inverse of `to_json`.
 
         Raises:
-            ValueError: unknown or missing fields (a run of another version).
+            ValueError: unknown or missing fields (a run of another version), or
+                values of another type.
         """
+        if not isinstance(values, dict):
+            raise ValueError(f"config.json: expected an object, not {values!r:.60}")
         names = {item.name for item in dataclasses.fields(cls)}
         unknown, missing = set(values) - names, names - set(values) - _LATER
         if unknown or missing:
@@ -227,7 +230,11 @@ class ExperimentConfig:
                 "config.json does not fit this version of the zoo: unknown fields "
                 f"{sorted(unknown)}, missing {sorted(missing)}"
             )
-        return cls(**{k: math.inf if v is None else v for k, v in values.items()})
+        given = {k: math.inf if v is None else v for k, v in values.items()}
+        for item in dataclasses.fields(cls):
+            if item.name in given:
+                config_checks.check_type(item.name, item.type, given[item.name])
+        return cls(**given)
 
     @classmethod
     def of_run(cls, path: Path) -> ExperimentConfig:

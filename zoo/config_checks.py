@@ -45,6 +45,22 @@ def label(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", full)
 
 
+def check_type(name: str, kind: str, value) -> None:
+    """Refuse a value of config.json that is of another type than its flag.
+
+    Args:
+        name: of the flag.
+        kind: its type, as annotated.
+        value: of config.json.
+
+    Raises:
+        ValueError: it is.
+    """
+    types = {"str": str, "int": int, "bool": bool}.get(kind, (int, float))
+    if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
+        raise ValueError(f"config.json: {name} is {value!r:.60}, expected {kind}")
+
+
 def parse_object(name: str, text: str) -> dict:
     """Read the JSON object that a flag holds.
 
@@ -53,9 +69,9 @@ def parse_object(name: str, text: str) -> dict:
     """
     try:
         args = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
-            f"--{name}={text}: not JSON ({error}); write for example "
+            f"--{name}={text:.200}: not JSON ({error}); write for example "
             f"--{name}='{EXAMPLES[name]}'"
         ) from error
     if not isinstance(args, dict):
@@ -108,6 +124,11 @@ def _check_warmup(config) -> None:
 
 
 def _check_initial_weights(config) -> None:
+    if config.weights_sha256 and not config.weights:
+        raise ValueError(
+            f"--weights_sha256={config.weights_sha256}: there are no --weights that "
+            "must have it; give them, or leave it out"
+        )
     if config.weights and config.init != "paper":
         raise ValueError(
             f"--weights={config.weights} and --init={config.init} both set the initial "

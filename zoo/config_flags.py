@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -23,6 +25,9 @@ _GROUPS = {
     "init": "training",
     "image_every": "output",
 }
+
+# What a run directory has: a flagfile beside one of these is not of the user.
+_OF_RUN = ("config.json", "network.json", "env.json", "card.json", "best.weights.h5")
 
 _DEFINE = {
     "str": flags.DEFINE_string,
@@ -95,8 +100,14 @@ def define_own(quantizer: str = "") -> None:
 
 
 def own(values: flags.FlagValues = flags.FLAGS) -> dict[str, str]:
-    """What those flags name."""
-    return {name: values[name].value for name in OWN}
+    """What those flags of this command name.
+
+    Raises:
+        ValueError: code that only the flagfile of a run directory names.
+    """
+    named = {name: values[name].value for name in OWN}
+    check_flagfiles(named, sys.argv)
+    return named
 
 
 def named(config: ExperimentConfig) -> list[str]:
@@ -105,26 +116,42 @@ def named(config: ExperimentConfig) -> list[str]:
     return [f"--{flag}={name}" for flag, name in names if is_reference(name)]
 
 
-def check_flagfiles(config: ExperimentConfig, args: Sequence[str]) -> None:
-    """Refuse own code that is named by nothing but the flags.cfg of a run directory.
+def check_flagfiles(given: Mapping[str, str], args: Sequence[str]) -> None:
+    """Refuse own code that is named by nothing but the flagfile of a run directory.
+
+    What a flagfile of a run directory includes, and such a file within one of the
+    user's, names no code either.
 
     Args:
-        config: of the command line.
+        given: by flag, what the command is to use.
         args: the command line.
 
     Raises:
         ValueError: it is; the message says how to name it.
     """
-    words = [word for word in args if "flagfile" not in word.partition("=")[0]]
-    behind = [b for a, b in zip(args, args[1:], strict=False) if a.endswith("flagfile")]
-    paths = [word.partition("=")[2] for word in args if "flagfile=" in word] + behind
-    folders = [Path(path).expanduser().resolve().parent for path in paths]
-    named = {absolute(word.partition("=")[2] or word) for word in words}
-    for flag in OWN:
-        value = getattr(config, flag)
-        of_run = any((folder / "config.json").is_file() for folder in folders)
-        if is_reference(value) and of_run and value not in named:
+    values = list(_values(args))
+    named = {absolute(value) for value, of_run in values if not of_run}
+    for flag, value in given.items():
+        value = absolute(value)
+        if is_reference(value) and value not in named and any(o for _, o in values):
             raise ValueError(
                 f"{value} is code that only the flagfile of a run directory names: "
                 f"add --{flag}={value} to run it"
             )
+
+
+def _values(args: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Words and flags' values, and whether they are from a run directory's flagfile."""
+    for word, origins in flagfiles.with_origins(args):
+        of_run = any(map(_is_of_run, origins))
+        value = word.partition("=")[2]
+        yield from ((word, of_run), (value, of_run))
+        inner = value if value.startswith("-") else word if " -" in word else ""
+        if inner and not of_run:  # --stage="FLAGS", which may name a flagfile as well
+            yield from _values(["stage", *shlex.split(inner)])
+
+
+def _is_of_run(flagfile: Path) -> bool:
+    """Whether a flagfile is in a run directory, or called as its flagfile is."""
+    beside = any((flagfile.parent / name).exists() for name in _OF_RUN)
+    return beside or flagfile.name == "flags.cfg"

@@ -78,7 +78,7 @@ def read_json(path: str | Path):
         raise FileNotFoundError(f"{path}: no such file")
     try:
         return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not a JSON file ({error})") from error
 
 

@@ -117,7 +117,7 @@ def _from_package(name: str) -> ModelSpec:
     origin = f"entry point {name} of {entry.dist.name} {entry.dist.version}"
     try:
         spec = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{origin}: {type(error).__name__}: {error}") from error
     if _checked(spec, origin).name != name:
         raise ValueError(f"{origin}: its network is called {spec.name!r}, expected one")

@@ -15,6 +15,7 @@ from zoo import files
 from zoo.codeword import network_record
 from zoo.codeword.network import build_autoencoder, load_weights
 from zoo.config import OWN, ExperimentConfig, default_warmup
+from zoo.data import data_record
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 
@@ -49,7 +50,7 @@ class RunDirectory:
     @property
     def data(self) -> Path:
         """What was read for the training; runs of before lack it."""
-        return self.path / "data.json"
+        return self.path / data_record.NAME
 
     @property
     def origin(self) -> str:
@@ -142,7 +143,7 @@ class RunDirectory:
         if self.origin != "ours":
             return f"unknown: weights of others ({self.origin}), see source.json"
         if self.data.is_file():
-            data = files.read_json(self.data)
+            data = data_record.read(self.data)
             before = data["weights_trained_on"]
             return data["train"] + (f"; before: {before}" if before else "")
         try:
@@ -167,7 +168,7 @@ class RunDirectory:
         Raises:
             ValueError: other data; the message names both.
         """
-        began = files.read_json(self.data) if self.data.is_file() else data
+        began = data_record.read(self.data) if self.data.is_file() else data
         for part in ("train", "validation"):
             if began[part] != data[part]:
                 raise ValueError(
@@ -260,11 +261,18 @@ class RunDirectory:
             file.write(json.dumps(record) + "\n")
 
     def read_metrics(self) -> list[dict]:
-        """All records of metrics.jsonl, a line cut off by a kill left out."""
+        """All records of metrics.jsonl, a line cut off by a kill left out.
+
+        Raises:
+            ValueError: a line is not JSON.
+        """
         if not self.metrics.is_file():
             return []
         lines = self.metrics.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        try:
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{self.metrics}: not lines of JSON ({error})") from error
 
     def rewind_metrics(self, epochs: int) -> None:
         """Drop records after the given number of epochs (left by a killed run)."""

@@ -8,7 +8,6 @@ first: a wrong name fails before anything is simulated or written.
 from __future__ import annotations
 
 import shlex
-import sys
 
 from absl import flags
 
@@ -32,7 +31,7 @@ def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
     settings = config_flags.from_flags()
-    config_flags.check_flagfiles(settings, sys.argv)
+    config_flags.own()
     registry.check_names(settings)
     import tensorflow as tf  # seconds that no wrong name waits for
 

@@ -19,7 +19,7 @@ from absl import flags
 
 from tfds_builders import cli, flagfiles
 from zoo import config_flags, files, registry
-from zoo.config import ExperimentConfig
+from zoo.config import OWN, ExperimentConfig
 from zoo.steps import step
 
 
@@ -68,6 +68,7 @@ def stage_settings(args: Sequence[str]) -> list[ExperimentConfig]:
         changes = {"run_dir": str(run_dir / f"stage{number}")}
         if result:
             changes |= {"weights": result[-1].run_dir, "init": "paper"}
+            changes |= {"weights_sha256": ""}  # of what the first began with
         values = config_flags.parse(whole, origin, known_only=True)
         result.append(config_flags.from_flags(values, **changes))
     return result
@@ -95,7 +96,8 @@ def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     settings = stage_settings(flagfiles.expand(sys.argv)[1:])
     for stage in settings:
-        config_flags.check_flagfiles(stage, sys.argv)
+        own = {name: getattr(stage, name) for name in OWN}
+        config_flags.check_flagfiles(own, sys.argv)
     check(settings)
     run_dir = Path(settings[0].run_dir).parent
     run_dir.mkdir(parents=True, exist_ok=True)

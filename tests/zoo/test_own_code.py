@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import assert_one_line_error, run_command
 from zoo import config_flags, files, registry
+from zoo.codeword import network_record
 from zoo.config import ExperimentConfig
 from zoo.models import references
 from zoo.models.csinet import SPEC
@@ -39,7 +40,7 @@ def test_a_file_is_loaded_once_and_by_any_way_of_writing_it(network, monkeypatch
     assert registry.build("my_net.py:SPEC", (8, 12, 2), 6).decoder.output.shape[1:] == (
         8, 12, 2,
     )  # fmt: skip
-    assert references.digest(f"{network}:SPEC") == files.sha256(network)
+    assert references.digest("model", f"{network}:SPEC") == files.sha256(network)
 
 
 def test_a_module_and_its_name_for_files(network, monkeypatch):
@@ -62,6 +63,7 @@ def test_a_module_and_its_name_for_files(network, monkeypatch):
         (NETWORK, "", "expected FILE.py:NAME"),
         ("x = 1\ny = x / 0\n", "SPEC", "line 2: ZeroDivisionError"),
         ("x = (\n", "SPEC", "SyntaxError"),
+        ("raise SystemExit(0)\n", "SPEC", "line 1: SystemExit: 0"),
         ("import no_such_thing\n", "SPEC", "line 1: ModuleNotFoundError"),
         (NETWORK.replace("mine", "crnet"), "SPEC", "'crnet' is that of a network of"),
         (NETWORK.replace("mine", "My net"), "SPEC", "lower case"),
@@ -73,6 +75,23 @@ def test_what_is_no_network_is_said_in_a_line(tmp_path, content, name, words):
         path.write_text(content)
     with pytest.raises(ValueError, match=words):
         registry.admit(f"{path}:{name}")
+
+
+def test_a_module_that_ends_the_process(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a_script.py").write_text("import sys\nsys.exit(main())\n")
+    (tmp_path / "b_script.py").write_text("import sys\nsys.exit()\n")
+    for name in ("a_script", "b_script"):
+        with pytest.raises(ValueError, match="NameError|SystemExit"):
+            registry.admit(f"{name}:SPEC")
+
+
+def test_the_record_of_a_run_with_a_module_that_nobody_named(tmp_path):
+    config = ExperimentConfig(quantizer="no_such_package.q:Q", bits=2)
+    record = {"name": "crnet", "csi_shape": [32, 32, 2], "own_sha256": {}}
+    files.write_json(tmp_path / "network.json", record)
+    with pytest.raises(ValueError, match="only where you name it"):
+        network_record.check(tmp_path, config, (32, 32, 2))
 
 
 def test_a_missing_package_is_said():
@@ -151,11 +170,37 @@ def test_a_run_directory_never_executes_code(hostile, kind, monkeypatch):
     ):
         with pytest.raises(ValueError, match=f"only where you name it.*{flag}"):
             call()
-    settings = ExperimentConfig.of_run(run)
+    own = {flag: getattr(ExperimentConfig.of_run(run), flag)}
+    named = f"--{flag}={own[flag]}"
+    mine = run.parent / "mine.cfg"
+    mine.write_text(f"--flagfile={run}/flags.cfg\n")
+    theirs = [f"--flagfile={run}/flags.cfg"]
+    included = [f"--flagfile={mine}"]
+    staged = [f"--stage=--bits=2 --flagfile={run}/flags.cfg"]
+    for args in (theirs, included, staged):
+        with pytest.raises(ValueError, match=f"add --{flag}="):
+            config_flags.check_flagfiles(own, ["train", *args])
+        config_flags.check_flagfiles(own, ["train", named, *args])
+        config_flags.check_flagfiles(own, ["train", f"--stage={named} --lr=1", *args])
+    mine.write_text(f"--flagfile={run}/flags.cfg\n{named}\n")
+    config_flags.check_flagfiles(own, ["train", "--flagfile", str(mine)])
+    (run / "config.json").unlink()
+    (run / "best.weights.h5").unlink()
+    (run / "flags.cfg").write_text("--flagfile=sub/more.cfg\n")
+    (run / "sub").mkdir()
+    (run / "sub" / "more.cfg").write_text(f"{named}\n")
     with pytest.raises(ValueError, match=f"add --{flag}="):
-        config_flags.check_flagfiles(settings, [f"--flagfile={run / 'flags.cfg'}"])
-    given = [f"--{flag}={getattr(settings, flag)}", "--flagfile", f"{run}/flags.cfg"]
-    config_flags.check_flagfiles(settings, given)
+        config_flags.check_flagfiles(own, ["train", *theirs])
+    assert not mark.exists()
+
+
+def test_no_command_takes_code_from_the_flagfile_of_a_run(hostile):
+    refer, evil, mark = hostile
+    run = refer(f"{evil}:SPEC")
+    (run / "more.cfg").write_text(f"--run={run}\n--model={evil}:SPEC\n")
+    for module, *more in (("zoo.evaluate",), ("zoo.export", "--out=x")):
+        done = run_command(module, f"--flagfile={run}/more.cfg", *more)
+        assert_one_line_error(done, f"add --model={evil}:SPEC")
     assert not mark.exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from zoo import files, registry
@@ -10,6 +11,7 @@ from zoo.config_checks import is_reference
 from zoo.models import references
 
 NAME = "network.json"
+MOST_ENTRIES = 1 << 22  # of a CSI sample
 
 
 def write(run: Path, config: ExperimentConfig, csi_shape=None) -> None:
@@ -29,10 +31,32 @@ def write(run: Path, config: ExperimentConfig, csi_shape=None) -> None:
     files.write_json(run / NAME, value)
 
 
+def read(path: Path) -> dict:
+    """What `write` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not such a record; the message names what is wrong.
+    """
+    value = files.read_json(path)
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: expected a JSON object, not {value!r:.60}")
+    name, shape, hashes = map(value.get, ("name", "csi_shape", "own_sha256"))
+    if not isinstance(name, str) or not isinstance(hashes, dict):
+        raise ValueError(f"{path}: expected 'name', a text, and 'own_sha256', hashes")
+    whole = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
+    if not whole or len(shape) not in (3, 4) or math.prod(shape) > MOST_ENTRIES:
+        raise ValueError(
+            f"{path}: csi_shape is {shape!r:.60}, expected [angles, delays, 2], at "
+            f"most {MOST_ENTRIES:,} entries"
+        )
+    return value
+
+
 def csi_shape(run: Path, config: ExperimentConfig) -> tuple[int, ...]:
     """(N_t, N_a, 2) that a run was trained at; of runs of before the network's own."""
     if (run / NAME).is_file():
-        return tuple(files.read_json(run / NAME)["csi_shape"])
+        return tuple(read(run / NAME)["csi_shape"])
     return registry.get(config.model).csi_shape
 
 
@@ -40,7 +64,7 @@ def changed(run: Path, config: ExperimentConfig) -> str:
     """The reference to own code that is not what the run began with, or ''."""
     if not (run / NAME).is_file():
         return ""
-    began = files.read_json(run / NAME)["own_sha256"].values()
+    began = read(run / NAME)["own_sha256"].values()
     return next((k for k, v in _digests(config).items() if v not in began), "")
 
 
@@ -54,7 +78,7 @@ def check(run: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
     """
     if not (run / NAME).is_file():
         return
-    began, name = files.read_json(run / NAME), registry.get(config.model).name
+    began, name = read(run / NAME), registry.get(config.model).name
     if name != began["name"]:
         raise ValueError(
             f"{run} is of network {began['name']!r}, --model={config.model} is {name!r}"
@@ -71,5 +95,5 @@ def check(run: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
 
 def _digests(config: ExperimentConfig) -> dict[str, str | None]:
     """SHA-256 by reference to the user's own code."""
-    names = [getattr(config, flag) for flag in OWN]
-    return {name: references.digest(name) for name in names if is_reference(name)}
+    names = [(flag, getattr(config, flag)) for flag in OWN]
+    return {v: references.digest(flag, v) for flag, v in names if is_reference(v)}

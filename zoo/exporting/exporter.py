@@ -15,7 +15,7 @@ from zoo.codeword import codeword_path
 from zoo.codeword.codec_graph import DecoderGraph, freeze
 from zoo.config import ExperimentConfig
 from zoo.config_checks import label, parse_object
-from zoo.data import scaling
+from zoo.data import data_record, scaling
 from zoo.exporting import verify_export
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table
@@ -105,7 +105,7 @@ def normalisation(run: RunDirectory, settings: ExperimentConfig) -> dict:
 def _scaling(run: RunDirectory, settings: ExperimentConfig) -> dict:
     """What the training wrote down of it; of older runs what the data set says now."""
     if run.data.is_file():
-        return files.read_json(run.data)["normalisation"]
+        return data_record.read(run.data)["normalisation"]
     try:
         name = settings.dataset.partition(":")[0]
         builder = build.find_builder(name, settings.data_dir)

@@ -8,11 +8,11 @@ appears under its name before all is there.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import fcntl
 import hashlib
 import http.client
+import math
 import os
 import re
 import shutil
@@ -24,7 +24,9 @@ from pathlib import Path
 import h5py
 
 from zoo import files
+from zoo.codeword import network_record
 from zoo.config import ExperimentConfig
+from zoo.data import data_record
 
 WEIGHTS = "best.weights.h5"
 MEGABYTE = 10**6
@@ -48,6 +50,8 @@ HUB = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)((?:/[\w-][\w.-]*)*)(?:@([\w./-
 TIMEOUT_SECONDS = 60
 BLOCK = 1 << 16
 MOST_ENTRIES = 20_000  # of an HDF5 file
+MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
+USUAL_ENTRIES = 4 * 32 * 32 * 2  # of CSI at most, where there is no network.json
 
 
 def cache() -> Path:
@@ -150,6 +154,7 @@ def _claim(folder: Path, url: str, sha256: str) -> str:
     usual = ExperimentConfig()
     plain = {name: getattr(usual, name) for name in PLAIN}
     config = dataclasses.replace(config, **plain)
+    _check_sizes(folder, config)
     files.write_json(folder / "config.json", config.to_json())
     claimed = str(_object(folder / "card.json", url).get("weights_sha256")).lower()
     if sha256 and sha256.lower() != claimed:
@@ -158,6 +163,21 @@ def _claim(folder: Path, url: str, sha256: str) -> str:
             f"--weights_sha256={sha256}"
         )
     return claimed
+
+
+def _check_sizes(folder: Path, config: ExperimentConfig) -> None:
+    """Refuse records that are none, and a network that no memory would hold."""
+    if (folder / data_record.NAME).is_file():
+        data_record.read(folder / data_record.NAME)
+    size = USUAL_ENTRIES
+    if (folder / network_record.NAME).is_file():
+        size = math.prod(network_record.read(folder / network_record.NAME)["csi_shape"])
+    most = min(size, MOST_PARAMETERS // size)
+    if config.codeword_dim > most:
+        raise ValueError(
+            f"{folder / 'config.json'}: codeword_dim is {config.codeword_dim:,}, "
+            f"expected at most {most:,}"
+        )
 
 
 def _object(path: Path, url: str) -> dict:
@@ -204,31 +224,35 @@ def check_hdf5(path: Path) -> None:
     """Refuse an HDF5 file that refers to others, or unfolds to more than it may.
 
     Raises:
-        ValueError: no HDF5 file, a link out of it, or data kept elsewhere.
+        ValueError: no HDF5 file or a damaged one, a link out of it, or data kept
+            elsewhere.
     """
-    total = seen = 0
-    with contextlib.ExitStack() as stack:
-        try:
-            groups = [stack.enter_context(h5py.File(path))]
-        except OSError as error:
-            raise ValueError(f"{path}: not an HDF5 file ({error})") from error
-        while groups:
-            group = groups.pop()
-            for name in group:
-                if (seen := seen + 1) > MOST_ENTRIES:  # or a group within itself
-                    raise ValueError(f"{path}: more than {MOST_ENTRIES:,} entries")
-                link, item = group.get(name, getlink=True), None
-                if isinstance(link, h5py.HardLink):
-                    item = group[name]
-                if isinstance(item, h5py.Group):
-                    groups.append(item)
-                    continue
-                outside = item is not None and (item.external or item.is_virtual)
-                if not isinstance(item, h5py.Dataset) or outside:
-                    raise ValueError(
-                        f"{path}: {group.name}/{name} refers to data elsewhere; "
-                        "expected plain weights"
-                    )
-                total += item.nbytes
-                if total > LIMITS[WEIGHTS]:
-                    raise ValueError(f"{path}: unfolds to more bytes than allowed")
+    try:
+        with h5py.File(path) as file:
+            _walk(file, path)
+    except (KeyError, RuntimeError, OSError, TypeError) as error:  # of damage, by h5py
+        raise ValueError(f"{path}: not an HDF5 file, or damaged ({error})") from error
+
+
+def _walk(file: h5py.File, path: Path) -> None:
+    total, seen, groups = 0, 0, [file]
+    while groups:
+        group = groups.pop()
+        for name in group:
+            if (seen := seen + 1) > MOST_ENTRIES:  # or a group within itself
+                raise ValueError(f"{path}: more than {MOST_ENTRIES:,} entries")
+            link, item = group.get(name, getlink=True), None
+            if isinstance(link, h5py.HardLink):
+                item = group[name]
+            if isinstance(item, h5py.Group):
+                groups.append(item)
+                continue
+            plain = isinstance(item, h5py.Dataset)
+            if not plain or item.external or item.is_virtual:
+                raise ValueError(
+                    f"{path}: {group.name}/{name} refers to data elsewhere; "
+                    "expected plain weights"
+                )
+            total += item.nbytes
+            if total > LIMITS[WEIGHTS]:
+                raise ValueError(f"{path}: unfolds to more bytes than allowed")

@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 from zoo import files, registry
+from zoo.codeword import network_record
 from zoo.codeword.network import load_weights
-from zoo.config import ExperimentConfig
+from zoo.config import OWN, ExperimentConfig
+from zoo.config_checks import is_reference
 from zoo.importing import weights_by_name
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
@@ -159,14 +161,15 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
 
     Raises:
         FileNotFoundError: the run was not evaluated.
-        ValueError: the weights are of others or too large, or the evaluation is not
-            theirs.
+        ValueError: the weights are of others or too large, the network or quantiser
+            is not of the zoo, or the evaluation is not of these weights.
     """
     if (run.path / "source.json").is_file():
         raise ValueError(
             f"{run.path} holds converted weights of others: they cannot be shipped "
             "under the licence of this project"
         )
+    _check_of_the_zoo(run.config())
     row = files.read_json(run.path / "evaluation.json")
     evaluated_on = f"{row['dataset']}/{row['dataset_config']}"
     if evaluated_on != run.config().dataset:
@@ -192,7 +195,8 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
     )
     files.write_json(target.path / "config.json", config.to_json())
     files.write_text(target.path / "flags.cfg", config.to_flags())
-    for source in (run.weights, run.metrics, run.data):
+    record = run.path / network_record.NAME
+    for source in (run.weights, run.metrics, run.data, record):
         if source.is_file():
             shutil.copyfile(source, target.path / source.name)
     environment = files.read_json(run.path / "env.json")
@@ -203,6 +207,18 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
     text = CARD.format(name=name, hours=row["train_seconds"] / 3600, **row)
     files.write_text(target.path / "README.md", text)
     return target
+
+
+def _check_of_the_zoo(config: ExperimentConfig) -> None:
+    """Refuse a network or quantiser that nobody else has."""
+    for flag in OWN:
+        name = getattr(config, flag)
+        if is_reference(name) or (flag == "model" and name not in registry.MODELS):
+            raise ValueError(
+                f"--{flag}={name} is code of your own: only networks and quantisers of "
+                "the zoo are shipped with it; publish the run instead, see "
+                "docs/training/weights.md"
+            )
 
 
 def _without_places(values: dict) -> dict:

@@ -119,15 +119,21 @@ def from_flags() -> Path:
     """Run directory that --run or --weights names.
 
     Raises:
-        ValueError, OSError: neither or both, or as `locate`.
+        ValueError, OSError: neither or both, a hash without weights, or as `locate`.
     """
     run, weights = flags.FLAGS.run, flags.FLAGS.weights
+    sha256 = flags.FLAGS.weights_sha256
     if run and weights:
         raise ValueError(f"--run={run} and --weights={weights}: leave one out")
     if not weights:
         cli.require("run")
+        if sha256:
+            raise ValueError(
+                f"--weights_sha256={sha256} is of --weights: give --weights={run} "
+                "instead of --run, and it is verified"
+            )
         return Path(run)
-    path = locate(weights, flags.FLAGS.weights_sha256)
+    path = locate(weights, sha256)
     if not path.is_dir():
         raise ValueError(
             f"--weights={weights} is a file: {flag_help.program()} takes its run "

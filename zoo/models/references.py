@@ -79,10 +79,16 @@ def _advice(flag: str, key: str) -> str:
     return f"give {program} {shlex.join([*sys.argv[1:], f'--{flag}={key}'])}"
 
 
-def digest(reference: str) -> str | None:
-    """SHA-256 of the file that a named reference is in; None of an extension."""
+def digest(flag: str, reference: str) -> str | None:
+    """SHA-256 of the file that a named reference is in; None of an extension.
+
+    Raises:
+        ValueError: it was not named; the message says how.
+    """
+    loaded(flag, reference)
     place = absolute(reference).rpartition(":")[0]
-    source = place if place.endswith(".py") else sys.modules[place].__file__
+    module = sys.modules.get(place)
+    source = place if place.endswith(".py") else getattr(module, "__file__", None)
     return files.sha256(source) if source and Path(source).is_file() else None
 
 
@@ -96,7 +102,7 @@ def _file(path: str, origin: str) -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(sys.modules[name])
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise _failed(origin, path, error) from error
     return sys.modules[name]
@@ -112,11 +118,11 @@ def _module(name: str, origin: str) -> ModuleType:
             f"{origin}: no module {error.name!r} in this environment; pip install its "
             "package, or give the file, ./my_net.py:SPEC"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(origin, name, error) from error
 
 
-def _failed(origin: str, place: str, error: Exception) -> ValueError:
+def _failed(origin: str, place: str, error: BaseException) -> ValueError:
     """An error inside the user's code, with its line."""
     where = traceback.extract_tb(error.__traceback__)
     lines = [entry.lineno for entry in where if entry.filename == place]

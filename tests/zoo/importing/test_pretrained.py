@@ -129,5 +129,32 @@ def test_weights_of_others_are_not_shipped(shipped):
         shipped_weights.ship(shipped, "again")
 
 
+@pytest.fixture
+def copied(evaluated, tmp_path, monkeypatch) -> RunDirectory:
+    monkeypatch.setattr(weights_by_name, "SHIPPED", tmp_path / "weights")
+    run = RunDirectory(tmp_path / "run")
+    shutil.copytree(evaluated.path, run.path)
+    return run
+
+
+def test_the_size_of_the_csi_is_shipped(copied):
+    record = files.read_json(copied.path / "network.json") | {"csi_shape": [64, 32, 2]}
+    files.write_json(copied.path / "network.json", record)
+    assert shipped_weights.ship(copied, "wide").csi_shape() == (64, 32, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model": "/mine/net.py:SPEC"}, {"model": "mine"},
+     {"quantizer": "pkg.q:Q", "bits": 2}],
+)  # fmt: skip
+def test_code_of_ones_own_is_not_shipped(copied, change, tmp_path):
+    config = files.read_json(copied.path / "config.json") | change
+    files.write_json(copied.path / "config.json", config)
+    with pytest.raises(ValueError, match="is code of your own"):
+        shipped_weights.ship(copied, "mine")
+    assert not (tmp_path / "weights").exists()
+
+
 def test_command_line():
     assert_one_line_error(run_command("zoo.pretrained"), "--run=RUN", "--name=NAME")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
@@ -13,9 +14,12 @@ import pytest
 
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files
+from zoo.config import ExperimentConfig
 from zoo.importing import download, weights_by_name
 from zoo.reporting import network_list
 from zoo.training import session
+
+FILES = ("config.json", "flags.cfg", "best.weights.h5", "data.json", "network.json")
 
 
 class Host(BaseHTTPRequestHandler):
@@ -59,8 +63,7 @@ def published(host, tiny_run):
     """URL of the tiny run on that server, with a card."""
     card = {"weights_sha256": files.sha256(tiny_run.weights)}
     host.files = {
-        f"/tiny/{name}": (tiny_run.path / name).read_bytes()
-        for name in ("config.json", "flags.cfg", "best.weights.h5", "data.json")
+        f"/tiny/{name}": (tiny_run.path / name).read_bytes() for name in FILES
     } | {"/tiny/card.json": json.dumps(card).encode()}
     return f"{host.url}/tiny"
 
@@ -98,8 +101,15 @@ def test_one_of_run_and_weights():
     for command, more in (("zoo.evaluate", []), ("zoo.export", ["--out=x"])):
         done = run_command(command, "--run=a", "--weights=b", *more)
         assert_one_line_error(done, "--run=a and --weights=b: leave one out")
+        done = run_command(command, "--run=a", "--weights_sha256=0a", *more)
+        assert_one_line_error(done, "give --weights=a instead of --run")
         done = run_command(command, "--weights=crnet_indor", *more)
         assert_one_line_error(done, "crnet_indor: no such", "crnet_indoor_16")
+
+
+def test_a_hash_of_no_weights():
+    with pytest.raises(ValueError, match="--weights_sha256=0a: there are no"):
+        ExperimentConfig(weights_sha256="0a")
 
 
 def test_hub_names(published, host, monkeypatch, tmp_path):
@@ -175,7 +185,21 @@ def hostile_config(**changes):
         ("config.json", hostile_config(model="./evil.py:SPEC"), "code that is not of"),
         ("config.json", hostile_config(run="x"), "unknown fields"),
         ("config.json", lambda _: b"cos\nsystem\n", "not a JSON file"),
+        ("config.json", hostile_config(codeword_dim="6"), "codeword_dim is '6', exp"),
+        ("config.json", hostile_config(codeword_dim=None), "is inf, expected int"),
+        ("config.json", hostile_config(codeword_dim=10**9), "codeword_dim is 1,000,0"),
+        ("config.json", lambda _: b"[" * 400_000, "not a JSON file"),
+        ("config.json", hostile_config(model_args="[" * 400_000), "not JSON"),
         ("card.json", lambda _: b"[]", "expected a JSON object"),
+        ("network.json", lambda _: b"{}", "expected 'name'"),
+        ("network.json", lambda _: b"[]", "expected a JSON object"),
+        ("network.json", hostile_config(own_sha256=[]), "'own_sha256', hashes"),
+        ("network.json", hostile_config(csi_shape=[65536, 65536, 2]), "csi_shape is"),
+        ("network.json", hostile_config(csi_shape=[32, "32", 2]), "csi_shape is"),
+        ("network.json", hostile_config(csi_shape=[1, 1, 2]), "expected at most 2"),
+        ("data.json", lambda _: b"{}", "train is missing"),
+        ("data.json", lambda _: b"3", "expected a JSON object"),
+        ("data.json", hostile_config(normalisation={"scale": 1}), "scale is 1"),
         ("card.json", lambda _: b" " * 2_000_000, "more than the 1,000,000 bytes"),
     ],
 )
@@ -230,6 +254,23 @@ def test_hdf5_that_is_more_than_weights(published, host, tmp_path, spoil):
     with pytest.raises(ValueError, match="elsewhere|entries|unfolds"):
         weights_by_name.locate(published)
     assert cached(tmp_path) == []
+
+
+@pytest.mark.parametrize("mark", ["SNOD", "TREE", "HEAP", "header"])
+def test_a_damaged_hdf5_file(published, host, tmp_path, mark):
+    path = tmp_path / "bad.h5"
+    with h5py.File(path, "w") as file:
+        file["group/w"] = np.zeros(4)
+        place = h5py.h5o.get_info(file["group/w"].id).addr
+    content = bytearray(path.read_bytes())
+    place = place if mark == "header" else content.rindex(mark.encode())
+    content[place : place + 4] = b"\xff" * 4
+    card = {"weights_sha256": hashlib.sha256(content).hexdigest()}
+    host.files["/tiny/card.json"] = json.dumps(card).encode()
+    host.files["/tiny/best.weights.h5"] = bytes(content)
+    with pytest.raises(ValueError, match="or damaged"):
+        weights_by_name.locate(published)
+    assert cached(tmp_path) == [] and not list((tmp_path / "cache").glob(".part*"))
 
 
 def test_no_hdf5_at_all(tmp_path):
