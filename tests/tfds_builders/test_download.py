@@ -94,6 +94,46 @@ def test_a_broken_download_is_resumed(server, tmp_path):
     assert not part.exists()
 
 
+@pytest.mark.parametrize("extra", [100, 0, None])
+def test_what_is_no_beginning_of_the_file_is_fetched_again(server, tmp_path, extra):
+    name = "DATA_Htrainin.mat"
+    manual = tmp_path / "tfds/downloads/manual"
+    manual.mkdir(parents=True)
+    content = (server.folder / name).read_bytes()
+    left = content if extra is None else bytes(len(content) + extra)
+    (manual / f"{name}.part").write_bytes(left)
+    download.fetch(server.url.rstrip("/"), [name], manual)
+    assert (manual / name).read_bytes() == content
+    assert server.asked == ([] if extra is None else [(name, 0)])
+
+
+def test_two_at_once_fetch_a_file_once(server, tmp_path):
+    name = "DATA_Htrainin.mat"
+    fetch = lambda: download.fetch(server.url.rstrip("/"), [name], tmp_path)  # noqa: E731
+    with download._alone_in(tmp_path):
+        others = [threading.Thread(target=fetch) for _ in range(2)]
+        for other in others:
+            other.start()
+        others[0].join(0.2)
+        assert not server.asked
+    for other in others:
+        other.join()
+    assert server.asked == [(name, 0)]
+    assert (tmp_path / name).exists()
+
+
+def test_data_that_are_there_are_compared(server, tmp_path, capsys, monkeypatch):
+    prepare(server, tmp_path)
+    server.asked.clear()
+    prepare(server, tmp_path)
+    assert "is there, nothing is fetched" in capsys.readouterr().out
+    assert not server.asked
+    known = {name: x | {"sha256": "0"} for name, x in download.PUBLISHED.items()}
+    monkeypatch.setattr(download, "PUBLISHED", known)
+    with pytest.raises(ValueError, match="was made of DATA_Htrainin.mat with SHA"):
+        prepare(server, tmp_path)
+
+
 def test_other_content_is_refused(server, tmp_path):
     path = server.folder / "DATA_Hvalin.mat"
     content = bytearray(path.read_bytes())

@@ -14,8 +14,9 @@ from tfds_builders.blocks import OWN, SPLITS
 from tfds_builders.own import dataset, delay_window, partition
 from tfds_builders.own.channels import Channels
 from tfds_builders.own.dataset import Plan
+from tfds_builders.own.layout import Layout
 from tfds_builders.own.leakage import Leakage
-from tfds_builders.own.sources import Layout, Sources
+from tfds_builders.own.sources import Sources
 from tfds_builders.own.survey import Survey, check_faults, mark_outside, survey
 from tfds_builders.staging import lock
 

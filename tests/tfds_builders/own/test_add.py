@@ -27,7 +27,7 @@ from tfds_builders import build, csi_examples, transforms
 from tfds_builders.blocks import SPLITS
 from tfds_builders.own import adding, dataset, delay_window, leakage, partition
 from tfds_builders.own.adding import Options
-from tfds_builders.own.sources import Layout
+from tfds_builders.own.layout import Layout
 
 
 def add(folder, array, layout=Layout(), name="mine", **options) -> Path:  # noqa: B008
@@ -327,7 +327,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tfds_builders.own import adding, dataset
-from tfds_builders.own.sources import Layout
+from tfds_builders.own.layout import Layout
 def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 dataset._leakage = killed
