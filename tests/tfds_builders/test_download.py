@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import assert_one_line_error, run_command
 from tests.tfds_builders.test_cost2100 import write_scenario
-from tfds_builders import build
+from tfds_builders import build, fetching
 from tfds_builders.cost2100 import download
 from tfds_builders.cost2100.cost2100_dataset_builder import Builder
 
@@ -29,6 +29,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = path.read_bytes()[start:]
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(content)))
+        if self.server.place:
+            self.send_header("Content-Range", self.server.place)
         self.end_headers()
         self.wfile.write(content[: self.server.most])
 
@@ -52,6 +54,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "PUBLISHED", known)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.folder, server.most, server.asked = folder, None, []
+    server.place = ""
     server.url = f"http://127.0.0.1:{server.server_port}/files/"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -120,6 +123,19 @@ def test_two_at_once_fetch_a_file_once(server, tmp_path):
         other.join()
     assert server.asked == [(name, 0)]
     assert (tmp_path / name).exists()
+
+
+def test_an_answer_from_another_place_and_a_longer_one_are_refused(server, tmp_path):
+    name, target = "DATA_Htrainin.mat", tmp_path / "file"
+    target.write_bytes(b"12345")
+    server.place = "bytes 0-9/10"
+    with pytest.raises(OSError, match="got bytes 0-9/10, asked for the bytes from 5"):
+        fetching.fetch_rest(f"{server.url}{name}", target, 10**6)
+    assert target.read_bytes() == b"12345"
+    target.unlink()
+    with pytest.raises(ValueError, match="more than the 100 bytes allowed"):
+        fetching.fetch_rest(f"{server.url}{name}", target, 100)
+    assert not target.exists()
 
 
 def test_data_that_are_there_are_compared(server, tmp_path, capsys, monkeypatch):

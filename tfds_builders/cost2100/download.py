@@ -13,17 +13,12 @@ import json
 import os
 import re
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfds_builders import progress, provenance
+from tfds_builders import fetching, provenance
 
 PUBLISHED = json.loads(Path(__file__).with_name("published_files.json").read_text())
-HUB = "https://huggingface.co/datasets/{}/resolve/{}"
-TIMEOUT_S = 60
-CHUNK = 1 << 20
 LICENCE = (
     "the COST2100 files come from others, and no licence of theirs is known here: "
     "whether you may use them is for you to check"
@@ -48,7 +43,7 @@ def base_url(source: str) -> str:
             f"--download={source}: expected the address of a folder, https://..., or a "
             "hub repository OWNER/NAME[@REVISION], such as CsiCoGen/COST2100"
         )
-    return HUB.format(match[1], match[2] or "main")
+    return f"{fetching.hub()}/datasets/{match[1]}/resolve/{match[2] or 'main'}"
 
 
 def fetch(base: str, names: list[str], folder: Path) -> None:
@@ -115,13 +110,10 @@ def _fetch(url: str, part: Path, published: dict) -> None:
     """Fetch the rest of a file, check all of it, and give it its name."""
     size = part.stat().st_size if part.exists() else 0
     if size >= published["bytes"] and not _is_published(part, published):
-        size = 0  # what lies there is no beginning of the file
+        part.unlink()  # what lies there is no beginning of the file
+        size = 0
     if size < published["bytes"]:
-        headers = {"Range": f"bytes={size}-"} if size else {}
-        request = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            rest = response.status == http.client.PARTIAL_CONTENT
-            _copy(response, part, "ab" if rest else "wb", published["bytes"])
+        fetching.fetch_rest(url, part, published["bytes"], part.with_suffix("").name)
     size = part.stat().st_size
     if size < published["bytes"]:
         raise OSError(f"ended after {size:,} of {published['bytes']:,} bytes")
@@ -138,16 +130,3 @@ def _fetch(url: str, part: Path, published: dict) -> None:
 def _is_published(path: Path, published: dict) -> bool:
     same = path.stat().st_size == published["bytes"]
     return same and provenance.sha256(path) == published["sha256"]
-
-
-def _copy(response, part: Path, mode: str, total: int) -> None:
-    name = part.with_suffix("").name
-    with (
-        part.open(mode) as file,
-        progress.bar(total, name, "B", initial=file.tell(), scale=True) as shown,
-    ):
-        while chunk := response.read(CHUNK):
-            file.write(chunk)
-            shown.update(len(chunk))
-            if file.tell() > total:
-                break
