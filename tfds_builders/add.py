@@ -17,7 +17,7 @@ from absl import flags
 from tfds_builders import cli, flag_help
 from tfds_builders.blocks import OWN
 from tfds_builders.own import antenna_array, delay_window, partition
-from tfds_builders.own.sources import DOMAINS, Layout
+from tfds_builders.own.layout import DOMAINS, Layout
 
 SOURCE = ("source", "key", "domain", "axes", "rx", "time", "array", "subcarriers")
 SOURCE += ("bandwidth_hz", "carrier_hz", "group")
@@ -41,6 +41,10 @@ def main(argv: list[str]) -> None:
     delays, shares = delay_window.parse(values.delays), partition.parse(values.split)
     from tfds_builders.own import adding  # TensorFlow, which no wrong flag waits for
 
+    if not 0 <= values.carrier_hz < float("inf"):
+        raise ValueError(
+            f"--carrier_hz={values.carrier_hz}: expected a positive number"
+        )
     known = {"bandwidth_hz": values.bandwidth_hz, "carrier_hz": values.carrier_hz}
     record = {name: value for name, value in known.items() if value}
     record["options"] = {name: values[name].value for name in (*SOURCE, *RESULT[1:5])}
@@ -90,7 +94,9 @@ def define_flags() -> None:
         "Base station: ula:64, upa:8x4 (columns, rows), upa:8x4x2 (with polarisations, "
         "the slowest in the order of antennas) [linear].",
     )
-    flags.DEFINE_integer("subcarriers", 0, "Of paths and taps: N_c of the grid.")
+    flags.DEFINE_integer(
+        "subcarriers", 0, "Of paths and taps: N_c of the grid.", lower_bound=0
+    )
     flags.DEFINE_float("bandwidth_hz", 0, "Of all subcarriers; paths need it.")
     flags.DEFINE_float("carrier_hz", 0, "For the record.")
     flags.DEFINE_string(

@@ -99,7 +99,7 @@ def prepare(
 
     Raises:
       ValueError: `workers` below 1, Beam for a data set that is not simulated, a
-        download of one that is not published.
+        download of one that is not published, or that is made of other files.
       FileNotFoundError: published files are missing from `manual_dir`.
       OSError: too little disk, or a worker failed; what is staged stays.
       ModuleNotFoundError: Beam is wanted and not installed.
@@ -125,9 +125,13 @@ def prepare(
             _simulate_and_write(builder, staged, workers, settings)
         else:
             _write(builder, settings)
+    elif download:
+        print(f"{path} is there, nothing is fetched", flush=True)
     if not builder.info.splits:  # made by another process after `find_builder`
         builder.info.read_from_directory(path)
     _check_name(builder)
+    if download:
+        builder.check_published()
 
 
 def _check_name(builder) -> None:

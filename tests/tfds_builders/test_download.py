@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import assert_one_line_error, run_command
 from tests.tfds_builders.test_cost2100 import write_scenario
-from tfds_builders import build
+from tfds_builders import build, fetching
 from tfds_builders.cost2100 import download
 from tfds_builders.cost2100.cost2100_dataset_builder import Builder
 
@@ -29,6 +29,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = path.read_bytes()[start:]
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(content)))
+        if self.server.place:
+            self.send_header("Content-Range", self.server.place)
         self.end_headers()
         self.wfile.write(content[: self.server.most])
 
@@ -52,6 +54,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "PUBLISHED", known)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.folder, server.most, server.asked = folder, None, []
+    server.place = ""
     server.url = f"http://127.0.0.1:{server.server_port}/files/"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -92,6 +95,59 @@ def test_a_broken_download_is_resumed(server, tmp_path):
     assert prepare(server, tmp_path).info.splits["test"].num_examples == 4
     assert server.asked[0] == (name, 5000) and server.asked[1][1] == 0
     assert not part.exists()
+
+
+@pytest.mark.parametrize("extra", [100, 0, None])
+def test_what_is_no_beginning_of_the_file_is_fetched_again(server, tmp_path, extra):
+    name = "DATA_Htrainin.mat"
+    manual = tmp_path / "tfds/downloads/manual"
+    manual.mkdir(parents=True)
+    content = (server.folder / name).read_bytes()
+    left = content if extra is None else bytes(len(content) + extra)
+    (manual / f"{name}.part").write_bytes(left)
+    download.fetch(server.url.rstrip("/"), [name], manual)
+    assert (manual / name).read_bytes() == content
+    assert server.asked == ([] if extra is None else [(name, 0)])
+
+
+def test_two_at_once_fetch_a_file_once(server, tmp_path):
+    name = "DATA_Htrainin.mat"
+    fetch = lambda: download.fetch(server.url.rstrip("/"), [name], tmp_path)  # noqa: E731
+    with download._alone_in(tmp_path):
+        others = [threading.Thread(target=fetch) for _ in range(2)]
+        for other in others:
+            other.start()
+        others[0].join(0.2)
+        assert not server.asked
+    for other in others:
+        other.join()
+    assert server.asked == [(name, 0)]
+    assert (tmp_path / name).exists()
+
+
+def test_an_answer_from_another_place_and_a_longer_one_are_refused(server, tmp_path):
+    name, target = "DATA_Htrainin.mat", tmp_path / "file"
+    target.write_bytes(b"12345")
+    server.place = "bytes 0-9/10"
+    with pytest.raises(OSError, match="got bytes 0-9/10, asked for the bytes from 5"):
+        fetching.fetch_rest(f"{server.url}{name}", target, 10**6)
+    assert target.read_bytes() == b"12345"
+    target.unlink()
+    with pytest.raises(ValueError, match="more than the 100 bytes allowed"):
+        fetching.fetch_rest(f"{server.url}{name}", target, 100)
+    assert not target.exists()
+
+
+def test_data_that_are_there_are_compared(server, tmp_path, capsys, monkeypatch):
+    prepare(server, tmp_path)
+    server.asked.clear()
+    prepare(server, tmp_path)
+    assert "is there, nothing is fetched" in capsys.readouterr().out
+    assert not server.asked
+    known = {name: x | {"sha256": "0"} for name, x in download.PUBLISHED.items()}
+    monkeypatch.setattr(download, "PUBLISHED", known)
+    with pytest.raises(ValueError, match="was made of DATA_Htrainin.mat with SHA"):
+        prepare(server, tmp_path)
 
 
 def test_other_content_is_refused(server, tmp_path):

@@ -94,6 +94,22 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self.base_url = download.base_url(source)
         download.fetch(self.base_url, self.file_names, folder)
 
+    def check_published(self) -> None:
+        """Compare the files that the data are made of with the published ones.
+
+        Raises:
+          ValueError: they are others, or not on record.
+        """
+        known = self.info.metadata.get("files_sha256", {})
+        for name in self.file_names:
+            expected = download.PUBLISHED[name]["sha256"]
+            if known.get(name) != expected:
+                raise ValueError(
+                    f"{self.data_path} was made of {name} with SHA-256 "
+                    f"{known.get(name, 'unknown')}, the published one has {expected}; "
+                    "remove the folder and start again, or leave --download out"
+                )
+
     def _info(self) -> tfds.core.DatasetInfo:
         metadata = tfds.core.MetadataDict(
             scenario=self.builder_config.name,

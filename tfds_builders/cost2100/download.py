@@ -6,21 +6,19 @@ Only what has the published size and SHA-256 gets its name.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import fcntl
 import http.client
 import json
+import os
 import re
 import shutil
-import urllib.error
-import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
-from tfds_builders import progress
+from tfds_builders import fetching, provenance
 
 PUBLISHED = json.loads(Path(__file__).with_name("published_files.json").read_text())
-HUB = "https://huggingface.co/datasets/{}/resolve/{}"
-TIMEOUT_S = 60
-CHUNK = 1 << 20
 LICENCE = (
     "the COST2100 files come from others, and no licence of theirs is known here: "
     "whether you may use them is for you to check"
@@ -45,7 +43,7 @@ def base_url(source: str) -> str:
             f"--download={source}: expected the address of a folder, https://..., or a "
             "hub repository OWNER/NAME[@REVISION], such as CsiCoGen/COST2100"
         )
-    return HUB.format(match[1], match[2] or "main")
+    return f"{fetching.hub()}/datasets/{match[1]}/resolve/{match[2] or 'main'}"
 
 
 def fetch(base: str, names: list[str], folder: Path) -> None:
@@ -62,6 +60,22 @@ def fetch(base: str, names: list[str], folder: Path) -> None:
     """
     print(LICENCE, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        _fetch_missing(base, names, folder)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Two that fetch the same would write one file: the second waits, and finds it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _fetch_missing(base: str, names: list[str], folder: Path) -> None:
     missing = [name for name in names if not (folder / name).exists()]
     parts = [folder / f"{name}.part" for name in missing]
     have = sum(part.stat().st_size for part in parts if part.exists())
@@ -94,37 +108,25 @@ def listing(names: list[str]) -> str:
 
 def _fetch(url: str, part: Path, published: dict) -> None:
     """Fetch the rest of a file, check all of it, and give it its name."""
-    digest, name = hashlib.sha256(), part.with_suffix("").name
     size = part.stat().st_size if part.exists() else 0
+    if size >= published["bytes"] and not _is_published(part, published):
+        part.unlink()  # what lies there is no beginning of the file
+        size = 0
     if size < published["bytes"]:
-        headers = {"Range": f"bytes={size}-"} if size else {}
-        request = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            rest = response.status == http.client.PARTIAL_CONTENT
-            _copy(response, part, "ab" if rest else "wb", published["bytes"])
-    with part.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
+        fetching.fetch_rest(url, part, published["bytes"], part.with_suffix("").name)
     size = part.stat().st_size
     if size < published["bytes"]:
         raise OSError(f"ended after {size:,} of {published['bytes']:,} bytes")
-    if size > published["bytes"] or digest.hexdigest() != published["sha256"]:
+    if not _is_published(part, published):
+        digest, name = provenance.sha256(part), part.with_suffix("").name
         part.unlink()
         raise ValueError(
-            f"{url}: {size:,} bytes with SHA-256 {digest.hexdigest()}, expected "
+            f"{url}: {size:,} bytes with SHA-256 {digest}, expected "
             f"{listing([name])}; take another --download"
         )
     part.rename(part.with_suffix(""))
 
 
-def _copy(response, part: Path, mode: str, total: int) -> None:
-    name = part.with_suffix("").name
-    with (
-        part.open(mode) as file,
-        progress.bar(total, name, "B", initial=file.tell(), scale=True) as shown,
-    ):
-        while chunk := response.read(CHUNK):
-            file.write(chunk)
-            shown.update(len(chunk))
-            if file.tell() > total:
-                break
+def _is_published(path: Path, published: dict) -> bool:
+    same = path.stat().st_size == published["bytes"]
+    return same and provenance.sha256(path) == published["sha256"]

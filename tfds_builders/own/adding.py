@@ -6,17 +6,18 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from tfds_builders import csi_examples, progress, provenance
 from tfds_builders.blocks import OWN, SPLITS
 from tfds_builders.own import dataset, delay_window, partition
-from tfds_builders.own.channels import FAULTS, Channels
+from tfds_builders.own.channels import Channels
 from tfds_builders.own.dataset import Plan
+from tfds_builders.own.layout import Layout
 from tfds_builders.own.leakage import Leakage
-from tfds_builders.own.sources import Layout, Sources
+from tfds_builders.own.sources import Sources
+from tfds_builders.own.survey import Survey, check_faults, mark_outside, survey
 from tfds_builders.staging import lock
 
 
@@ -43,22 +44,6 @@ class Options:
     drop_bad: bool = False
     overwrite: bool = False
     record: dict = field(default_factory=dict)
-
-
-class Survey(NamedTuple):
-    """What a first look at all samples says.
-
-    Attributes:
-      fault: `[all samples]` number of `FAULTS`.
-      unit: `[all samples]` numbers in the files.
-      group: `[good samples]`.
-      profile: mean share of a good sample's energy in each of the N_c delays.
-    """
-
-    fault: np.ndarray
-    unit: np.ndarray
-    group: np.ndarray
-    profile: np.ndarray
 
 
 def add(
@@ -89,74 +74,41 @@ def add(
     channels = Channels(sources, options.keep_rx, options.keep_time)
     delay_window.check(options.delays, channels.num_subcarriers)
     found = survey(channels)
-    dropped = check_faults(found, sources, options.drop_bad)
     window = delay_window.find(found.profile, options.delays)
-    split_of = partition.split(found.group, options.shares, options.seed)
+    found, inside = mark_outside(found, *window)
+    dropped = check_faults(found, sources, options.drop_bad)
+    split_of = np.full(len(inside), -1, np.int8)
+    split_of[inside] = partition.split(
+        found.group[inside], options.shares, options.seed
+    )
     plan = Plan(channels, *window, split_of)
     dataset.check_disk(plan, target)
     kept = float(np.roll(found.profile, plan.last)[: sum(window)].sum())
-    _say(plan, found, kept)
+    kept /= inside.mean()  # the others have nothing there
+    _say(plan, found, kept, options.shares)
     record = _record(plan, options, files) | {
         "kept_energy": kept,
-        "num_groups": len(np.unique(found.group)),
+        "num_groups": len(np.unique(found.group[inside])),
         "dropped": dropped,
     }
-    near = _write(plan, name, target, record)
+    near = _write(plan, name, target, options.overwrite, record)
     _say_leakage(near, grouped=bool(layout.group) or "group" in layout.axes)
     return target
-
-
-def survey(channels: Channels) -> Survey:
-    """Look at all samples once."""
-    fault, unit, group, profile = [], [], [], np.zeros(channels.num_subcarriers)
-    with progress.bar(channels.num_samples, "looking", " samples") as shown:
-        for found in channels.samples():
-            power = found.h.real**2 + found.h.imag**2
-            power = power.sum(axis=(1, 2))
-            profile += (power / power.sum(axis=1, keepdims=True)).sum(axis=0)
-            fault.append(found.fault)
-            unit.append(found.fault_unit)
-            group.append(found.group)
-            shown.update(len(found.fault))
-    group = np.concatenate(group)
-    profile /= max(len(group), 1)
-    return Survey(np.concatenate(fault), np.concatenate(unit), group, profile)
-
-
-def check_faults(found: Survey, sources: Sources, drop_bad: bool) -> dict[str, int]:
-    """Refuse bad samples, or count what is dropped.
-
-    Returns:
-      Number of bad samples of each kind.
-
-    Raises:
-      ValueError: there are some, and they are not to be dropped; or only such.
-    """
-    counts, texts = {}, []
-    for number in np.unique(found.fault[found.fault > 0]):
-        bad = found.fault == number
-        counts[FAULTS[number]] = int(bad.sum())
-        first = sources.place(int(found.unit[bad.argmax()]))
-        texts.append(f"{bad.sum()} {FAULTS[number]} (first {first})")
-    said = f"{sum(counts.values())} of {len(found.fault)} samples: {', '.join(texts)}"
-    if counts and not drop_bad:
-        raise ValueError(f"bad samples, {said}; --drop_bad leaves them out")
-    if not len(found.group):
-        raise ValueError(f"no good sample, {said}; are --key and --axes right?")
-    if counts:
-        print(f"left out {said}")
-    return counts
 
 
 def _free_place(name: str, overwrite: bool, data_dir: str) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
         raise ValueError(f"--name={name}: expected letters, digits, '_' and '-' alone")
     target = dataset.place(name, data_dir)
+    _check_free(name, target, overwrite)
+    return target
+
+
+def _check_free(name: str, target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
         raise ValueError(
             f"{OWN}/{name} exists in {target}: take another --name, or --overwrite it"
         )
-    return target
 
 
 def _record(plan: Plan, options: Options, files: list[Path]) -> dict:
@@ -196,22 +148,36 @@ def _hashes(files: list[Path]) -> dict[str, str]:
     return {name: provenance.sha256(every[name]) for name in names}
 
 
-def _write(plan: Plan, name: str, target: Path, record: dict) -> Leakage:
-    """Write beside the place, then move there."""
+def _write(
+    plan: Plan, name: str, target: Path, overwrite: bool, record: dict
+) -> Leakage:
+    """Write beside the place, then move there; the old one goes when it is replaced."""
     staged = target.with_name(f"{target.name}.adding")
+    new, old = staged / "data", staged / "old"
     with lock(staged):
-        shutil.rmtree(staged / "data", ignore_errors=True)  # of a killed command
         try:
-            near = dataset.write(plan, name, staged / "data", record)
+            _put_back(old, target)  # of a killed command
+            _check_free(name, target, overwrite)  # another may have come first
+            for left in (new, old):
+                shutil.rmtree(left, ignore_errors=True)
+            near = dataset.write(plan, name, new, record)
             if target.exists():
-                shutil.rmtree(target)
-            (staged / "data").rename(target)
+                target.rename(old)
+            new.rename(target)
         finally:
+            _put_back(old, target)
             shutil.rmtree(staged)
     return near
 
 
-def _say(plan: Plan, found: Survey, kept: float) -> None:
+def _put_back(old: Path, target: Path) -> None:
+    if old.exists() and not target.exists():
+        old.rename(target)
+
+
+def _say(
+    plan: Plan, found: Survey, kept: float, shares: tuple[float, float, float]
+) -> None:
     """What is about to be written."""
     taps = f"{plan.first} first and {plan.last} last of {len(found.profile)} delay taps"
     print(f"{taps} hold {kept:.2%} of the energy", flush=True)
@@ -221,6 +187,8 @@ def _say(plan: Plan, found: Survey, kept: float) -> None:
     shape = " x ".join(map(str, plan.csi_shape))
     sizes = [f"{np.sum(plan.split_of == i):,} {name}" for name, i in SPLITS.items()]
     print(f"examples of {shape}: {', '.join(sizes)}", flush=True)
+    if missed := partition.missed(plan.split_of, shares):
+        print(f"warning: {missed}; groups are too few or too large for --split")
 
 
 def _say_leakage(near: Leakage, grouped: bool) -> None:

@@ -1,24 +1,28 @@
 """Arrays in .npy, .npz, .mat (v5, v7, v7.3) and HDF5 files, read piece by piece.
 
 An array stays on the disk where its format allows: .npy files and members of an .npz
-are memory-mapped (compressed members are unpacked to a temporary file first), HDF5 is
-read in slices. MATLAB v5 and v7 hold at most 2 GB an array, which is read at once.
-Pickled objects are never loaded.
+are memory-mapped (a compressed member is unpacked to a temporary file when it is
+read), HDF5 is read in slices. MATLAB v5 and v7 hold at most 2 GB an array, which is
+read at once. Pickled objects are never loaded, nor what HDF5 keeps in other files.
 """
 
 from __future__ import annotations
 
+import math
 import mmap
 import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 import scipy.io
+
+from tfds_builders.own.axes import combined
 
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
 COMPLEX_FIELDS = (("real", "imag"), ("re", "im"), ("r", "i"))
@@ -40,7 +44,7 @@ class StoredArray:
     ):
         self._array, self._reverse, self._memory = array, reverse, memory
         self.shape = tuple(array.shape[::-1] if reverse else array.shape)
-        self.is_numeric = array.dtype.kind in "fciu"
+        self.is_numeric = _is_numeric(array.dtype)
         self.is_complex = array.dtype.kind == "c" or array.dtype.names is not None
 
     def pad(self, rank: int) -> None:
@@ -54,8 +58,7 @@ class StoredArray:
         if self._memory is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._memory.madvise(mmap.MADV_DONTNEED)  # what is read need not stay
         if part.dtype.names:
-            real, imag = (part[name].astype(np.float64) for name in part.dtype.names)
-            part = real + 1j * imag
+            part = combined(*(part[name].astype(float) for name in part.dtype.names))
         part = part.T if self._reverse else part
         return part.reshape(*part.shape, *[1] * (len(self.shape) - rank))
 
@@ -90,7 +93,18 @@ def read(path: Path) -> dict[str, StoredArray]:
             f"--source={path}: damaged, or no {path.suffix} file of plain arrays "
             f"({type(error).__name__}: {reason}); write it again"
         ) from error
-    return {name: stored for name, stored in arrays.items() if stored.shape}
+    return {
+        name: stored
+        for name, stored in arrays.items()
+        if stored.shape and stored.is_numeric
+    }
+
+
+def _is_numeric(dtype: np.dtype) -> bool:
+    """Whether numbers, or pairs of real and imaginary parts."""
+    if dtype.names in COMPLEX_FIELDS:
+        return all(dtype[name].kind in "fiu" for name in dtype.names)
+    return dtype.kind in "fciu"
 
 
 def _reader(path: Path):
@@ -126,7 +140,7 @@ def _read_folder(folder: Path) -> dict[str, StoredArray]:
 
 
 def _read_npy(path: Path) -> dict[str, StoredArray]:
-    return {path.stem: _mapped(path)}
+    return {path.stem: _mapped(path, 0, path.stat().st_size)}
 
 
 def _read_npz(path: Path) -> dict[str, StoredArray]:
@@ -135,14 +149,45 @@ def _read_npz(path: Path) -> dict[str, StoredArray]:
         for member in archive.infolist():
             name = member.filename.removesuffix(".npy")
             if member.compress_type == zipfile.ZIP_STORED:
-                arrays[name] = _mapped(path, _start(path, member))
-                continue
-            with tempfile.NamedTemporaryFile(suffix=".npy") as unpacked:
-                with archive.open(member) as packed:
-                    shutil.copyfileobj(packed, unpacked, 1 << 20)
-                unpacked.flush()
-                arrays[name] = _mapped(Path(unpacked.name))
-    return {name: stored for name, stored in arrays.items() if stored.is_numeric}
+                start = _start(path, member)
+                arrays[name] = _mapped(path, start, start + member.file_size)
+            else:
+                arrays[name] = StoredArray(_Packed(path, member))
+    return arrays
+
+
+class _Packed:
+    """A compressed member of an .npz; unpacked when it is read for the first time."""
+
+    def __init__(self, path: Path, member: zipfile.ZipInfo):
+        self._path, self._member, self._unpacked = path, member, None
+        with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
+            self.shape, _, self.dtype = _header(packed, member.file_size)
+
+    def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
+        if self._unpacked is None:
+            self._unpacked = self._unpack()
+        return self._unpacked[slices]
+
+    def _unpack(self) -> StoredArray:
+        where = f"--source={self._path}: {self._member.filename}"
+        size, folder = self._member.file_size, tempfile.gettempdir()
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise OSError(
+                f"{where} takes {size / 1e9:.3g} GB unpacked in {folder}, where "
+                f"{free / 1e9:.3g} GB are free: make room, set TMPDIR, or write the "
+                "file with np.savez, uncompressed"
+            )
+        with tempfile.NamedTemporaryFile(suffix=".npy") as unpacked:
+            try:  # never more than the size that was looked at
+                with zipfile.ZipFile(self._path) as archive:
+                    with archive.open(self._member) as packed:
+                        shutil.copyfileobj(packed, unpacked, 1 << 20)
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise ValueError(f"{where} is damaged ({error})") from error
+            unpacked.flush()
+            return _mapped(Path(unpacked.name), 0, size)
 
 
 def _start(path: Path, member: zipfile.ZipInfo) -> int:
@@ -153,20 +198,28 @@ def _start(path: Path, member: zipfile.ZipInfo) -> int:
     return member.header_offset + _LOCAL_HEADER + int(names.sum())
 
 
-def _mapped(path: Path, start: int = 0) -> StoredArray:
-    """The array whose .npy header stands at a place of a file."""
+def _header(file: BinaryIO, end: int) -> tuple[tuple[int, ...], str, np.dtype]:
+    """Shape, order and type in a .npy header whose data may go up to `end`."""
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_2_0
+    if version == (1, 0):
+        read_header = np.lib.format.read_array_header_1_0
+    shape, fortran, dtype = read_header(file)
+    if dtype.hasobject:
+        raise ValueError("pickled objects, expected numbers")
+    size, have = math.prod(shape) * dtype.itemsize, end - file.tell()
+    if size > have:
+        raise ValueError(f"the header announces {size:,} bytes, {have:,} are there")
+    return shape, "F" if fortran else "C", dtype
+
+
+def _mapped(path: Path, start: int, end: int) -> StoredArray:
+    """The array whose .npy header and data stand between two places of a file."""
     with path.open("rb") as file:
         file.seek(start)
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_2_0
-        if version == (1, 0):
-            read_header = np.lib.format.read_array_header_1_0
-        shape, fortran, dtype = read_header(file)
-        if dtype.hasobject:
-            raise ValueError("pickled objects, expected numbers")
+        shape, order, dtype = _header(file, end)
         offset = file.tell()
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    order = "F" if fortran else "C"
     array = np.ndarray(shape, dtype, memory, offset, order=order)
     return StoredArray(array, memory=memory)
 
@@ -179,7 +232,7 @@ def _read_mat(path: Path) -> dict[str, StoredArray]:
         else:
             fields = {name: value}
         for key, array in fields.items():
-            if isinstance(array, np.ndarray) and array.dtype.kind in "fciu":
+            if isinstance(array, np.ndarray):
                 arrays[key] = StoredArray(array)
     return arrays
 
@@ -191,9 +244,16 @@ def _read_hdf5(path: Path) -> dict[str, StoredArray]:
     def add(name: str, item) -> None:
         if not isinstance(item, h5py.Dataset) or name.startswith("#"):
             return
-        names = item.dtype.names
-        if item.dtype.kind in "fciu" or names in COMPLEX_FIELDS:
-            arrays[name] = StoredArray(item, reverse=path.suffix == ".mat")
+        if item.shape is None:
+            return
+        if is_elsewhere(item):
+            raise ValueError(f"{name} is kept in other files, which are not read")
+        arrays[name] = StoredArray(item, reverse=path.suffix == ".mat")
 
     file.visititems(add)
     return arrays
+
+
+def is_elsewhere(item: h5py.Dataset) -> bool:
+    """Whether HDF5 takes the values from other files, of any path on the machine."""
+    return bool(item.external or item.is_virtual)

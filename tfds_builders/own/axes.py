@@ -103,7 +103,7 @@ def canonical(part: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Bring a part of an array into the order of this module, complex."""
     if "reim" in names:
         parts = np.moveaxis(part, names.index("reim"), 0)
-        part = parts[0] + 1j * parts[1]
+        part = combined(parts[0], parts[1])
         names = tuple(name for name in names if name != "reim")
     order = ("sample", "group", "time", "rx", "pol")
     element = "angle" if "angle" in names else "antenna"
@@ -115,3 +115,10 @@ def canonical(part: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     rows = part.shape[0] * part.shape[1]
     part = part.reshape(rows, *part.shape[2:])
     return part.astype(np.result_type(part, np.complex64), copy=False)
+
+
+def combined(real: np.ndarray, imag: np.ndarray) -> np.ndarray:
+    """Complex values of two parts, infinite ones too: `1j * inf` would be NaN."""
+    h = np.empty(real.shape, np.result_type(real, imag, np.complex64))
+    h.real, h.imag = real, imag
+    return h

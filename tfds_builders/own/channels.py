@@ -13,6 +13,8 @@ from tfds_builders.own.sources import Block, Sources, array_of
 
 # What is wrong with a sample, by number; 0 is a good one.
 FAULTS = ("", "all zero", "with NaN", "infinite", "constant", "beyond 1e30 or 1e-30")
+FAULTS += ("outside the kept taps",)
+OUTSIDE = len(FAULTS) - 1  # known once the window is, see `survey.mark_outside`
 LARGEST = 1e30  # single precision, which the examples have, ends at 1e38
 
 

@@ -71,7 +71,8 @@ class Plan:
       channels: of the files.
       first: delay taps from zero on.
       last: delay taps from the end.
-      split_of: number of the split of each good sample, see `blocks.SPLITS`.
+      split_of: number of the split of each sample that `Channels.samples` gives, see
+        `blocks.SPLITS`; -1 for one that is left out.
     """
 
     channels: Channels
@@ -102,7 +103,7 @@ class Plan:
         example = 4 * int(np.prod(self.csi_shape)) + RECORD_BYTES
         tests = 0 if self.channels.sequence_length else np.sum(self.split_of == 2)
         frequency = 8 * self.channels.num_angles * self.num_frequencies
-        return int(len(self.split_of) * example + tests * frequency)
+        return int(np.sum(self.split_of >= 0) * example + tests * frequency)
 
     def features(self) -> tfds.features.FeaturesDict:
         """Of an example."""

@@ -10,36 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfds_builders.own import antenna_array, array_files, axes, paths
+from tfds_builders.own import antenna_array, array_files, axes, path_layouts, paths
 from tfds_builders.own.antenna_array import AntennaArray
+from tfds_builders.own.layout import FILE, Layout
 
-DOMAINS = ("frequency", "taps", "angle_delay", "paths")
 BLOCK_BYTES = 64 << 20  # of a block in double precision
 MOST_ROWS = 512
-FILE = "file"  # as a group: every file is one
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the files are to be understood; the flags of `tfds_builders.add`.
-
-    Attributes:
-      domain: 'frequency', 'taps', 'angle_delay' or 'paths'.
-      axes: names of the axes, or ''.
-      key: name of the array, or of its group of arrays, or ''.
-      array: of the base station; None: linear.
-      subcarriers: N_c; 0: as many as the channels have.
-      bandwidth_hz: of all subcarriers; 0: unknown.
-      group: what a group of samples is, see `_groups_of`; '': nothing.
-    """
-
-    domain: str = "frequency"
-    axes: str = ""
-    key: str = ""
-    array: AntennaArray | None = None
-    subcarriers: int = 0
-    bandwidth_hz: float = 0.0
-    group: str = ""
 
 
 class Block(NamedTuple):
@@ -65,18 +41,20 @@ class Part:
       units: samples along the axis that is read in pieces.
       per_unit: rows of each.
       shape: of a row, `(time, rx, pol, antenna, column)`.
-      read: canonical rows of a slice of the units.
+      read: canonical rows of a slice of the units, at most so many at a time.
       groups: `[units * per_unit]` names of the rows' groups, or None.
       has_time: whether there is a time axis.
+      paths: of a row, 0 where it is an array.
     """
 
     path: Path
     units: int
     per_unit: int
     shape: tuple[int, ...]
-    read: Callable[[slice], np.ndarray]
+    read: Callable[[slice, int], Iterator[np.ndarray]]
     groups: np.ndarray | None
     has_time: bool
+    paths: int = 0
 
 
 class Sources:
@@ -116,19 +94,23 @@ class Sources:
 
     def blocks(self, columns: int) -> Iterator[Block]:
         """All rows in order; `columns` of a row in memory decide how many at a time."""
-        row_bytes = 16 * int(np.prod(self.shape[:-1])) * max(columns, self.shape[-1])
-        rows = max(1, min(MOST_ROWS, BLOCK_BYTES // row_bytes))
+        antennas, columns = int(np.prod(self.shape[:-1])), max(columns, self.shape[-1])
         units_before = row = 0
         for part in self.parts:
+            row_bytes = 16 * max(antennas, part.paths) * max(columns, part.paths)
+            rows = max(1, min(MOST_ROWS, BLOCK_BYTES // row_bytes))
             step = max(1, rows // part.per_unit)
             for start in range(0, part.units, step):
-                stop = min(start + step, part.units)
-                unit = units_before + np.repeat(np.arange(start, stop), part.per_unit)
-                group = unit
-                if self._groups is not None:
-                    group = self._groups[row : row + len(unit)]
-                yield Block(part.read(slice(start, stop)), unit, group)
-                row += len(unit)
+                units = slice(start, min(start + step, part.units))
+                done = 0
+                for h in part.read(units, rows):
+                    inside = start + np.arange(done, done + len(h)) // part.per_unit
+                    unit = group = units_before + inside
+                    if self._groups is not None:
+                        group = self._groups[row : row + len(h)]
+                    yield Block(h, unit, group)
+                    done += len(h)
+                    row += len(h)
             units_before += part.units
 
     def place(self, unit: int) -> str:
@@ -149,16 +131,20 @@ def _array_part(path: Path, layout: Layout) -> Part:
         names = axes.resolve(names, stored.shape, stored.is_complex, layout.domain)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    if 0 in stored.shape:
+        raise ValueError(f"{path}: an empty array of shape {stored.shape}")
     place = names.index("sample")
 
-    def read(part: slice) -> np.ndarray:
+    def read(part: slice, rows: int) -> Iterator[np.ndarray]:
         slices = [slice(None)] * len(names)
         slices[place] = part
-        return axes.canonical(stored[tuple(slices)], names)
+        h = axes.canonical(stored[tuple(slices)], names)
+        for start in range(0, len(h), rows):
+            yield h[start : start + rows]
 
     sizes = dict(zip(names, stored.shape, strict=True))
     per_unit = sizes.get("group", 1)
-    shape = read(slice(0, 1)).shape[1:]
+    shape = next(read(slice(0, 1), 1)).shape[1:]
     groups = _groups_of(layout, arrays, path, sizes["sample"], per_unit)
     if "group" in sizes and groups is None:
         tracks = [f"{path}[{number}]" for number in range(per_unit)]
@@ -168,7 +154,9 @@ def _array_part(path: Path, layout: Layout) -> Part:
 
 def _array_of(arrays: dict, key: str, names: tuple[str, ...], path: Path):
     """The array of a file that holds the channels."""
-    have = ", ".join(f"{name} {x.shape}" for name, x in arrays.items()) or "no arrays"
+    if not arrays:
+        raise ValueError(f"{path} holds no array of numbers")
+    have = ", ".join(f"{name} {x.shape}" for name, x in arrays.items())
     if key:
         if key not in arrays:
             raise ValueError(f"{path}: --key={key} is no array, it holds {have}")
@@ -211,7 +199,7 @@ def _groups_of(layout: Layout, arrays: dict, path: Path, units: int, per_unit: i
 
 def _paths_part(path: Path, layout: Layout) -> Part:
     arrays = array_files.read(path)
-    name, found = paths.find(arrays, layout.key, str(path))
+    name, found = path_layouts.find(arrays, layout.key, str(path))
     if not (layout.subcarriers and layout.bandwidth_hz):
         raise ValueError(
             "--domain=paths: give the grid with --subcarriers and --bandwidth_hz"
@@ -219,16 +207,20 @@ def _paths_part(path: Path, layout: Layout) -> Part:
     centre = layout.subcarriers // 2
     spacing = layout.bandwidth_hz / layout.subcarriers
     frequencies = (np.arange(layout.subcarriers) - centre) * spacing
-    units = paths.num_units(name, found)
+    units = path_layouts.check(name, found, str(path))
 
-    def read(part: slice) -> np.ndarray:
+    def read(part: slice, rows: int) -> Iterator[np.ndarray]:
         cir = paths.read(name, found, part, layout.array)
-        return paths.response(cir, frequencies)[:, :, :, None]
+        for start in range(0, len(cir.gain), rows):
+            some = paths.Cir(*(x[start : start + rows] for x in cir))
+            yield paths.response(some, frequencies)[:, :, :, None]
 
-    first = read(slice(0, 1))
-    per_unit, shape = len(first), first.shape[1:]
+    per_unit, times, rx, antennas, num_paths = paths.read(
+        name, found, slice(0, 1), layout.array
+    ).gain.shape
+    shape = (times, rx, 1, antennas, layout.subcarriers)
     groups = _groups_of(layout, arrays, path, units, per_unit)
-    return Part(path, units, per_unit, shape, read, groups, shape[0] > 1)
+    return Part(path, units, per_unit, shape, read, groups, times > 1, num_paths)
 
 
 def array_of(sources: Sources) -> AntennaArray:

@@ -17,12 +17,11 @@ import os
 import re
 import shutil
 import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import h5py
 
+from tfds_builders import fetching
 from zoo import files
 from zoo.codeword import network_record
 from zoo.config import ExperimentConfig
@@ -47,8 +46,6 @@ PLAIN = (  # fields that a fetched configuration does not set
 )  # fmt: skip
 MISSING = (403, 404, 410)
 HUB = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)((?:/[\w-][\w.-]*)*)(?:@([\w./-]+))?")
-TIMEOUT_SECONDS = 60
-BLOCK = 1 << 16
 MOST_ENTRIES = 20_000  # of an HDF5 file
 MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
 USUAL_ENTRIES = 4 * 32 * 32 * 2  # of CSI at most, where there is no network.json
@@ -81,8 +78,7 @@ def url_of(weights: str) -> str:
             "either with @REVISION"
         )
     repository, folder, revision = match.groups()
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    return f"{endpoint}/{repository}/resolve/{revision or 'main'}{folder}"
+    return f"{fetching.hub()}/{repository}/resolve/{revision or 'main'}{folder}"
 
 
 def fetch(url: str, sha256: str = "") -> Path:
@@ -189,35 +185,15 @@ def _object(path: Path, url: str) -> dict:
 
 def _download(url: str, target: Path, limit: int, needed: bool) -> None:
     """Fetch one file; one that is there in part goes on where it stopped."""
-    begun = target.stat().st_size if target.is_file() else 0
-    asked = {"Range": f"bytes={begun}-"} if begun else {}
-    request = urllib.request.Request(urllib.parse.quote(url, safe=":/%@"), None, asked)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
-            _write(answer, target, begun if answer.status == 206 else 0, limit, url)
+        fetching.fetch_rest(url, target, limit)
     except urllib.error.HTTPError as error:
-        whole = error.code == 416 and begun  # nothing is behind what is there
-        if not whole and (needed or error.code not in MISSING):
+        if needed or error.code not in MISSING:
             raise OSError(f"{url}: {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise OSError(f"{url}: cannot be reached ({error.reason})") from error
     except http.client.HTTPException as error:
         raise OSError(f"{url}: cut off ({error}); run the command again") from error
-
-
-def _write(answer, target: Path, size: int, limit: int, url: str) -> None:
-    with target.open("ab" if size else "wb") as file:
-        while block := answer.read(BLOCK):
-            size += len(block)
-            if size > limit:
-                file.close()
-                target.unlink()
-                raise ValueError(f"{url}: more than the {limit:,} bytes allowed")
-            file.write(block)
-    if answer.length:  # what was announced and did not come
-        raise OSError(
-            f"{url}: cut off after {size:,} bytes; the same command goes on there"
-        )
 
 
 def check_hdf5(path: Path) -> None:

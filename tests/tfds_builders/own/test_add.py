@@ -27,7 +27,7 @@ from tfds_builders import build, csi_examples, transforms
 from tfds_builders.blocks import SPLITS
 from tfds_builders.own import adding, dataset, delay_window, leakage, partition
 from tfds_builders.own.adding import Options
-from tfds_builders.own.sources import Layout
+from tfds_builders.own.layout import Layout
 
 
 def add(folder, array, layout=Layout(), name="mine", **options) -> Path:  # noqa: B008
@@ -147,6 +147,24 @@ def test_groups_are_on_one_side_and_shares_are_kept(count):
         partition.split(np.array([0, 0, 1, 1, 1]), (0.8, 0.1, 0.1), seed=1)
 
 
+def test_large_groups_are_for_training():
+    groups = np.repeat([0, 1, 2], [1000, 1, 1])
+    for seed in range(6):
+        parts = partition.split(groups, (0.8, 0.1, 0.1), seed)
+        assert np.bincount(parts).tolist() == [1000, 1, 1]
+    sizes = np.r_[300, 200, np.full(500, 1)]
+    parts = partition.split(np.repeat(np.arange(502), sizes), (0.8, 0.1, 0.1), 0)
+    assert np.bincount(parts).tolist() == [800, 100, 100]
+    assert not partition.missed(parts, (0.8, 0.1, 0.1))
+
+
+def test_missed_shares_are_said(tmp_path, capsys):
+    thirds = Layout(axes="group,sample,antenna,subcarrier")
+    add(tmp_path, responses(60, 4).reshape(3, 20, 4, -1), thirds)
+    said = "warning: train has 33.3% of the samples, expected 80.0%, validation has"
+    assert said in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("values", [["1"], ["0.5", "0.5", "0"], ["a", "b", "c"]])
 def test_wrong_shares_are_refused(values):
     with pytest.raises(ValueError, match="--split=.*: expected shares of train"):
@@ -210,6 +228,32 @@ def test_bad_samples_are_named_and_dropped(tmp_path, capsys):
     assert sum(len(read(tmp_path, split)["csi"]) for split in SPLITS) == 46
     with pytest.raises(ValueError, match="no good sample, 50 of 50 samples: 50 all"):
         add(tmp_path, 0 * responses(50, 4), drop_bad=True, name="none")
+
+
+@pytest.mark.parametrize("domain", ["taps", "frequency"])
+def test_samples_outside_the_window_are_named_and_dropped(tmp_path, domain):
+    """Nothing but rounding noise would be left of them."""
+    taps = np.zeros((40, 4, 64), complex)
+    taps[..., :8] = responses(40, 4)[..., :8]
+    taps[5] = 0
+    taps[5, :, 36] = 1, 2, 3, 4j
+    h = taps if domain == "taps" else np.fft.fft(taps, axis=-1)
+    h = h.astype(np.complex64)
+    words = r"1 of 40 samples: 1 outside the kept taps \(first h.npy\[5\]\); --drop"
+    with pytest.raises(ValueError, match=words):
+        add(tmp_path, h, Layout(domain), delays=32)
+    add(tmp_path, h, Layout(domain), delays=32, drop_bad=True)
+    found = metadata(tmp_path)
+    assert found["dropped"] == {"outside the kept taps": 1}
+    assert found["num_groups"] == 39 and found["kept_energy"] == pytest.approx(1)
+    good = np.fft.fft(np.delete(taps, 5, 0), axis=1, norm="ortho")
+    good = np.fft.fftshift(good, axes=1)[..., :32]
+    count = 0
+    for split in SPLITS:
+        stored = read(tmp_path, split)
+        match(csi_examples.channels(stored["csi"], stored["scale"]), good)
+        count += len(stored["csi"])
+    assert count == 39
 
 
 @pytest.mark.parametrize("size", [1e-12, 1e12, "mixed"])
@@ -283,7 +327,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tfds_builders.own import adding, dataset
-from tfds_builders.own.sources import Layout
+from tfds_builders.own.layout import Layout
 def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 dataset._leakage = killed
@@ -303,6 +347,49 @@ def test_a_killed_command_leaves_the_old_one_or_nothing(tmp_path):
     assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
     assert read(tmp_path, "test")["csi"].shape == (3, 4, 16, 2)
     add(tmp_path, responses(30, 8), overwrite=True)
+    assert read(tmp_path, "test")["csi"].shape == (3, 8, 16, 2)
+    assert os.listdir(tmp_path / "tfds/own/mine") == ["1.0.0"]
+
+
+def test_a_kill_while_the_old_one_is_replaced(tmp_path, monkeypatch):
+    """No moment at which neither is whole; what was moved aside comes back."""
+    target = add(tmp_path, responses(30, 4))
+
+    def killed(*_):
+        raise SystemExit
+
+    def rename(path, to):
+        if path.name == "data":  # the new one
+            assert not target.exists()
+            monkeypatch.setattr(adding.shutil, "rmtree", killed)
+            monkeypatch.setattr(adding, "_put_back", killed)
+            raise SystemExit
+        os.rename(path, to)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", rename)
+        with pytest.raises(SystemExit):
+            add(tmp_path, responses(30, 8), overwrite=True)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="own/mine exists"):
+        add(tmp_path, responses(30, 8))
+    assert read(tmp_path, "test")["csi"].shape == (3, 4, 16, 2)
+    assert os.listdir(target.parent) == ["1.0.0"]
+    add(tmp_path, responses(30, 8), overwrite=True)
+    assert read(tmp_path, "test")["csi"].shape == (3, 8, 16, 2)
+    assert os.listdir(target.parent) == ["1.0.0"]
+
+
+def test_of_two_commands_at_once_the_second_is_refused(tmp_path, monkeypatch):
+    first = dataset.check_disk
+
+    def other_is_faster(plan, target):
+        monkeypatch.setattr(dataset, "check_disk", first)
+        add(tmp_path, responses(30, 8))
+
+    monkeypatch.setattr(dataset, "check_disk", other_is_faster)
+    with pytest.raises(ValueError, match="own/mine exists"):
+        add(tmp_path, responses(30, 4))
     assert read(tmp_path, "test")["csi"].shape == (3, 8, 16, 2)
     assert os.listdir(tmp_path / "tfds/own/mine") == ["1.0.0"]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import h5py
 import numpy as np
 import pytest
@@ -9,8 +12,8 @@ import scipy.io
 
 from tests.support.own_channels import angular_delay, responses, write_matlab73
 from tfds_builders import transforms
-from tfds_builders.own import antenna_array, channels, sources
-from tfds_builders.own.sources import Layout
+from tfds_builders.own import antenna_array, array_files, channels, sources
+from tfds_builders.own.layout import Layout
 
 H = responses(30, 8)  # [sample, antenna, subcarrier]
 PAIRS = np.stack([H.real, H.imag], axis=-1)
@@ -179,6 +182,10 @@ def test_groups_of_an_axis_an_array_and_a_file(tmp_path):
             "= 16 antennas, the channels have 8",
         ),
         ({"subcarriers": 64}, "--subcarriers=64: the channels have 52 subcarriers"),
+        (
+            {"array": antenna_array.parse("upa:4x2"), "domain": "angle_delay"},
+            "--array: the channels of --domain=angle_delay are in beams",
+        ),
         ({"group": "user"}, "--group=user: .* has no such array, expected one of h"),
         ({"domain": "paths"}, "no paths; expected the arrays of Sionna: a, tau"),
     ],
@@ -212,6 +219,79 @@ def test_wrong_files_are_named(tmp_path):
     np.save(tmp_path / "h.npy", H)
     with pytest.raises(ValueError, match="add files of one shape together"):
         read([tmp_path / "small.npy", tmp_path / "h.npy"])
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 52), (5, 0, 8), (5, 8, 0)])
+def test_empty_arrays_are_refused(tmp_path, shape):
+    with pytest.raises(ValueError, match=r"h.npy: an empty array of shape \("):
+        read(save(tmp_path, "npy", np.zeros(shape, complex)))
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_infinite_parts_are_infinite_and_not_nan(tmp_path, pairs):
+    """1j * inf is NaN + inf j."""
+    parts = PAIRS.copy()
+    parts[3, 0, 0, 1] = np.inf
+    if not pairs:
+        parts = parts.view([("r", "f4"), ("i", "f4")])[..., 0]
+    files = sources.Sources([save(tmp_path, "npy", parts)], Layout())
+    (found,) = channels.Channels(files).samples()
+    assert np.flatnonzero(found.fault).tolist() == [3]
+    assert channels.FAULTS[found.fault[3]] == "infinite"
+
+
+def test_what_holds_no_numbers_is_refused(tmp_path):
+    fields = np.zeros((4, 8, 52), [("x", "f4"), ("y", "f4")])
+    for values in (np.full((4, 8, 52), "text"), fields):
+        for kind in ("npy", "npz compressed"):
+            with pytest.raises(ValueError, match="h.np. holds no array of numbers"):
+                read(save(tmp_path, kind, values))
+
+
+def test_what_refers_to_another_file_is_refused(tmp_path):
+    (tmp_path / "secret").write_bytes(H.tobytes())
+    outside = {"shape": H.shape, "dtype": H.dtype}
+    with h5py.File(tmp_path / "external.h5", "w") as file:
+        where = [(str(tmp_path / "secret"), 0, H.nbytes)]
+        file.create_dataset("h", external=where, **outside)
+    save(tmp_path, "h5", H)
+    virtual = h5py.VirtualLayout(**outside)
+    virtual[:] = h5py.VirtualSource(str(tmp_path / "h.h5"), "a/h", H.shape)
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("h", virtual)
+    for name in ("external.h5", "virtual.h5"):
+        with pytest.raises(ValueError, match=f"{name}: .*h is kept in other files"):
+            read(tmp_path / name)
+
+
+def test_members_of_npz_end_where_they_end(tmp_path):
+    """A header that announces more than is there would show what is behind it."""
+    for compressed in (False, True):
+        path = tmp_path / "h.npz"
+        with zipfile.ZipFile(path, "w", 8 * compressed) as archive:
+            for name in ("a.npy", "b.npy"):
+                content = io.BytesIO()
+                np.save(content, H)
+                archive.writestr(name, content.getvalue()[: -H.nbytes // 2])
+        with pytest.raises(ValueError, match="h.npz: damaged.*announces"):
+            read(path, Layout(key="a"))
+
+
+def test_only_the_member_that_is_read_is_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "h.npz", h=H, bomb=np.zeros(10**6))
+    free = H.nbytes + 1000
+    usage = lambda _: type("Usage", (), {"free": free})  # noqa: E731
+    monkeypatch.setattr(array_files.shutil, "disk_usage", usage)
+    assert read(tmp_path / "h.npz").shape[0] == 30
+    free = H.nbytes - 1000
+    with pytest.raises(OSError, match="h.npz: h.npy takes .* GB unpacked in .*TMPDIR"):
+        read(tmp_path / "h.npz")
+    content = bytearray((tmp_path / "h.npz").read_bytes())
+    content[H.nbytes // 2] ^= 255
+    (tmp_path / "h.npz").write_bytes(content)
+    free = 10**9
+    with pytest.raises(ValueError, match="h.npz: h.npy is damaged"):
+        read(tmp_path / "h.npz")
 
 
 @pytest.mark.parametrize("text", ["ula:8x4", "upa:8", "8", "ula:0", "upa:8x4x3"])

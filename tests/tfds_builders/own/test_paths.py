@@ -14,7 +14,7 @@ from tests.support.own_channels import (
     write_sionna,
 )
 from tfds_builders.own import antenna_array, sources
-from tfds_builders.own.sources import Layout
+from tfds_builders.own.layout import Layout
 
 GRID = {"domain": "paths", "subcarriers": SUBCARRIERS, "bandwidth_hz": BANDWIDTH_HZ}
 
@@ -127,3 +127,81 @@ def test_what_is_missing_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="power_t001_tx000_r002.npz"):
         rows(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_sionna_in_real_and_imaginary_parts(tmp_path, batched):
+    a, tau = write_sionna(tmp_path / "cir.npz", 4, times=2)
+    if not batched:
+        a, tau = a[:, 0], tau[:, 0]
+        np.savez(tmp_path / "cir.npz", a=a, tau=tau)
+    expected = rows(tmp_path / "cir.npz")
+    np.savez(tmp_path / "cir.npz", a=(a.real, a.imag), tau=tau)
+    close(rows(tmp_path / "cir.npz"), expected)
+    np.savez(tmp_path / "cir.npz", a=a.real, tau=tau)
+    with pytest.raises(ValueError, match="cir.npz: real Sionna arrays .*'numpy'"):
+        rows(tmp_path / "cir.npz")
+
+
+@pytest.mark.parametrize("axes", [3, 2])
+def test_one_quadriga_snapshot_with_individual_delays(tmp_path, axes):
+    """MATLAB drops the last axes of length 1: of snapshots, and of paths."""
+    coeff, delay = write_quadriga(tmp_path / "c.mat", 1, own_delays=True)
+    if axes == 2:
+        coeff, delay = coeff[:, :, :1], delay[:, :, :1]
+    short = {"coeff": coeff.reshape(coeff.shape[:axes])}
+    short["delay"] = delay.reshape(delay.shape[:axes])
+    np.savez(tmp_path / "c.npz", **short)
+    turns = np.exp(-2j * np.pi * delay[..., 0, None] * frequencies())
+    expected = (coeff[..., 0, None] * turns).sum(axis=2)
+    close(rows(tmp_path / "c.npz")[0, 0, :, 0], expected)
+
+
+def test_arrays_that_do_not_belong_together_are_named(tmp_path):
+    a, tau = write_sionna(tmp_path / "cir.npz", 4)
+    wrong = [(a, tau[:3]), (a, tau[..., :2]), (a[0, 0], tau), (a, tau[..., None])]
+    for gain, delay in [*wrong, (a[:0], tau[:0])]:
+        np.savez(tmp_path / "cir.npz", a=gain, tau=delay)
+        with pytest.raises(ValueError, match="cir.npz: Sionna arrays of shapes a"):
+            rows(tmp_path / "cir.npz")
+    x = np.ones((5, 3))
+    np.savez(tmp_path / "l.npz", amplitude=x, delay=x, azimuth=x, elevation=x[:4])
+    with pytest.raises(ValueError, match=r"elevation \(4, 3\); expected \[sample, pa"):
+        rows(tmp_path / "l.npz", array=antenna_array.parse("ula:4"))
+    coeff, delay = write_quadriga(tmp_path / "c.mat", 4)
+    np.savez(tmp_path / "c.npz", coeff=coeff, delay=delay[:, :3])
+    with pytest.raises(ValueError, match="c.npz: QuaDRiGa arrays of shapes coeff"):
+        rows(tmp_path / "c.npz")
+
+
+def test_one_batch_of_many_receivers_is_cut(tmp_path, monkeypatch):
+    a, tau = write_sionna(tmp_path / "cir.npz", 2)
+    expected = rows(tmp_path / "cir.npz")
+    one = {"a": a.reshape(1, 4, *a.shape[2:]), "tau": tau.reshape(1, 4, 1, -1)}
+    np.savez(tmp_path / "cir.npz", **one)
+    monkeypatch.setattr(sources, "MOST_ROWS", 3)
+    found = sources.Sources([tmp_path / "cir.npz"], Layout(**GRID))
+    blocks = list(found.blocks(SUBCARRIERS))
+    assert [len(block.h) for block in blocks] == [3, 1]
+    assert [block.unit.tolist() for block in blocks] == [[0, 0, 0], [0]]
+    close(np.concatenate([block.h for block in blocks]), expected)
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 16 * 8 * SUBCARRIERS * 2)
+    assert [len(block.h) for block in found.blocks(SUBCARRIERS)] == [2, 2]
+
+
+def test_many_paths_are_counted(tmp_path, monkeypatch):
+    x = np.ones((6, 100))
+    np.savez(tmp_path / "l.npz", amplitude=x, delay=0 * x, azimuth=0 * x)
+    array = antenna_array.parse("ula:2")
+    found = sources.Sources([tmp_path / "l.npz"], Layout(**GRID, array=array))
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 16 * 100 * 100 * 3)
+    assert [len(block.h) for block in found.blocks(SUBCARRIERS)] == [3, 3]
+
+
+def test_flags_that_would_do_nothing_are_refused(tmp_path):
+    write_sionna(tmp_path / "cir.npz", 2)
+    with pytest.raises(ValueError, match="--axes=nonsense: --domain=paths has the"):
+        rows(tmp_path / "cir.npz", axes="nonsense")
+    for bandwidth in (np.nan, np.inf, -1):
+        with pytest.raises(ValueError, match="--bandwidth_hz=.*a positive number"):
+            Layout(**GRID | {"bandwidth_hz": bandwidth})

@@ -8,7 +8,7 @@ import pytest
 from tests.support.own_channels import SUBCARRIERS, angular_delay, responses
 from tfds_builders import csi_examples
 from tfds_builders.own import adding
-from tfds_builders.own.sources import Layout
+from tfds_builders.own.layout import Layout
 from zoo.config import ExperimentConfig
 from zoo.data import scaling, splits
 from zoo.metrics import accuracy, results_row
