@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+from types import SimpleNamespace
 
 import pytest
 
+import zoo
 from tests.conftest import TINY, assert_one_line_error, run_command
-from zoo import files
+from zoo import files, registry
 from zoo.api import comparing
+from zoo.data import splits
 from zoo.experiments import comparison, step_trial
-from zoo.experiments.comparison import Case, Plan
+from zoo.experiments.comparison_plan import CLASSIC, Case, Plan
 from zoo.experiments.comparison_summary import summary
 from zoo.experiments.pool import Pool
 from zoo.experiments.runner import Runner
 
+OWN_NETWORK = """
+from zoo.models.csinet import SPEC
+SPEC = dataclasses.replace(SPEC, name="mine")
+"""
 SMALL = (
     "--num_train=160 --num_validation=50 --num_test=50 --batch_size=20 "
     "--cpu_step=native"
@@ -37,9 +44,33 @@ def test_a_plan_names_what_is_wrong():
         ({"epochs": 1, "baselines": ("bm3d",)}, "--baselines=bm3d: expected some of"),
         ({"epochs": 1, "models": ("crnett",)}, "did you mean crnet"),
         ({"epochs": 1, "models": ("a/n.py:SPEC", "b/n.py:SPEC")}, "called the same"),
+        ({"epochs": 1, "models": ("./klt.py:SPEC",)}, "klt is the name of a baseline"),
+        ({"epochs": 1, "seeds": 0}, "--seeds=0: expected 1 or more"),
+        ({"epochs": 1, "init": "foo"}, "--init=foo: expected klt or paper"),
     ):
         with pytest.raises(ValueError, match=re.escape(words)):
             Plan(**{"models": ("crnet",), "codeword_dims": (32,), **changes})
+
+
+def test_a_network_of_this_process_alone_cannot_be_trained_by_others(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {"mine": object()})
+    with pytest.raises(ValueError, match="mine: it is registered.*give FILE.py:SPEC"):
+        Plan(("mine",), (32,), epochs=1)
+
+
+def test_baselines_are_those_that_can_be_compared():
+    plan = Plan(("crnet",), (32,), (3, 0, 3), epochs=1, baselines=CLASSIC * 2)
+    lines = [(case.network, case.bits) for case in plan.lines]
+    assert lines == [("klt", 0), ("fista", 0), ("dft", 3), ("pursuit", 3)]
+    assert plan.with_fitting_baselines(False) == (plan, [])
+    for changes, sequences, kept, words in (
+        ({"bits": (0,)}, False, ("klt", "fista"), "without dft, pursuit: they send"),
+        ({"quantizer": "polar"}, False, ("klt", "fista"), "--quantizer=polar"),
+        ({}, True, (), "without klt, fista, dft, pursuit: they take single"),
+    ):
+        plan = Plan(("crnet",), (32,), **{"bits": (4,), "epochs": 1, **changes})
+        found, (note,) = plan.with_fitting_baselines(sequences)
+        assert found.baselines == kept and words in note
 
 
 def test_cases_are_trained_alike_but_for_their_own_rates_and_starts():
@@ -71,13 +102,19 @@ def test_equal_minutes_are_epochs_by_measured_steps(data_dir, tmp_path):
         row = step_trial.row(own, "a", 0.5, **flags).result()
     assert row["step_seconds"] == pytest.approx(1.4 / 8)
     assert row["epochs"] == round(30 / 1.4)
-    assert not list(tmp_path.glob("*_trial")) and len(called) == 1
-    text = next(tmp_path.glob("*_trial.cfg")).read_text()
+    trials = [path for path in tmp_path.glob("*_trial_*") if path.is_dir()]
+    assert not trials and len(called) == 1
+    text = next(tmp_path.glob("*_trial_*.cfg")).read_text()
     assert "--epochs=3\n" in text and "--num_train=160\n" in text
     with contextlib.closing(Pool(engine=train)) as pool:
         own = runner(data_dir, tmp_path, pool=pool)
         assert step_trial.row(own, "a", 1e-6, **flags).result()["epochs"] == 1
     assert len(called) == 1
+    with contextlib.closing(Pool(engine=train)) as pool:
+        pool.place = "ray_4cpus_0gpus"  # times of other cores are other times
+        own = runner(data_dir, tmp_path, pool=pool)
+        step_trial.row(own, "a", 0.5, **flags).result()
+    assert len(called) == 2
 
 
 def test_what_fails_is_a_row_and_not_the_end(data_dir, tmp_path, capsys):
@@ -104,6 +141,93 @@ def test_what_fails_is_a_row_and_not_the_end(data_dir, tmp_path, capsys):
     assert "no luck; " in capsys.readouterr().out
 
 
+def made(tmp_path, monkeypatch, plan, *more, shape=(32, 32, 2)) -> tuple[list, dict]:
+    """Jobs that a comparison in `tmp_path` makes, of data that `tmp_path` describes."""
+    features = {"csi": SimpleNamespace(shape=shape)}
+    builder = SimpleNamespace(
+        data_dir=tmp_path / "data", info=SimpleNamespace(features=features)
+    )
+    monkeypatch.setattr(splits, "open_builder", lambda *_: builder)
+    monkeypatch.setattr(comparing.comparison_page, "write_all", lambda *_: [])
+    jobs = []
+
+    def work(job):
+        if not job.is_done:
+            jobs.append(job)
+            (job.directory / job.result).parent.mkdir(exist_ok=True)
+            row = {"codeword_dim": 32, "bits": 0, "nmse_db": -5.0, "ue_macs": 9}
+            files.write_json(job.directory / job.result, row)
+
+    content = comparing.carry_out(
+        plan, TINY["dataset"], [*more], tmp_path / "runs",
+        lambda: Pool(engine=work, go_on=True),
+    )  # fmt: skip
+    return jobs, content
+
+
+def test_other_data_of_the_same_name_are_other_runs(tmp_path, monkeypatch):
+    plan = Plan(("crnet",), (32,), epochs=1, baselines=("klt",))
+    metadata = tmp_path / "data" / "metadata.json"
+    files.write_json(metadata, {"files_sha256": {"h.npy": "1"}})
+    assert len(made(tmp_path, monkeypatch, plan)[0]) == 2
+    assert len(made(tmp_path, monkeypatch, plan)[0]) == 0
+    files.write_json(metadata, {"files_sha256": {"h.npy": "2"}})
+    assert len(made(tmp_path, monkeypatch, plan)[0]) == 2
+
+
+def test_baselines_get_the_noise_of_the_test_split(tmp_path, monkeypatch):
+    plan = Plan(("crnet",), (32,), epochs=1, baselines=("klt",))
+    noisy = ("--csi_noise=awgn", "--train_snr_db=10")
+    for more, expected in (
+        ((*noisy, "--test_snr_db=20"), {"--csi_noise=awgn", "--test_snr_db=20.0"}),
+        (noisy, {"--csi_noise=none", "--test_snr_db=inf"}),
+    ):
+        jobs, _ = made(tmp_path, monkeypatch, plan, *more)
+        commands = (command for job in jobs for command in job.commands)
+        (words,) = (words for name, *words in commands if name == "zoo.baseline")
+        assert expected < set(words)
+
+
+def test_sequences_have_no_baselines_and_a_note(tmp_path, monkeypatch):
+    plan = Plan(("csinet_lstm",), (32,), epochs=1)
+    shape = (10, 32, 32, 2)
+    jobs, content = made(tmp_path, monkeypatch, plan, shape=shape)
+    assert len(jobs) == 1 and not content["baselines"] and not content["failures"]
+    assert "single snapshots" in content["notes"][0]
+
+
+def test_codecs_get_the_whole_bytes_of_the_networks(tmp_path, monkeypatch):
+    plan = Plan(("crnet",), (30,), (3,), epochs=1, baselines=("pursuit",))
+    jobs, _ = made(tmp_path, monkeypatch, plan)  # 90 bits are sent in 12 bytes
+    assert [1 for job in jobs for c in job.commands if "--report_bits=96" in c] == [1]
+
+
+def test_own_code_is_part_of_a_run_also_by_module(tmp_path, monkeypatch):
+    own = Runner(tmp_path / "runs", comparison.FLAGFILE, "--dataset=own/mine")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "net_by_module.py"
+    places = set()
+    for comment in ("# one", "# other"):
+        path.write_text(f"import dataclasses {comment}\n{OWN_NETWORK}")
+        settings = own.settings("a", model="net_by_module:SPEC")
+        places.add(settings.resolved_run_dir)
+    assert len(places) == 2
+
+
+def test_python_refuses_what_the_plan_sets(tmp_path):
+    for flags, words in (
+        ({"seed": 5}, "--flags=--seed: the comparison sets it"),
+        ({"epochs": 7}, "--flags=--epochs: the comparison"),
+        ({"epoch": 7}, "Did you mean: epochs"),
+        ({"batch_size": 0, "model_args": {"head": "3x3"}}, "--batch_size=0: expected"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            zoo.compare(["crnet"], "x/y", epochs=1, flags=flags, directory=tmp_path)
+    more = {"model_args": {"head": "3x3"}}
+    with pytest.raises(ValueError, match="unknown dataset 'x"):
+        zoo.compare(["crnet"], "x/y", epochs=1, flags=more, directory=tmp_path)
+
+
 def test_summary_is_over_seeds_and_the_best_is_first():
     def row(network, nmse_db, **changes):
         values = {"network": network, "codeword_dim": 32, "bits": 4, "rho": 0.5}
@@ -118,7 +242,9 @@ def test_summary_is_over_seeds_and_the_best_is_first():
     assert [x["network"] for x in found] == ["c", "klt", "b", "a", "d"]
     _, klt, b, a, d = found
     assert (a["nmse_db"], a["nmse_db_min_max"], a["minutes"]) == (-5, [-6, -4], 0.5)
-    assert (klt["feedback_bits"], klt["ue_bytes_fp32"]) == (1024, 40)
+    assert (klt["feedback_bits"], klt["ue_bytes_fp32"]) == (1024, 20)
+    (fista,) = summary([], [{**line, "network": "fista"}], [])
+    assert fista["ue_bytes_fp32"] == 40
     assert (b["seeds"], b["failed"], b["error"]) == (1, 1, "why")
     assert (d["seeds"], d["nmse_db"], d["feedback_bits"]) == (0, None, 64)
 
@@ -143,7 +269,7 @@ def test_wrong_command_lines_are_one_line(tmp_path):
 def test_killed_comparison_goes_on(data_dir, tmp_path):
     """End to end: two networks and one that fails, killed between two trainings."""
     plan = Plan(("csinet", "csinet_lstm", "crnet"), (32,), (4,), epochs=2)
-    flags = [f"--dataset={TINY['dataset']}", f"--data_dir={data_dir}", *SMALL.split()]
+    given = plan, TINY["dataset"], [f"--data_dir={data_dir}", *SMALL.split()], tmp_path
 
     class Killed(Pool):
         def _report(self, name, said, began):
@@ -152,12 +278,10 @@ def test_killed_comparison_goes_on(data_dir, tmp_path):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        comparing.carry_out(
-            plan, flags, tmp_path, functools.partial(Killed, go_on=True)
-        )
+        comparing.carry_out(*given, functools.partial(Killed, go_on=True))
     (weights,) = tmp_path.glob("*/best.weights.h5")
     began = weights.stat().st_mtime_ns
-    content = comparing.carry_out(plan, flags, tmp_path, lambda: Pool(go_on=True))
+    content = comparing.carry_out(*given, lambda: Pool(go_on=True))
     assert weights.stat().st_mtime_ns == began
     assert {row["network"] for row in content["rows"]} == {"csinet", "crnet"}
     (failure,) = content["failures"]
@@ -165,3 +289,17 @@ def test_killed_comparison_goes_on(data_dir, tmp_path):
     assert files.read_json(tmp_path / "comparison.json")["summary"]
     for name in ("leaderboard.md", "leaderboard.tex", "comparison_macs.pdf"):
         assert (tmp_path / name).stat().st_size > 200
+
+
+@pytest.mark.slow
+def test_a_comparison_in_python(data_dir, tmp_path):
+    small = dict(word.removeprefix("--").split("=") for word in SMALL.split())
+    flags = {**small, "data_dir": data_dir, "model_args": {}}
+    content = zoo.compare(
+        ["csinet"], TINY["dataset"], [32], [4], epochs=1, baselines=("klt",),
+        flags=flags, directory=tmp_path,
+    )  # fmt: skip
+    assert not content["failures"]
+    assert [line["network"] for line in content["summary"]] == ["klt", "csinet"]
+    assert content["rows"][0]["feedback_bits"] == 128
+    assert (tmp_path / "comparison.html").is_file()
