@@ -21,38 +21,11 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli
-from zoo import config_flags, files
+from zoo import files
 from zoo.api.comparing import carry_out
-from zoo.experiments import comparison, engines
-from zoo.experiments.comparison import Plan
+from zoo.experiments import comparison_plan, engines
+from zoo.experiments.comparison_plan import Plan
 from zoo.reporting import comparison_table
-
-PLANNED = {
-    "seed": "give --seeds",
-    "epochs": "give --epochs to the command",
-    "model": "give --models",
-    "codeword_dim": "give --codeword_dims",
-    "bits": "give --bits to the command",
-    "quantizer": "give --quantizer to the command",
-    "dataset": "give --dataset to the command",
-    "init": "give --init to the command",
-    "run_dir": "give --directory",
-    "weights": "leave it out",
-}
-
-
-def training_flags(values: flags.FlagValues) -> list[str]:
-    """Flags that all trainings share, those of --flags last.
-
-    Raises:
-        ValueError: one is no flag of zoo.train, or the plan sets it.
-    """
-    more = shlex.split(values.flags)
-    given = config_flags.parse(more, "--flags")
-    for name, instead in PLANNED.items():
-        if given[name].present:
-            raise ValueError(f"--flags=--{name}: the comparison sets it; {instead}")
-    return [f"--dataset={values.dataset}", f"--data_dir={values.data_dir}", *more]
 
 
 def plan_from_flags(values: flags.FlagValues) -> Plan:
@@ -79,8 +52,9 @@ def main(argv: list[str]) -> int:
     cli.refuse_arguments(argv)
     values = flags.FLAGS
     new_pool = functools.partial(engines.pool, values, go_on=True)
-    plan, training = plan_from_flags(values), training_flags(values)
-    content = carry_out(plan, training, Path(values.directory), new_pool)
+    plan, place = plan_from_flags(values), Path(values.directory)
+    more = [f"--data_dir={values.data_dir}", *shlex.split(values.flags)]
+    content = carry_out(plan, values.dataset, more, place, new_pool)
     if values.json:
         files.write_json(Path(values.json), content)
         print(f"comparison: {values.json}")
@@ -104,14 +78,16 @@ def define_flags() -> None:
     flags.DEFINE_float("minutes", None, "of each training, on its own cores")
     flags.DEFINE_integer("epochs", None, "of each training, instead of --minutes")
     flags.DEFINE_enum(
-        "init", "klt", comparison.STARTS, "start of networks that have such a one"
+        "init", "klt", comparison_plan.STARTS, "start of networks that have such a one"
     )
     flags.DEFINE_float(
-        "own_lr", comparison.OWN_LR, "peak learning rate of networks without a flagfile"
+        "own_lr",
+        comparison_plan.OWN_LR,
+        "peak learning rate of networks without a flagfile",
     )
     flags.DEFINE_list(
         "baselines",
-        list(comparison.CLASSIC),
+        list(comparison_plan.CLASSIC),
         "classic methods beside them; codecs such as pursuit get the bits of --bits",
     )
     flags.DEFINE_string(

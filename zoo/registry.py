@@ -86,6 +86,11 @@ def own() -> list[str]:
     return sorted({*_registered, *_installed()})
 
 
+def is_registered(name: str) -> bool:
+    """Whether a network was registered in this process, where no other one has it."""
+    return name in _registered
+
+
 def _checked(spec: Any, origin: str) -> ModelSpec:
     """A network of the user, once it is one and its name is free."""
     from zoo.models.spec import ModelSpec

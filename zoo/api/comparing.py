@@ -8,13 +8,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zoo import files
+from zoo import config_flags, files
+from zoo.api.flag_values import flag_value
 from zoo.experiments import comparison
-from zoo.experiments.comparison import Plan
+from zoo.experiments.comparison_plan import Plan
 from zoo.experiments.pool import Pool
-from zoo.experiments.runner import Runner, settings_of
+from zoo.experiments.runner import Runner, data_digest, settings_of
 from zoo.registry import check_names
 from zoo.reporting import comparison_page
+
+PLANNED = {  # flags of zoo.train that a comparison sets: what to give instead
+    "seed": "give --seeds",
+    "epochs": "give --epochs to the command",
+    "model": "give --models",
+    "codeword_dim": "give --codeword_dims",
+    "bits": "give --bits to the command",
+    "quantizer": "give --quantizer to the command",
+    "dataset": "give --dataset to the command",
+    "init": "give --init to the command",
+    "run_dir": "give --directory",
+    "weights": "leave it out",
+}
+SEQUENCE_AXES = 4  # (T, N_t, N_a, 2), without the T of a single snapshot
 
 
 def compare(
@@ -41,7 +56,7 @@ def compare(
         processes: trainings at a time.
         flags: more flags of every training, by name.
         **plan: `minutes` or `epochs` of each training, `quantizer`, `seeds`, `init`,
-            `own_lr`, `baselines`; see `zoo.experiments.comparison.Plan`.
+            `own_lr`, `baselines`; see `zoo.experiments.comparison_plan.Plan`.
 
     Returns:
         The content of comparison.json: `rows`, `failures`, and their `summary`.
@@ -50,14 +65,15 @@ def compare(
         ValueError: no such network or data set, or an unusable value.
     """
     chosen = Plan(tuple(models), tuple(codeword_dims), tuple(bits), **plan)
-    training = {"dataset": dataset, **(flags or {})}
-    words = [f"--{name}={value}" for name, value in training.items()]
-    return carry_out(chosen, words, Path(directory), partial(Pool, processes, True))
+    more = [f"--{name}={flag_value(value)}" for name, value in (flags or {}).items()]
+    new_pool = partial(Pool, processes, True)
+    return carry_out(chosen, dataset, more, Path(directory), new_pool)
 
 
 def carry_out(
     plan: Plan,
-    training: list[str],
+    dataset: str,
+    more: list[str],
     directory: Path,
     new_pool: Callable[[], Pool],
 ) -> dict:
@@ -65,7 +81,8 @@ def carry_out(
 
     Args:
         plan: what is trained and how long.
-        training: flags of every training, with the data set.
+        dataset: TFDS name/config.
+        more: flags of every training beside what the plan sets.
         directory: of runs and results.
         new_pool: makes a pool that goes on after failures.
 
@@ -73,16 +90,26 @@ def carry_out(
         The content of comparison.json.
 
     Raises:
-        ValueError: no such data set, or an unusable flag.
+        ValueError: no such data set, an unusable flag, or one that the plan sets.
     """
-    extra = shlex.join(training)
+    given = config_flags.parse(more, "--flags")
+    for name, instead in PLANNED.items():
+        if given[name].present:
+            raise ValueError(f"--flags=--{name}: the comparison sets it; {instead}")
+    extra = shlex.join([f"--dataset={dataset}", *more])
     settings = settings_of(comparison.FLAGFILE, extra)
     check_names(settings)
     from zoo.data import splits  # TensorFlow: seconds that no wrong name waits for
 
-    splits.open_builder(settings.dataset, settings.data_dir, settings.manual_dir)
-    runner = Runner(directory, comparison.FLAGFILE, extra)
-    content = comparison.make(plan, runner, new_pool)
+    builder = splits.open_builder(
+        settings.dataset, settings.data_dir, settings.manual_dir
+    )
+    sequences = len(builder.info.features["csi"].shape) == SEQUENCE_AXES
+    plan, notes = plan.with_fitting_baselines(sequences)
+    print(*notes, sep="\n", end="\n" * bool(notes))
+    data = data_digest(builder)
+    runner = Runner(directory, comparison.FLAGFILE, extra, data=data)
+    content = comparison.make(plan, runner, new_pool, notes)
     result = directory / "comparison.json"
     files.write_json(result, content)
     written = comparison_page.write_all(result, content)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import config_flags, files, registry
 from zoo.api.codec import Codec
+from zoo.api.flag_values import flag_value
 from zoo.api.loading import Run, of_export, run_of
 from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
@@ -40,7 +40,9 @@ def train(flagfile: str = "", **flags: Any) -> RunDirectory:
         close = difflib.get_close_matches(name, known, 3) or sorted(known)
         raise ValueError(f"train: no flag {name!r}, did you mean {', '.join(close)}?")
     values = config_flags.parse([f"--flagfile={flagfile}"] if flagfile else [], "train")
-    settings = config_flags.from_flags(values, **{k: _value(flags[k]) for k in flags})
+    settings = config_flags.from_flags(
+        values, **{k: flag_value(flags[k]) for k in flags}
+    )
     registry.check_names(settings)
     own = {k: getattr(settings, k) for k in OWN if is_reference(getattr(settings, k))}
     return dataclasses.replace(session.train(settings), **own)
@@ -114,10 +116,3 @@ def export(
     with fit_quantizer.with_bits(run_of(run), quantizer, bits, fitted_run) as sends:
         exporter.export(sends, Path(out), version, options=chosen)
     return of_export(Path(out))
-
-
-def _value(value: Any) -> Any:
-    """A flag's value: JSON of an object, text of a path."""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return str(value) if isinstance(value, Path) else value

@@ -28,22 +28,28 @@ def work(job: Job, inputs: bytes, threads: int) -> tuple[str, bytes]:
     os.environ |= dict.fromkeys(
         ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(threads)
     )
-    here = job.directory
+    name = job.directory.resolve().name  # that of '../runs' is 'runs'
     with tempfile.TemporaryDirectory(prefix="zoo-job-") as folder:
         os.chdir(folder)
-        directory = Path(here.name) if here.is_absolute() else here
+        directory = Path(name)
         directory.mkdir(parents=True, exist_ok=True)
         extract(inputs, directory)
         failure = ""
         try:
             jobs.work(job._replace(directory=directory, logged=True))
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             failure = str(error)
         read = {Path(name).parts[0] for name in job.inputs}
         written = [p.name for p in directory.iterdir() if p.name not in read]
         archive = packed(directory, written)
         os.chdir("/")
     return failure, archive
+
+
+def reason(text: str) -> str:
+    """Last line of an error, which says what it is; the first ones say where."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
 
 
 def packed(folder: Path, names: Iterable[str]) -> bytes:

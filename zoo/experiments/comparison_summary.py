@@ -14,14 +14,11 @@ def summary(rows: list[dict], baselines: list[dict], failures: list[dict]) -> li
 
     Args:
         rows: results rows of networks, with `network`.
-        baselines: of classic methods, whose UE holds one float32 matrix.
+        baselines: of classic methods, whose UE holds one matrix (`_matrix_bytes`).
         failures: what has no row, with `error`.
     """
     groups: dict[tuple, dict[str, list]] = {}
-    stored = [
-        {**row, "ue_bytes_fp32": 4 * row["ue_macs"] if row["ue_macs"] else None}
-        for row in baselines
-    ]
+    stored = [{**row, "ue_bytes_fp32": _matrix_bytes(row)} for row in baselines]
     for kind, found in (("rows", rows), ("rows", stored), ("failures", failures)):
         for row in found:
             key = row["network"], row["codeword_dim"], row["bits"] or 0
@@ -29,6 +26,16 @@ def summary(rows: list[dict], baselines: list[dict], failures: list[dict]) -> li
             group[kind].append(row)
     lines = [_line(key, **group) for key, group in groups.items()]
     return sorted(lines, key=_order)
+
+
+def _matrix_bytes(row: dict) -> int | None:
+    """Bytes of a classic method's matrix at the UE, in float32; None of a codec.
+
+    M real rows have an entry for each MAC. Of the KLT they are M / 2 complex rows, and
+    an entry, two numbers, is in four MACs.
+    """
+    entry = 2 if row["network"] == "klt" else 4
+    return entry * row["ue_macs"] if row["ue_macs"] else None
 
 
 def _order(line: dict) -> tuple:

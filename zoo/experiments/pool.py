@@ -46,12 +46,15 @@ class PendingRow(NamedTuple):
 class Pool:
     """Makes rows in the order in which they are asked for, each name once.
 
+    Its `place` says in a word what a row is made on: times are those of that place.
+
     After a failure no further row is begun, and all that are left fail the same way,
     unless the pool goes on.
 
     Args:
-        processes: rows made at a time. From 2 on every one has cores of its own: two
-            trainings on one core each take less time than one after the other on two.
+        processes: rows made at a time. From 2 on every one has cores of its own, as
+            many as every other: two trainings on one core each take less time than one
+            after the other on two.
         go_on: whether rows are begun after one has failed.
         engine: does jobs elsewhere, as `zoo.experiments.ray_engine.RayEngine`, and
             has its own idea of how many at a time; None: here.
@@ -70,8 +73,10 @@ class Pool:
         self.work: Callable[[Job], None] = engine or jobs.work
         self.logged = processes > 1 or go_on or engine is not None
         self._shares: queue.SimpleQueue = queue.SimpleQueue()
+        share = len(cores) // processes
         for i in range(processes):
-            self._shares.put(cores[i::processes])
+            self._shares.put(cores[i::processes][:share])
+        self.place = getattr(engine, "place", f"{share}cores")
         self._workers = (
             ThreadPoolExecutor(ELSEWHERE)
             if engine

@@ -53,6 +53,7 @@ class RayEngine:
         # A process of its own for each task: it changes folder and environment.
         self._task = ray.remote(max_calls=1, **options)(apart.work)
         self._threads = max(1, int(cpus))
+        self.place = f"ray_{cpus:g}cpus_{gpus:g}gpus"
 
     def __call__(self, job: Job) -> None:
         """Do a job and put its files below its directory.
@@ -68,8 +69,8 @@ class RayEngine:
         try:
             failure, written = ray.get(task)
         except ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise OSError(f"{job.name}: {type(error).__name__}: {reason}") from error
+            why = f"{type(error).__name__}: {apart.reason(str(error))}"
+            raise OSError(f"{job.name}: {why}") from error
         apart.unpack(written, job)
         if failure:
             raise ValueError(failure)

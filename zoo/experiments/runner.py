@@ -6,20 +6,23 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo import config_flags, files
+from zoo import config_flags, files, registry
 from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
 from zoo.experiments import jobs
 from zoo.experiments.jobs import FOLDER, Job
 from zoo.experiments.pool import PendingRow, Pool
+from zoo.models import references
 from zoo.run_directory import MAY_CHANGE
 
 BASELINE_FLAGS = (
-    "dataset", "data_dir", "manual_dir", "scaling", "num_test", "seed",
+    "dataset", "data_dir", "manual_dir", "scaling", "num_test", "csi_noise",
+    "test_snr_db", "seed",
 )  # fmt: skip
 
 
@@ -68,20 +71,22 @@ class Runner:
         flagfile: what all runs share.
         extra: flags that change it, and what a target asks for, as on a command line.
         pool: makes the rows.
+        data: what tells the data set from another one of its name (`data_digest`).
     """
 
     directory: Path
     flagfile: Path
     extra: str = ""
     pool: Pool = dataclasses.field(default_factory=Pool)
+    data: str = ""
 
     def settings(self, name: str, **overrides) -> ExperimentConfig:
         """Configuration of a run with its directory."""
         settings = settings_of(self.flagfile, self.extra, **overrides)
         fixed = {k: v for k, v in settings.to_json().items() if k not in MAY_CHANGE}
         digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
-        for path in own_files(settings):
-            digest.update(path.read_bytes())
+        for content in (*own_code(settings), self.data):
+            digest.update(content.encode())
         run_dir = str(self.directory / f"{name}-{digest.hexdigest()[:8]}")
         return dataclasses.replace(settings, run_dir=run_dir)
 
@@ -135,6 +140,8 @@ class Runner:
         settings = self.settings(name, seed=seed, **length)
         here = _everywhere(settings)
         given = {key: getattr(here, key) for key in BASELINE_FLAGS} | overrides
+        if math.isinf(here.test_snr_db):  # noise in the training alone
+            given["csi_noise"] = "none"
         options = [f"--{key}={value}" for key, value in given.items()]
         run = settings.resolved_run_dir.name
         result = f"{run}.json"
@@ -160,12 +167,27 @@ def own_flags(settings: ExperimentConfig) -> tuple[str, ...]:
     return tuple(f"--{k}={v}" for k, v in given.items() if is_reference(v))
 
 
-def own_files(settings: ExperimentConfig) -> Iterator[Path]:
-    """Files of the user that a configuration refers to."""
+def own_code(settings: ExperimentConfig) -> Iterator[str]:
+    """SHA-256 of each file of the user that a configuration refers to.
+
+    Raises:
+        ValueError: it cannot be imported.
+    """
+    registry.admit(settings.model, settings.quantizer)
     for name in OWN:
-        place = getattr(settings, name).rpartition(":")[0]
-        if place.endswith(".py"):
-            yield Path(place)
+        if is_reference(getattr(settings, name)):
+            yield references.digest(getattr(settings, name)) or ""
+
+
+def data_digest(builder) -> str:
+    """SHA-256 of what a prepared data set says of itself.
+
+    Version, sizes, and what its metadata hold: source, seed, SHA-256 of its files.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(builder.data_dir).glob("*.json")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _everywhere(settings: ExperimentConfig) -> ExperimentConfig:

@@ -21,7 +21,8 @@ NUM_VALIDATION = 100
 def row(runner: Runner, name: str, minutes: float, **overrides) -> PendingRow:
     """Epochs of a training, by the time that its step takes on the pool's cores.
 
-    The step time is measured once and kept in the runner's directory.
+    The step time is measured once on cores of a kind, and kept in the runner's
+    directory. The minutes are those of steps: the start comes on top of them.
 
     Args:
         runner: trains.
@@ -44,7 +45,7 @@ def row(runner: Runner, name: str, minutes: float, **overrides) -> PendingRow:
         num_train=min(STEPS, steps) * full.batch_size,
         num_validation=min(NUM_VALIDATION, validation),
     )
-    run = f"{full.resolved_run_dir.name}_trial"
+    run = f"{full.resolved_run_dir.name}_trial_{runner.pool.place}"
 
     def make() -> dict:
         seconds = _step_seconds(runner, run, trial)

@@ -18,8 +18,11 @@ NOTE = (
     "starts at the linear KLT codec where something fits it so, and takes the peak "
     "learning rate of its own flagfile. NMSE is a mean over seeds on the test split, "
     "the spread its smallest and largest value; minutes and epochs are those of one "
-    "seed that were really used. A float codeword, and that of the classic methods, "
-    "counts 32 bits per entry. Encoders are counted in fp32."
+    "seed that were really used; the start, such as the fit of the KLT, comes on top "
+    "of the minutes asked for. Classic methods that send bits (dft, pursuit) send real "
+    "bytes, in every report at most those of the networks. A float codeword, and that "
+    "of the other classic methods, counts 32 bits per entry. Encoders are counted in "
+    "fp32."
 )
 
 

@@ -35,9 +35,10 @@ def caption(content: dict) -> str:
     sizes = {row["num_train"] for row in content["rows"]}
     examples = f" on {max(sizes):,} training CSI" if sizes else ""
     seeds = about["seeds"]
+    notes = "".join(f"; {note}" for note in content.get("notes", ()))
     return (
         f"{about['dataset']}: {length} each{examples}, "
-        f"{seeds} seed{'s' * (seeds != 1)}; fp32 encoders"
+        f"{seeds} seed{'s' * (seeds != 1)}; fp32 encoders{notes}"
     )
 
 

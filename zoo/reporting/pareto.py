@@ -94,7 +94,8 @@ def points(path: Path, content: dict) -> list[Point]:
 
 def _klt(nmse_db: float, size: int, path: Path, data: tuple[str, int]) -> Point:
     macs = data[1] * size
-    costs = {"ue_macs": macs, "bs_macs": macs, "ue_bytes_fp32": 4 * macs}
+    stored = 2 * macs  # M / 2 complex rows: an entry has 8 bytes and is in 4 MACs
+    costs = {"ue_macs": macs, "bs_macs": macs, "ue_bytes_fp32": stored}
     bits = FLOAT_BITS * data[1]
     spread = nmse_db, nmse_db
     return Point(KLT, "", nmse_db, spread, costs, 1, bits, path.name, data, size)

@@ -45,6 +45,17 @@ def test_pool_of_two_works_side_by_side():
     assert not first()["cores"] & second()["cores"]
 
 
+def test_every_worker_has_as_many_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    taken = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, cores: taken.append(cores))
+    pool = Pool(2)
+    assert pool.place == "1cores" and Pool(1).place == "3cores"
+    pool._take_cores()
+    pool._take_cores()
+    assert taken == [[0], [1]]
+
+
 def test_pool_stops_at_a_failure():
     pool, made = Pool(), []
 

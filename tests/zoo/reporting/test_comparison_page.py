@@ -66,6 +66,8 @@ def test_leaderboard_has_every_payload_and_says_what_failed(tmp_path):
     assert cells[1]["spread"] == "-10.00 to -9.00"
     assert cells[4]["note"] == "1 failed: out of luck & <memory>"
     assert table.caption.startswith("own/mine: 10 minutes each on 20,000 training CSI")
+    noted = comparison_table.caption(content(notes=["without dft: no bits"]))
+    assert noted == f"{table.caption}; without dft: no bits"
     text = comparison_table.text(content())
     assert "crnet, M = 64: out of luck & <memory>, see runs/a.log" in text
     assert "linear KLT 128" in text and "note" not in text
