@@ -55,21 +55,3 @@ def test_mobile_coordinates_and_frame():
     assert f"allocate(payload.size + {overhead})" in MOBILE
     assert f"update(frame.array(), 0, payload.size + {header})" in MOBILE
     assert f"frame.put({bitstream.VERSION}).put(modelId)" in MOBILE
-
-
-def commands():
-    """Module and flag names of every `python -m ...` in the documents."""
-    for name in ("deployment", "capacity", "mobile"):
-        text = (DOCS / f"{name}.md").read_text().replace("\\\n", " ")
-        for module, rest in re.findall(r"python -m (\w+\.\w+)([^`\n|]*)", text):
-            flags = re.findall(r"--(\w+)", rest)
-            yield pytest.param(module, flags, id=f"{name}: {module} {' '.join(flags)}")
-
-
-@pytest.mark.parametrize(("module", "flags"), commands())
-def test_commands_have_the_flags_they_are_shown_with(module, flags):
-    source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
-    if "client_tls.define_flags()" in source:
-        source += (ROOT / "serving" / "ue_side" / "client_tls.py").read_text()
-    defined = re.findall(r'(?:DEFINE_\w+|add_argument)\(\s*"(?:--)?(\w+)"', source)
-    assert set(flags) <= set(defined)

@@ -204,9 +204,10 @@ def test_summary_for_people():
 
 
 def test_list_for_people():
-    first, second = command.render(command.list_models("crnet")).splitlines()
+    first, second, third = command.render(command.list_models("crnet")).splitlines()
     assert first.split() == "crnet M 512 256 128 64 32; head='5x5', slope=0.3".split()
     assert "ICC 2020" in second and "(MIT)" in second
+    assert third.split() == ["weights:", "crnet_indoor_16"]
 
 
 def test_commands_print_json():

@@ -112,12 +112,14 @@ def test_list_and_info():
     rows = command.list_models()
     networks = [row for row in rows if row["kind"] == "network"]
     assert {row["name"] for row in networks} == set(registry.MODELS)
-    keys = {"kind", "name", "paper", "licence", "options", "codeword_dims"}
+    keys = {"kind", "name", "paper", "licence", "options", "codeword_dims", "weights"}
     assert all(set(row) == keys for row in networks)
     others = {row["name"]: row["kind"] for row in rows if row not in networks}
     assert others == {
         "dnnnet": "receiver", "offset": "receiver", "klt": "baseline",
         "lasso": "baseline", "fista": "baseline", "tval3": "baseline",
+        "dft": "baseline", "klt_coded": "baseline", "klt_mixture": "baseline",
+        "pursuit": "baseline",
     }  # fmt: skip
     assert [row["name"] for row in command.list_models("cr*")] == ["crnet"]
     assert command.info("crnet")["options"] == {"head": "5x5", "slope": 0.3}

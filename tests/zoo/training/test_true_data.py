@@ -15,7 +15,7 @@ from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.experiments import codewords
-from zoo.importing import shipped_weights
+from zoo.importing import shipped_weights, weights_by_name
 from zoo.metrics import results_row
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
@@ -154,7 +154,7 @@ def test_weights_of_others_have_no_training_of_ours(plain, tmp_path):
 
 
 def test_cards_are_of_their_own_data(plain, tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped_weights, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(weights_by_name, "SHIPPED", tmp_path / "shipped")
     run = copied(plain, tmp_path / "run")
     row = evaluation.evaluate(run)[0]
     files.write_json(
