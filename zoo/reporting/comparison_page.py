@@ -89,7 +89,7 @@ def _picture(content: dict, cost: str, name: str) -> Picture:
     buffer = io.BytesIO()
     comparison_plots.save(content, cost, buffer)
     ends = [
-        f"{line} {points[-1][1]:.2f} dB at {points[-1][0]:,}"
+        f"{line} {points[-1][1]:.2f} dB at {round(points[-1][0]):,}"
         for line, points in comparison_plots.lines_of(content, key).items()
     ]
     caption = f"NMSE over {label}, ours; bars: spread over seeds."
