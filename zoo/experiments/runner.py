@@ -176,7 +176,7 @@ def own_code(settings: ExperimentConfig) -> Iterator[str]:
     registry.admit(settings.model, settings.quantizer)
     for name in OWN:
         if is_reference(getattr(settings, name)):
-            yield references.digest(getattr(settings, name)) or ""
+            yield references.digest(name, getattr(settings, name)) or ""
 
 
 def data_digest(builder) -> str:
