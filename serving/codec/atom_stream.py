@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from serving.codec import prefix_coder
 
 RANKS = (1, 4, 12, 32)  # first ranks of the groups behind the first
-HALF = np.full(2, prefix_coder.TOTAL // 2)
 # Classes of squared sizes, two an octave: |v| + 1 from 2^(c/2) on.
 _BOUNDS = np.ceil((2 ** (np.arange(1, 64) / 2) - 1) ** 2 - 1e-9).astype(np.int64)
 LEAST_BITS = 10  # of a position: with fewer a stream's last byte could hold an atom
@@ -79,10 +78,6 @@ class AtomTables:
         """Classes of sizes."""
         return self.imag.shape[1]
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All tables by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
     def context(self, real: np.ndarray, imag: np.ndarray) -> np.ndarray:
         """Row of the tables behind an atom of these levels."""
         return np.minimum(size_class(real, imag), self.classes - 1)
@@ -117,7 +112,7 @@ class AtomTables:
 
     @functools.cached_property
     def _models(self) -> dict[tuple, prefix_coder.Model]:
-        return {"sign": prefix_coder.model(HALF)}
+        return {}
 
     def _model(self, table: str, *row: int) -> prefix_coder.Model:
         key = (table, *row)
@@ -131,7 +126,7 @@ class AtomTables:
         return prefix_coder.encode(self._symbols(report))
 
     def _symbols(self, report) -> Iterator[tuple[int, prefix_coder.Model]]:
-        sign, before = self._models["sign"], self.classes
+        before = self.classes
         for rank, (angle, delay, real, imag) in enumerate(report):
             yield angle, self._model("angle", group(rank))
             yield delay, self._model("delay", group(rank))
@@ -139,9 +134,9 @@ class AtomTables:
             yield size, self._model("real", before)
             yield other, self._model("imag", before, int(self.context(size, 0)))
             if size:
-                yield int(real < 0), sign
+                yield int(real < 0), prefix_coder.SIGN
             if other:
-                yield int(imag < 0), sign
+                yield int(imag < 0), prefix_coder.SIGN
             before = int(self.context(real, imag))
 
     def decode(self, payload: bytes, most: int) -> np.ndarray:
@@ -176,7 +171,7 @@ class AtomTables:
             return None
         signed = []
         for size in (real, imag):
-            negative = next_of(self._models["sign"]) if size else 0
+            negative = next_of(prefix_coder.SIGN) if size else 0
             if negative is None:
                 return None
             signed.append(-size if negative else size)

@@ -71,6 +71,9 @@ def model(table: np.ndarray) -> Model:
     return Model(np.asarray(table, np.float64) / TOTAL, perfect=False)
 
 
+SIGN = model(np.full(2, TOTAL // 2))
+
+
 def encode(symbols: Iterable[tuple[int, Model]]) -> bytes:
     """The shortest bytes that determine symbols, each with its model."""
     coder = constriction.stream.queue.RangeEncoder()

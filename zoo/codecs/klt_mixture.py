@@ -14,6 +14,7 @@ import numpy as np
 
 from serving.codec import prefix_coder
 from zoo.codecs import transform_codec
+from zoo.codecs.step_search import bisect
 from zoo.codecs.transform_codec import TransformCodec
 from zoo.codecs.transforms import Karhunen
 
@@ -96,7 +97,8 @@ def fit(h: np.ndarray, bits: float, num_kinds: int, seed: int = 0) -> MixtureCod
         mean = sum(f.mean_bits * s for f, s in zip(each, share, strict=True))
         return _AllFitted(each, mean - float((share * np.log2(share)).sum()), step)
 
-    found = transform_codec.bisect(at, max(np.abs(part).max() for part in x), bits)
+    largest = max(np.abs(part).max() for part in x)
+    found = bisect(at, largest, bits, transform_codec.TRIALS)
     kinds = [
         TransformCodec(t, f.tables, h.shape[1:], f.count)
         for t, f in zip(transforms, found.each, strict=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from serving.codec import prefix_coder
-from serving.codec.atom_stream import HALF
 from serving.codec.prefix_coder import PrefixDecoder
 
 ContextOf = Callable[[int, list[int]], int]
@@ -51,11 +50,10 @@ class LevelTables:
 
     def symbols(self, levels, contexts) -> Iterator[tuple[int, prefix_coder.Model]]:
         """Symbols of levels `[count]` with contexts, for `prefix_coder.encode`."""
-        sign = prefix_coder.model(HALF)
         for level, context in zip(levels.tolist(), contexts.tolist(), strict=True):
             yield abs(level), self._models[context]
             if level:
-                yield int(level < 0), sign
+                yield int(level < 0), prefix_coder.SIGN
 
     def decode(
         self, decoder: PrefixDecoder, count: int, context_of: ContextOf
@@ -70,11 +68,10 @@ class LevelTables:
         Returns:
             int64 `[count]`.
         """
-        sign = prefix_coder.model(HALF)
         levels: list[int] = []
         while len(levels) < count:
             size = decoder.next(self._models[context_of(len(levels), levels)])
-            negative = decoder.next(sign) if size else 0
+            negative = decoder.next(prefix_coder.SIGN) if size else 0
             if size is None or negative is None:
                 break
             levels.append(-size if negative else size)

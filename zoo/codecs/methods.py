@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
+from tfds_builders.csi_examples import real_pairs
 from tfds_builders.progress import Progress
 from zoo.codecs import klt_mixture, pursuit, transform_codec, transforms
 from zoo.config import ExperimentConfig
@@ -95,8 +96,7 @@ class Coded:
 
     def options(self) -> dict:
         """What differs between runs of one codec."""
-        rate = {"report_bits": self.bits, "rate": "fixed" if self.fixed else "mean"}
-        return rate
+        return {"report_bits": self.bits, "rate": "fixed" if self.fixed else "mean"}
 
 
 def sent(
@@ -137,8 +137,7 @@ def sent(
     codec = method.fit(grids, h, coded.bits, settings.seed)
     fit_seconds = time.monotonic() - began
     h_hat, found = through_bytes(codec, seen, coded.bits if coded.fixed else 0)
-    estimate = np.stack([h_hat.real, h_hat.imag], axis=-1).astype(np.float32)
-    return estimate, {
+    return real_pairs(h_hat), {
         "model_args": coded.options() | codec_options(codec),
         "num_train": len(h),
         "fit_seconds": round(fit_seconds, 2),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,11 +17,11 @@ from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.atom_stream import AtomTables
 from zoo.codecs import atom_tables
 from zoo.codecs.search import BATCH, Pursuit, search
+from zoo.codecs.step_search import bisect
 
 WEIGHT = 1.6 * np.log(2) / 6  # times step^2: what a bit is worth
 ROUNDS = 3  # of tables and stops, each fitted to the other
 TRIALS = 11  # bisections of the step
-FINEST = 2000  # levels of the largest values at most
 
 
 @dataclass(frozen=True)
@@ -140,17 +141,18 @@ def fit(
     level = float(np.sqrt(np.mean(np.abs(found.value[:, 0]) ** 2)))
     if not level > 0:
         raise ValueError("training CSI are all zero")
-    low, high = np.log(level / FINEST), np.log(level)
-    for _ in range(TRIALS):
-        middle = (low + high) / 2
-        tables, mean = _fitted(grid, found, float(np.exp(middle)))
-        low, high = (middle, high) if mean > bits else (low, middle)
-    return PursuitCodec(grid, tables, most)
+    best = bisect(lambda step: _fitted(grid, found, step), level, bits, TRIALS)
+    return PursuitCodec(grid, best.tables, most)
 
 
-def _fitted(grid, found, step: float) -> tuple[AtomTables, float]:
+class _Fitted(NamedTuple):
+    tables: AtomTables
+    mean_bits: float
+
+
+def _fitted(grid, found, step: float) -> _Fitted:
     kept = np.full(len(found.value), found.value.shape[1])
     for _ in range(ROUNDS):
         tables = atom_tables.fit(grid, found, kept, step)
         kept, bits = stops(tables, found)
-    return tables, float(bits.mean())
+    return _Fitted(tables, float(bits.mean()))

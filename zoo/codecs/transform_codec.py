@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from serving.codec import prefix_coder
 from zoo.codecs import levels
 from zoo.codecs.levels import LevelTables
+from zoo.codecs.step_search import bisect
 from zoo.codecs.transforms import Dft, Karhunen
 
 TRIALS = 10  # bisections of the step
@@ -84,18 +84,9 @@ class Fitted(NamedTuple):
 def fit(transform, h: np.ndarray, bits: float) -> TransformCodec:
     """Codec whose reports of training CSI have so many bits in the mean."""
     x = transform.coefficients(h)
-    found = bisect(lambda step: fitted(transform, x, step), np.abs(x).max(), bits)
+    largest = np.abs(x).max()
+    found = bisect(lambda step: fitted(transform, x, step), largest, bits, TRIALS)
     return TransformCodec(transform, found.tables, h.shape[1:], found.count)
-
-
-def bisect(fitted_at: Callable[[float], Fitted], largest: float, bits: float):
-    """What `fitted_at` gives at the step that takes so many bits in the mean."""
-    low, high = math.log(largest / 2000), math.log(largest)
-    for _ in range(TRIALS):
-        middle = (low + high) / 2
-        found = fitted_at(math.exp(middle))
-        low, high = (middle, high) if found.mean_bits > bits else (low, middle)
-    return found
 
 
 def fitted(transform, x: np.ndarray, step: float) -> Fitted:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
+
+from zoo.metrics import klt_line
 
 NEAR = {(0, 1): 2, (1, 0): 2, (1, 1): 1, (0, 2): 1, (2, 0): 1}  # weights of neighbours
 CLASSES = 12  # of power of a tap, and of what its neighbours show
@@ -28,8 +31,7 @@ class Karhunen:
     def fit(cls, h: np.ndarray) -> Karhunen:
         """Basis of training CSI, complex `[n, N_t, N_a]`."""
         flat = h.reshape(len(h), -1)
-        variance, vectors = np.linalg.eigh(flat.T @ flat.conj() / len(flat))
-        return cls(vectors[:, np.argsort(-variance)].T.copy())
+        return cls(klt_line.eigenvectors(flat).T.copy())
 
     @property
     def num_contexts(self) -> int:
@@ -67,7 +69,6 @@ class Dft:
     """
 
     def __init__(self, power: np.ndarray):
-        self.power = power
         self.order = np.argsort(-power, axis=None, kind="stable")
         ratio = power / power.max()
         rank = np.floor(-np.log2(np.maximum(ratio, 1e-12)) / CLASS_OCTAVES)
@@ -119,15 +120,13 @@ class Dft:
         context = 4 * (CLASSES * int(self._class[tap]) + shown)
         return context + 1 + min(abs(before[-1]), 2) if part else context
 
-    @property
+    @functools.cached_property
     def _lists(self) -> list[list[tuple[int, int]]]:
-        if not hasattr(self, "_cached"):
-            pairs = zip(self._neighbours.tolist(), self._weights.tolist(), strict=True)
-            self._cached = [
-                [(i, w) for i, w in zip(near, weight, strict=True) if w]
-                for near, weight in pairs
-            ]
-        return self._cached
+        pairs = zip(self._neighbours.tolist(), self._weights.tolist(), strict=True)
+        return [
+            [(i, w) for i, w in zip(near, weight, strict=True) if w]
+            for near, weight in pairs
+        ]
 
 
 def _octave(seen: np.ndarray) -> np.ndarray:

@@ -51,6 +51,17 @@ class Split:
         """Zero-centred truth, float32 `[snapshots, N_t, N_a, 2]`."""
         return accuracy.frames(self.csi_clean) - np.float32(0.5)
 
+    def frequency_metrics(self, h_hat: np.ndarray) -> dict:
+        """Metrics over subcarriers of an estimate, as `h`; see `results_row`."""
+        return results_row.frequency_metrics(
+            self.h,
+            h_hat,
+            self.csi_freq,
+            self.num_subcarriers,
+            self.last_taps,
+            self.subcarriers,
+        )
+
     @property
     def h_seen(self) -> np.ndarray:
         """What the network sees of `h`: with noise, where there is some."""

@@ -22,6 +22,7 @@ from pathlib import Path
 import h5py
 
 from tfds_builders import fetching
+from tfds_builders.own.array_files import is_elsewhere
 from zoo import files
 from zoo.codeword import network_record
 from zoo.config import ExperimentConfig
@@ -224,7 +225,7 @@ def _walk(file: h5py.File, path: Path) -> None:
                 groups.append(item)
                 continue
             plain = isinstance(item, h5py.Dataset)
-            if not plain or item.external or item.is_virtual:
+            if not plain or is_elsewhere(item):
                 raise ValueError(
                     f"{path}: {group.name}/{name} refers to data elsewhere; "
                     "expected plain weights"

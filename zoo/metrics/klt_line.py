@@ -31,11 +31,22 @@ def fit(h: np.ndarray, codeword_dim: int) -> np.ndarray:
             f"codeword_dim is {codeword_dim}, expected even and at most "
             f"{2 * min(x.shape)} for {len(x)} training samples of {x.shape[1]} entries"
         )
+    return eigenvectors(x)[:, :rank]
+
+
+def eigenvectors(x: np.ndarray) -> np.ndarray:
+    """Eigenvectors of the covariance of samples, the strongest first.
+
+    Args:
+        x: complex `[samples, entries]`.
+
+    Returns:
+        Orthonormal columns `[entries, smaller of the two]`.
+    """
     if len(x) < x.shape[1]:  # fewer samples than entries: their span is enough
-        return np.linalg.svd(x.T, full_matrices=False)[0][:, :rank]
-    covariance = x.T @ x.conj() / len(x)
-    _, vectors = np.linalg.eigh(covariance)
-    return vectors[:, ::-1][:, :rank]
+        return np.linalg.svd(x.T, full_matrices=False)[0]
+    _, vectors = np.linalg.eigh(x.T @ x.conj() / len(x))
+    return vectors[:, ::-1]
 
 
 def reconstruct(h: np.ndarray, basis: np.ndarray) -> np.ndarray:

@@ -16,12 +16,7 @@ from zoo.data import splits, training_source
 from zoo.data.batches import BATCH, in_batches
 from zoo.layers.entropy_model import EntropyBottleneck
 from zoo.metrics import accuracy, complexity
-from zoo.metrics.results_row import (
-    frequency_metrics,
-    klt_db,
-    nmse_metrics,
-    stored_part,
-)
+from zoo.metrics.results_row import klt_db, nmse_metrics, stored_part
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.run_directory import RunDirectory
 from zoo.training import run_row
@@ -115,14 +110,7 @@ def evaluate(
         ),
         "klt_data": stored_part(settings, builder, "train"),
         "uplink": uplink if side else None,
-        **frequency_metrics(
-            test.h,
-            h_hat,
-            test.csi_freq,
-            test.num_subcarriers,
-            test.last_taps,
-            test.subcarriers,
-        ),
+        **test.frequency_metrics(h_hat),
         **complexity.summary(model),
         "num_test": len(test.csi),
         "num_train": None
