@@ -28,7 +28,7 @@ from zoo.config import ExperimentConfig
 from zoo.experiments import rate
 from zoo.experiments.rate import Plan
 from zoo.importing import weights_by_name
-from zoo.reporting import rate_plot
+from zoo.reporting import rate_curves, rate_plot
 
 DATA_FLAGS = (
     "dataset", "data_dir", "manual_dir", "scaling", "num_train", "num_test",
@@ -84,7 +84,7 @@ def main(argv: list[str]) -> None:
     content = rate.measure(plan, settings, path, lambda row: print(line(row)))
     picture = path.with_suffix(".png")
     with files.atomic_path(picture) as temporary:
-        rate_plot.save([content], temporary)
+        rate_plot.save({settings.dataset: rate_curves.curves(content)}, temporary)
     print(f"rate curves: {path}, {picture}")
 
 

@@ -8,53 +8,52 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from zoo.metrics import plots
 from zoo.reporting.blocks import NMSE_UNIT
-from zoo.reporting.rate_curves import BOUND, CLASSIC, Curve, curves, data_of
+from zoo.reporting.rate_curves import CLASSIC, LINE, NETWORK, Curve
 
-TICKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-COLOURS = {CLASSIC: ("#1463b8", "#2f855a", "#b7791f", "#805ad5", "#0f766e"),
-           "network": ("#c53030", "#dd6b20", "#d53f8c", "#7d8896")}  # fmt: skip
-MARKERS = {CLASSIC: "os^vD", "network": "*XPd"}
-WIDTH, HEIGHT = 4.6, 4.6  # of a panel, inches
+TICKS = [2**i for i in range(3, 15)]
+COLOURS = {
+    CLASSIC: ("#1463b8", "#2f855a", "#b7791f", "#805ad5", "#0f766e"),
+    NETWORK: ("#c53030", "#dd6b20", "#d53f8c", "#7d8896"),
+}
+MARKERS = {CLASSIC: "os^vD", NETWORK: "*XPd"}
+WIDTH, HEIGHT = 3.9, 4.9  # of a panel, inches
 
 
-def save(contents: list[dict], target, more: dict[str, list[Curve]] | None = None):
-    """Draw curves.
+def save(panels: dict[str, list[Curve]], target) -> None:
+    """Draw curves; those whose reports are never longer are dashed.
 
     Args:
-        contents: of results files with rate curves, a panel each.
+        panels: curves by the title above them.
         target: see `zoo.metrics.plots.save`.
-        more: curves of other results by data set.
     """
-    panels = [(data_of(c), curves(c) + (more or {}).get(data_of(c), []))
-              for c in contents]  # fmt: skip
     figure, axes = plots.plt.subplots(
-        1, len(panels), figsize=(WIDTH * len(panels) + 1.4, HEIGHT + 0.9),
+        1, len(panels), figsize=(WIDTH * len(panels) + 1.0, HEIGHT),
         sharey=True, squeeze=False, layout="constrained",
     )  # fmt: skip
-    styles = _styles([curve for _, own in panels for curve in own])
-    for axis, (data, own) in zip(axes[0], panels, strict=True):
+    styles = _styles([curve for own in panels.values() for curve in own])
+    for axis, (title, own) in zip(axes[0], panels.items(), strict=True):
         for curve in own:
             _draw(axis, curve, styles[curve.name])
-        _finish(axis, data, own)
+        _finish(axis, title, own)
     axes[0, 0].set_ylabel(NMSE_UNIT)
-    handles = {}
-    for axis in axes[0]:
-        handles |= dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
-    ordered = [name for name in styles if name in handles]
-    figure.legend([handles[name] for name in ordered], ordered, frameon=False,
-                  loc="outside lower center", ncols=min(4, 2 * len(panels)))  # fmt: skip
+    axes[0, 0].set_ylim(*_limits([c for own in panels.values() for c in own]))
+    handles = [plots.plt.Line2D([], [], **style) for style in styles.values()]
+    columns = min(4, 2 * len(panels))
+    figure.legend(handles, styles, frameon=False, loc="outside lower center",
+                  ncols=columns)  # fmt: skip
     plots.save(figure, target)
 
 
 def _styles(all_curves: list[Curve]) -> dict[str, dict]:
-    """Colour and marker of each name, codecs first."""
+    """Colour and marker of each name: codecs, networks, the line."""
     pens = {
         kind: itertools.cycle(zip(COLOURS[kind], MARKERS[kind], strict=False))
         for kind in COLOURS
     }
-    styles = {}
-    for curve in sorted(all_curves, key=lambda c: (c.kind != CLASSIC, c.kind == BOUND)):
-        if curve.kind == BOUND:
+    order = CLASSIC, NETWORK, LINE
+    styles: dict[str, dict] = {}
+    for curve in sorted(all_curves, key=lambda curve: order.index(curve.kind)):
+        if curve.kind == LINE:
             styles.setdefault(curve.name, {"color": "black", "linestyle": ":"})
         elif curve.name not in styles:
             colour, marker = next(pens[curve.kind])
@@ -65,22 +64,29 @@ def _styles(all_curves: list[Curve]) -> dict[str, dict]:
 def _draw(axis, curve: Curve, style: dict) -> None:
     x, y = zip(*curve.points, strict=True)
     dashes = {"linestyle": "--", "fillstyle": "none"} if curve.fixed else {}
-    label = "" if curve.fixed else curve.name
-    wide = 1.0 if curve.kind == BOUND else 1.4
-    axis.plot(x, y, label=label, linewidth=wide, markersize=6, **{**style, **dashes})
+    axis.plot(x, y, linewidth=1.3, markersize=6, **{**style, **dashes})
 
 
-def _finish(axis, data: str, own: list[Curve]) -> None:
-    """Ticks at powers of two, limits of what was measured."""
-    measured = [point for curve in own if curve.kind != BOUND for point in curve.points]
-    bits, values = zip(*measured, strict=True)
+def _measured(all_curves: list[Curve]) -> tuple[tuple, tuple]:
+    """Bits and NMSE of all points but those of lines."""
+    points = [p for curve in all_curves if curve.kind != LINE for p in curve.points]
+    return tuple(zip(*points, strict=True))
+
+
+def _limits(all_curves: list[Curve]) -> tuple[float, float]:
+    _, values = _measured(all_curves)
+    return min(values) - 2, max(0.0, max(values)) + 0.5
+
+
+def _finish(axis, title: str, own: list[Curve]) -> None:
+    """Ticks at powers of two, as wide as what was measured."""
+    bits, _ = _measured(own)
     axis.set_xscale("log", base=2)
     axis.set_xlim(min(bits) / 1.15, max(bits) * 1.15)
-    axis.set_ylim(min(values) - 2, max(0.0, max(values)) + 0.5)
     axis.xaxis.set_major_locator(FixedLocator(TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter("{x:.0f}")
+    axis.xaxis.set_major_formatter("{x:,.0f}")
     axis.set_xlabel("feedback bits per CSI")
-    axis.set_title(data, fontsize="medium")
+    axis.set_title(title, fontsize="medium")
     axis.grid(color="#dddddd", linewidth=0.6)
     axis.set_axisbelow(True)
