@@ -17,6 +17,8 @@ COLOURS = {
 }
 MARKERS = {CLASSIC: "os^vD", NETWORK: "*XPd"}
 WIDTH, HEIGHT = 3.9, 4.9  # of a panel, inches
+LEAST_WIDTH = 6.4  # of a plot
+LETTER, KEY = 0.085, 0.6  # of a legend: width of a letter, and of what is before a name
 
 
 def save(panels: dict[str, list[Curve]], target) -> None:
@@ -26,9 +28,10 @@ def save(panels: dict[str, list[Curve]], target) -> None:
         panels: curves by the title above them.
         target: see `zoo.metrics.plots.save`.
     """
+    width = max(LEAST_WIDTH, WIDTH * len(panels) + 1)
     figure, axes = plots.plt.subplots(
-        1, len(panels), figsize=(WIDTH * len(panels) + 1.0, HEIGHT),
-        sharey=True, squeeze=False, layout="constrained",
+        1, len(panels), figsize=(width, HEIGHT), sharey=True, squeeze=False,
+        layout="constrained",
     )  # fmt: skip
     styles = _styles([curve for own in panels.values() for curve in own])
     for axis, (title, own) in zip(axes[0], panels.items(), strict=True):
@@ -38,7 +41,8 @@ def save(panels: dict[str, list[Curve]], target) -> None:
     axes[0, 0].set_ylabel(NMSE_UNIT)
     axes[0, 0].set_ylim(*_limits([c for own in panels.values() for c in own]))
     handles = [plots.plt.Line2D([], [], **style) for style in styles.values()]
-    columns = min(4, 2 * len(panels))
+    longest = max(map(len, styles))
+    columns = max(1, int(width / (KEY + LETTER * longest)))
     figure.legend(handles, styles, frameon=False, loc="outside lower center",
                   ncols=columns)  # fmt: skip
     plots.save(figure, target)
