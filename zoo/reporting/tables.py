@@ -149,18 +149,20 @@ def networks(content: dict) -> Table:
     """Networks of one ratio, best first, the KLT line among them."""
     columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
     rows = content["rows"]
-    bits = rate_columns.cells(rows[0], data_set(rows[0]))  # of one ratio, all floats
     found = [
         (r["nmse_db"], r["model"], r["init"], Cell(f"{r['lr']:g}", value=r["lr"]))
         + (fixed(r["rho"], 4), *(millions(r[f"{side}_macs"]) for side in ("ue", "bs")))
+        + tuple(rate_columns.cells(r, data_set(r)))
         for r in rows
     ]
-    macs = millions(rows[0]["codeword_dim"] * csi_values(rows[0]))
-    found.append((rows[0]["nmse_pca_db"], KLT, "", "", "", macs, macs))
+    first = rows[0] | {"feedback_bits": None}  # of one codeword length
+    macs = millions(first["codeword_dim"] * csi_values(first))
+    bits = rate_columns.cells(first, data_set(first))
+    found.append((first["nmse_pca_db"], KLT, "", "", "", macs, macs, *bits))
     return Table(
         [*columns, *rate_columns.COLUMNS],
         [
-            [name, start, rate, fixed(nmse_db), *others, *bits]
+            [name, start, rate, fixed(nmse_db), *others]
             for nmse_db, name, start, rate, *others in sorted(found)
         ],
     )
