@@ -42,9 +42,7 @@ class AngleDelayGrid:
     beams: str = "each"
 
     def __post_init__(self):
-        if not re.fullmatch(
-            r"ula:[1-9]\d*|upa:[1-9]\d*x[1-9]\d*(x[1-9]\d*)?", self.array
-        ):
+        if not re.fullmatch(ARRAY, self.array):
             raise ValueError(
                 f"array={self.array!r}: expected ula:N, upa:CxR or upa:CxRx2"
             )
@@ -78,6 +76,16 @@ class AngleDelayGrid:
         *dimensions, polarisations = self.dimensions
         over = self.oversampling
         return (*(n * over if n > 1 else 1 for n in dimensions), polarisations)
+
+    @property
+    def num_angles(self) -> int:
+        """Rows of `angles`."""
+        return math.prod(self.angle_shape)
+
+    @property
+    def num_delays(self) -> int:
+        """Rows of `delays`."""
+        return (self.num_delay + 2 * MARGIN) * self.oversampling
 
     @functools.cached_property
     def angles(self) -> np.ndarray:

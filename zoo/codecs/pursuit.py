@@ -6,17 +6,15 @@ and error is that of a Lagrangian: an atom is sent where its gain is worth its b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from serving.codec import atoms
 from serving.codec.angle_delay_grid import AngleDelayGrid
+from serving.codec.atom_decoder import AtomDecoder
 from serving.codec.atom_stream import AtomTables
 from zoo.codecs import atom_tables
-from zoo.codecs.search import BATCH, Pursuit, search
+from zoo.codecs.search import Pursuit, search
 from zoo.codecs.step_search import bisect
 
 WEIGHT = 1.6 * np.log(2) / 6  # times step^2: what a bit is worth
@@ -24,28 +22,8 @@ ROUNDS = 3  # of tables and stops, each fitted to the other
 TRIALS = 11  # bisections of the step
 
 
-@dataclass(frozen=True)
-class PursuitCodec:
-    """Encoder and decoder at one operating point.
-
-    Attributes:
-        grid: what the atoms are.
-        tables: of the stream.
-        most: atoms of a report at most.
-    """
-
-    grid: AngleDelayGrid
-    tables: AtomTables
-    most: int
-
-    def __post_init__(self):
-        sizes = len(self.grid.angles), len(self.grid.delays)
-        found = self.tables.angle.shape[1], self.tables.delay.shape[1]
-        if found != sizes:
-            raise ValueError(
-                f"tables are of {found[0]} angles and {found[1]} delays, the grid has "
-                f"{sizes[0]} and {sizes[1]}: they belong to another codec"
-            )
+class PursuitCodec(AtomDecoder):
+    """Encoder and decoder at one operating point."""
 
     def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
         """Report of each CSI.
@@ -76,27 +54,6 @@ class PursuitCodec:
         """Atoms that start within a budget."""
         bits = self.tables.lengths(*[x[None] for x in report])[0]
         return int(np.searchsorted(np.cumsum(bits), budget)) + 1
-
-    def decode(self, reports: Sequence[bytes]) -> np.ndarray:
-        """CSI complex128 `[n, N_t, N_a]` of reports, or of their first bytes."""
-        shape = self.grid.num_antennas, self.grid.num_delay
-        h = np.zeros((len(reports), *shape), np.complex128)
-        for start in range(0, len(reports), BATCH):  # bases take memory
-            part = slice(start, start + BATCH)
-            h[part] = self._decode(reports[part])
-        return h
-
-    def _decode(self, reports: Sequence[bytes]) -> np.ndarray:
-        decoded = [self.tables.decode(report, self.most) for report in reports]
-        most = max([1, *map(len, decoded)])
-        padded = np.zeros((len(decoded), most, 4), np.int64)
-        for row, found in zip(padded, decoded, strict=True):
-            row[: len(found)] = found
-        angle, delay, real, imag = padded.transpose(2, 0, 1)
-        basis = atoms.Basis(self.grid, len(decoded), most)
-        for k in range(most):
-            basis.append(angle[:, k], delay[:, k])
-        return basis.combine(self.tables.values(real, imag))
 
 
 def stops(tables: AtomTables, found: Pursuit) -> tuple[np.ndarray, np.ndarray]:
