@@ -156,9 +156,7 @@ def fit_target(
         stops.reaching, found=found, energy=energy, target_db=target_db, most=real
     )
     coarsest = _level(found) * 10 ** (target_db / 20)
-    tried = [
-        _fitted(grid, found, coarsest * 2 ** (-k / 2), stop) for k in range(STEPS)
-    ]
+    tried = [_fitted(grid, found, coarsest * 2 ** (-k / 2), stop) for k in range(STEPS)]
     tables = min(tried, key=lambda one: one.mean_bits).tables
     most = int(MARGIN * stop(tables)[0].max()) + 1
     return PursuitCodec(grid, tables, min(most, found.value.shape[1]))
