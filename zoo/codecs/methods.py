@@ -99,6 +99,44 @@ class Coded:
         return {"report_bits": self.bits, "rate": "fixed" if self.fixed else "mean"}
 
 
+def fitted(
+    coded: Coded, settings: ExperimentConfig, array: dict | None = None
+) -> tuple[Codec, dict]:
+    """A codec fitted to training CSI.
+
+    Args:
+        coded: which one, for how many bits.
+        settings: data set, noise and seed apply.
+        array: what `array_of` says of the data set; None: a linear one.
+
+    Returns:
+        The codec; its part of the results row.
+
+    Raises:
+        ValueError: unusable data, or bits that the codec cannot take.
+    """
+    method = METHODS[coded.name]
+    train = splits.load_split(settings, "train", method.examples)
+    h = accuracy.to_complex(train.h)
+    grid = AngleDelayGrid(
+        num_subcarriers=train.num_subcarriers,
+        num_delay=h.shape[2],
+        last_taps=train.last_taps,
+        oversampling=coded.oversampling or max(OVERSAMPLING),
+        **(array or {"array": f"ula:{h.shape[1]}"}),
+    )
+    grids = [grid]
+    if not coded.oversampling:
+        grids = [replace(grid, oversampling=over) for over in OVERSAMPLING]
+    began = time.monotonic()
+    codec = method.fit(grids, h, coded.bits, settings.seed)
+    return codec, {
+        "model_args": coded.options() | codec_options(codec),
+        "num_train": len(h),
+        "fit_seconds": round(time.monotonic() - began, 2),
+    }
+
+
 def sent(
     coded: Coded,
     settings: ExperimentConfig,
@@ -119,30 +157,9 @@ def sent(
     Raises:
         ValueError: unusable data, or bits that the codec cannot take.
     """
-    method = METHODS[coded.name]
-    train = splits.load_split(settings, "train", method.examples)
-    h, seen = accuracy.to_complex(train.h), accuracy.to_complex(test.h_seen)
-    num_antennas, num_delay = seen.shape[1:]
-    grid = AngleDelayGrid(
-        num_subcarriers=test.num_subcarriers,
-        num_delay=num_delay,
-        last_taps=test.last_taps,
-        oversampling=coded.oversampling or max(OVERSAMPLING),
-        **(array or {"array": f"ula:{num_antennas}"}),
-    )
-    grids = [grid]
-    if not coded.oversampling:
-        grids = [replace(grid, oversampling=over) for over in OVERSAMPLING]
-    began = time.monotonic()
-    codec = method.fit(grids, h, coded.bits, settings.seed)
-    fit_seconds = time.monotonic() - began
-    h_hat, found = through_bytes(codec, seen, coded.bits if coded.fixed else 0)
-    return real_pairs(h_hat), {
-        "model_args": coded.options() | codec_options(codec),
-        "num_train": len(h),
-        "fit_seconds": round(fit_seconds, 2),
-        **found,
-    }
+    codec, about = fitted(coded, settings, array)
+    h_hat, found = through_bytes(codec, test, coded)
+    return h_hat, about | found
 
 
 def array_of(builder) -> dict | None:
@@ -168,8 +185,20 @@ def codec_options(codec: Codec) -> dict:
     return {"oversampling": grid.oversampling} if grid else {}
 
 
-def through_bytes(codec: Codec, h: np.ndarray, budget: int) -> tuple[np.ndarray, dict]:
-    """What arrives of CSI `[n, N_t, N_a]`, and what it took."""
+def through_bytes(
+    codec: Codec, test: splits.Split, coded: Coded
+) -> tuple[np.ndarray, dict]:
+    """Send test CSI through real bytes.
+
+    Args:
+        codec: fitted.
+        test: what is sent.
+        coded: the rate applies.
+
+    Returns:
+        Zero-centred estimate `[n, N_t, N_a, 2]` float32; what it took.
+    """
+    h, budget = accuracy.to_complex(test.h_seen), coded.bits if coded.fixed else 0
     began = time.monotonic()
     parts, sizes, encoding = [], [], 0.0
     with Progress("CSI sent", len(h)) as progress:
@@ -182,7 +211,7 @@ def through_bytes(codec: Codec, h: np.ndarray, budget: int) -> tuple[np.ndarray,
             sizes += [8 * len(report) for report in reports]
             progress.add(len(batch), fresh=True)
     seconds = time.monotonic() - began
-    return np.concatenate(parts), {
+    return real_pairs(np.concatenate(parts)), {
         "feedback_bits": float(np.mean(sizes)),
         "feedback_bits_min_max": [min(sizes), max(sizes)],
         "seconds_per_csi": encoding / len(h),

@@ -62,6 +62,12 @@ class Split:
             self.subcarriers,
         )
 
+    def kept_subcarriers(self, h_hat: np.ndarray) -> dict:
+        """Those of them that the stored subcarriers alone give."""
+        return results_row.kept_subcarriers(
+            h_hat, self.csi_freq, self.last_taps, self.subcarriers
+        )
+
     @property
     def h_seen(self) -> np.ndarray:
         """What the network sees of `h`: with noise, where there is some."""
