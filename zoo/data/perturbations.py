@@ -18,6 +18,8 @@ import numpy as np
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tfds_builders.csi_examples import real_pairs
+from zoo.config import ExperimentConfig
+from zoo.data import estimation_noise
 from zoo.data.splits import Split
 from zoo.metrics import accuracy
 
@@ -100,11 +102,24 @@ class Perturbation:
             h = _mixed(h, self._scattered(h.shape, grid.last_taps, split), self.diffuse)
         return h * (norm / np.linalg.norm(h, axis=(1, 2)))[:, None, None]
 
-    def of_split(self, given: Split, grid: AngleDelayGrid, split: str) -> Split:
-        """Perturbed copy of a split without noise; of its N_a delays alone."""
+    def of_split(
+        self, given: Split, grid: AngleDelayGrid, config: ExperimentConfig, split: str
+    ) -> Split:
+        """Perturbed copy of a split, with its noise; of its N_a delays alone.
+
+        Args:
+            given: the split.
+            grid: whose array and taps it has.
+            config: its noise and seed apply.
+            split: its name.
+        """
         h = self.applied(accuracy.to_complex(given.h), grid, split)
-        csi = real_pairs(h) + np.float32(0.5)
-        return replace(given, csi=csi, csi_clean=csi, csi_freq=None)
+        clean = real_pairs(h) + np.float32(0.5)
+        ratio = estimation_noise.ratio(
+            config, split, grid.num_delay, grid.num_subcarriers
+        )
+        noisy = estimation_noise.stored(clean, ratio, config.seed, split)
+        return replace(given, csi=noisy, csi_clean=clean, csi_freq=None)
 
     def _gains(self, num: int, num_antennas: int, split: str) -> np.ndarray:
         """Gains of the antennas, complex `[num, N_t]` or `[1, N_t]`."""

@@ -5,6 +5,7 @@ import pytest
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels
+from zoo.config import ExperimentConfig
 from zoo.data.perturbations import DECAY, Perturbation
 from zoo.data.splits import Split
 
@@ -109,8 +110,12 @@ def test_scattering_is_white_or_falls_exponentially():
 def test_a_split_is_perturbed_whole():
     csi = np.stack([H.real, H.imag], axis=-1).astype(np.float32) + np.float32(0.5)
     split = Split(csi, csi, np.zeros(1), N_C)
-    found = Perturbation(diffuse=0.3).of_split(split, GRID, "test")
-    assert found.csi is found.csi_clean and found.csi_freq is None
+    settings = ExperimentConfig(csi_noise="awgn", train_snr_db=10, test_snr_db=10)
+    found = Perturbation(diffuse=0.3).of_split(split, GRID, settings, "test")
+    noise = np.sum((found.csi - found.csi_clean) ** 2) / np.sum(found.h**2)
+    assert noise == pytest.approx(0.1, rel=0.03) and found.csi_freq is None
+    clean = Perturbation(diffuse=0.3).of_split(split, GRID, ExperimentConfig(), "test")
+    assert clean.csi is clean.csi_clean
     assert found.csi.dtype == np.float32 and found.csi.shape == csi.shape
     h = Perturbation(diffuse=0.3).applied(H, GRID, "test")
     np.testing.assert_allclose(found.h[..., 0] + 1j * found.h[..., 1], h, atol=1e-6)
