@@ -28,6 +28,7 @@ SYSTEMS = (
 
 _BITS = flags.DEFINE_multi_integer("bits", [256, 768], "mean bits of a report")
 _SYSTEMS = flags.DEFINE_list("systems", SYSTEMS, "what is measured, in this order")
+_TRAIN = flags.DEFINE_integer("num_train", 0, "training CSI; 0: as each codec takes")
 _TEST = flags.DEFINE_integer("num_test", 300, "test CSI of every condition", 1)
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", "runs/robustness.json", "results, which grow")
@@ -48,7 +49,8 @@ def main(argv: list[str]) -> None:
         raise ValueError(
             f"--systems={','.join(sorted(unknown))}: expected {', '.join(SYSTEMS)}"
         )
-    settings = ExperimentConfig(data_dir=_DATA_DIR.value, num_test=_TEST.value)
+    sizes = {"num_train": _TRAIN.value, "num_test": _TEST.value}
+    settings = ExperimentConfig(data_dir=_DATA_DIR.value, **sizes)
     robustness.measure(
         settings, tuple(_BITS.value), tuple(_SYSTEMS.value), Path(_JSON.value), tell
     )

@@ -114,7 +114,7 @@ def measure(
     """Measure what a results file does not have yet.
 
     Args:
-        settings: data directory, num_test and seed apply.
+        settings: data directory, num_train, num_test and seed apply.
         bits: mean bits of a report.
         names: systems in the order in which they are measured.
         path: results JSON, which grows row by row.
@@ -126,7 +126,7 @@ def measure(
     content = files.read_json(path) if path.exists() else {"rows": []}
     known = {_identity(row) for row in content["rows"]}
     bench = Bench(settings)
-    for row in _missing(bits, names, known):
+    for row in _missing(settings.num_test, bits, names, known):
         row = bench.measured(row)
         content["rows"].append(row)
         files.write_json(path, content | files.environment() | {"origin": "ours"})
@@ -135,10 +135,11 @@ def measure(
 
 
 def _identity(row: dict) -> tuple:
-    return row["channels"], row["condition"], row["system"], row["report_bits"]
+    keys = ("channels", "condition", "system", "report_bits", "num_test")
+    return tuple(row[key] for key in keys)
 
 
-def _missing(bits, names, known) -> Iterator[dict]:
+def _missing(num_test: int, bits, names, known) -> Iterator[dict]:
     """What rows say before they are measured."""
     for name in names:
         for condition in conditions():
@@ -151,6 +152,7 @@ def _missing(bits, names, known) -> Iterator[dict]:
                     "condition": condition.name,
                     "system": name,
                     "report_bits": number,
+                    "num_test": num_test,
                 }
                 if _identity(row) not in known:
                     yield row
@@ -194,7 +196,6 @@ class Bench:
             "fitted_on": condition.fitted_on or None,
             "snr_db": None if math.isinf(condition.snr_db) else condition.snr_db,
             "perturb": condition.perturbation.options(),
-            "num_test": len(test.csi),
             "seed": settings.seed,
             "commit": files.environment()["commit"],
         }
