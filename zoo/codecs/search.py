@@ -38,34 +38,38 @@ class Pursuit:
         return Pursuit(self.angle[part], self.delay[part], self.value[part])
 
 
-def search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
+def search(
+    grid: AngleDelayGrid, h: np.ndarray, num_atoms: int, coarse: int = COARSE
+) -> Pursuit:
     """The first atoms of channels.
 
     Args:
         grid: what the atoms are.
         h: zero-centred CSI, complex `[n, N_t, N_a]`.
         num_atoms: atoms of each.
+        coarse: points per bin and tap of the first search; those of the grid: of all.
 
     Raises:
         ValueError: CSI of another shape, NaN or infinity.
     """
     h = grid.check(h)
     parts = [
-        _search(grid, h[start : start + BATCH], num_atoms)
+        _search(grid, h[start : start + BATCH], num_atoms, coarse)
         for start in range(0, len(h), BATCH)
     ]
     fields = zip(*[(p.angle, p.delay, p.value) for p in parts], strict=True)
     return Pursuit(*[np.concatenate(field) for field in fields])
 
 
-def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
+def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int, coarse) -> Pursuit:
     residual = h.astype(np.complex64)
     basis = atoms.Basis(grid, len(h), num_atoms)
     angle, delay = np.zeros((2, len(h), num_atoms), np.int32)
     value = np.zeros((len(h), num_atoms), np.complex128)
-    first = _Coarse(grid)
+    first = _Coarse(grid, coarse)
     for k in range(num_atoms):
-        angle[:, k], delay[:, k] = _refined(grid, residual, *first.best(residual))
+        found = first.best(residual)
+        angle[:, k], delay[:, k] = _refined(grid, residual, *found, first.stride // 2)
         basis.append(angle[:, k], delay[:, k])
         value[:, k] = basis.component(residual)
         residual -= basis.newest(value[:, k]).astype(np.complex64)
@@ -75,15 +79,15 @@ def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
 class _Coarse:
     """Every `stride`-th atom of a grid in each direction."""
 
-    def __init__(self, grid: AngleDelayGrid):
-        self._stride = grid.oversampling // COARSE
+    def __init__(self, grid: AngleDelayGrid, points: int):
+        self.stride = grid.oversampling // points
         index = np.arange(len(grid.angles)).reshape(grid.index_shape)
         for axis in (1, 2):
             if grid.index_shape[axis] > 1:
-                index = index.take(range(0, index.shape[axis], self._stride), axis)
+                index = index.take(range(0, index.shape[axis], self.stride), axis)
         self._index = index.reshape(-1)
         self._left = grid.angles[self._index].conj().astype(np.complex64)
-        right = grid.delays[:: self._stride].conj().T
+        right = grid.delays[:: self.stride].conj().T
         self._right = np.ascontiguousarray(right, np.complex64)
 
     def best(self, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,12 +95,12 @@ class _Coarse:
         correlation = self._left @ residual @ self._right
         energy = correlation.real**2 + correlation.imag**2
         i, j = np.divmod(energy.reshape(len(residual), -1).argmax(1), energy.shape[2])
-        return self._index[i], j * self._stride
+        return self._index[i], j * self.stride
 
 
-def _refined(grid, residual, angle, delay):
+def _refined(grid, residual, angle, delay, step):
     """The best atoms around those found, on ever smaller steps of the grid."""
-    rows, step = np.arange(len(residual)), grid.oversampling // COARSE // 2
+    rows = np.arange(len(residual))
     left, right = grid.single
     around = np.array(np.meshgrid([-1, 0, 1], [-1, 0, 1], indexing="ij")).reshape(2, -1)
     planar = grid.index_shape[2] > 1
