@@ -32,6 +32,8 @@ class AngleDelayGrid:
         oversampling: grid points per angle bin and per tap, a power of two from 2 on.
         beams: the DFT that makes angles of antennas: over each dimension ('each'), or
             over all of them as if they were in a line ('all').
+        window: taps from which on and before which atoms lie; (): those that are kept,
+            and `MARGIN` more at both ends.
     """
 
     array: str
@@ -40,6 +42,7 @@ class AngleDelayGrid:
     last_taps: int = 0
     oversampling: int = 16
     beams: str = "each"
+    window: tuple[int, ...] = ()
 
     def __post_init__(self):
         if not re.fullmatch(ARRAY, self.array):
@@ -58,6 +61,13 @@ class AngleDelayGrid:
                 f"last_taps={self.last_taps}, num_delay={self.num_delay}, "
                 f"num_subcarriers={self.num_subcarriers}: expected no decrease"
             )
+        whole = -self.last_taps - MARGIN, self.num_delay - self.last_taps + MARGIN
+        window = tuple(self.window) or whole
+        if len(window) != 2 or not whole[0] <= window[0] < window[1] <= whole[1]:
+            raise ValueError(
+                f"window={self.window}: expected two taps from {whole[0]} to {whole[1]}"
+            )
+        object.__setattr__(self, "window", window)
 
     @functools.cached_property
     def dimensions(self) -> tuple[int, ...]:
@@ -85,7 +95,7 @@ class AngleDelayGrid:
     @property
     def num_delays(self) -> int:
         """Rows of `delays`."""
-        return (self.num_delay + 2 * MARGIN) * self.oversampling
+        return (self.window[1] - self.window[0]) * self.oversampling
 
     @functools.cached_property
     def angles(self) -> np.ndarray:
@@ -108,8 +118,7 @@ class AngleDelayGrid:
         first = self.num_delay - self.last_taps
         taps = np.r_[0:first, -self.last_taps : 0]
         over = self.oversampling
-        start = -self.last_taps - MARGIN
-        delay = np.arange(start * over, (first + MARGIN) * over) / over
+        delay = np.arange(self.window[0] * over, self.window[1] * over) / over
         # Unitary inverse DFT of exp(-2 pi j k delay / N_c): a Dirichlet kernel.
         x = np.pi * (taps - delay[:, None])
         n = self.num_subcarriers
