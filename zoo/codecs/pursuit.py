@@ -44,16 +44,8 @@ class PursuitCodec(AtomDecoder):
         reports = []
         for i, k in enumerate(number):
             report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
-            if budget:  # the bytes behind the budget would be cut off anyway
-                report = [x[: self._within(report, budget)] for x in report]
-            coded = self.tables.encode(*report)
-            reports.append(coded[: budget // 8] if budget else coded)
+            reports.append(self.tables.encode(*report, bits=budget))
         return reports
-
-    def _within(self, report: list[np.ndarray], budget: int) -> int:
-        """Atoms that start within a budget."""
-        bits = self.tables.lengths(*[x[None] for x in report])[0]
-        return int(np.searchsorted(np.cumsum(bits), budget)) + 1
 
 
 def stops(tables: AtomTables, found: Pursuit) -> tuple[np.ndarray, np.ndarray]:
