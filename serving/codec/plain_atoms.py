@@ -144,12 +144,13 @@ class PlainAtoms:
 
 
 def of(facts: dict) -> PlainAtoms:
-    """Stream of what `PlainAtoms.agreed` gave.
+    """Stream of what `PlainAtoms.agreed` gave, as `quantizer` of codec.json holds it.
 
     Raises:
-        ValueError, TypeError: the facts are damaged.
+        ValueError, TypeError, KeyError: the facts are damaged.
     """
-    return PlainAtoms(**{**facts, "grid": AngleDelayGrid(**facts["grid"])})
+    own = {field.name: facts[field.name] for field in dataclasses.fields(PlainAtoms)}
+    return PlainAtoms(**{**own, "grid": AngleDelayGrid(**own["grid"])})
 
 
 def levels(parts: np.ndarray, scale: np.ndarray, width: int) -> np.ndarray:

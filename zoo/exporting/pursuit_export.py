@@ -79,10 +79,10 @@ def fit(settings: ExperimentConfig, bits: int, oversampling: int = 0) -> Fitted:
     overs = [oversampling] if oversampling else methods.OVERSAMPLING
     stream = plain.fit([replace(grid, oversampling=x) for x in overs], seen, bits)
     described = scaling.describe(settings.scaling, builder)
-    return Fitted(stream, _coded(stream.grid, seen, bits), train.h_seen, described)
+    return Fitted(stream, coded_codec(stream.grid, seen, bits), train.h_seen, described)
 
 
-def _coded(grid: AngleDelayGrid, h: np.ndarray, bits: int) -> PursuitCodec:
+def coded_codec(grid: AngleDelayGrid, h: np.ndarray, bits: int) -> PursuitCodec:
     """Codec of coded reports that have so many bits at most."""
     most = int(methods.SPREAD * bits / methods.LEAST_ATOM_BITS) + 2
     found = search(grid, h, most)
