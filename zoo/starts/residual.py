@@ -29,9 +29,8 @@ def start(model: CsiAutoencoder, csi: np.ndarray) -> None:
     expand = model.decoder.get_layer(EXPAND)
     basis = klt_kernel(csi, compress.units)
     compress.kernel.assign(basis)
-    unit = (csi - np.float32(0.5)).reshape(len(csi), -1) * np.sqrt(
-        np.float32(len(basis))
-    )
+    h = (csi - np.float32(0.5)).reshape(len(csi), -1)
+    unit = h * np.float32(len(basis) ** 0.5)
     codeword = unit @ basis
     arriving = klt_start.arriving(model, compress, codeword)
     if arriving is codeword:
