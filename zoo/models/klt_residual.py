@@ -26,7 +26,7 @@ def build_klt_residual(
     channels: int = 32,
     blocks: int = 2,
     kernel: int = 3,
-    encoder_channels: int = 0,
+    encoder_channels: int = 16,
 ) -> CsiAutoencoder:
     """KLT-residual, the zoo's own network; not published.
 
