@@ -24,7 +24,7 @@ def build_klt_residual(
     csi_shape=(32, 32, 2),
     codeword_dim: int = 512,
     channels: int = 32,
-    blocks: int = 2,
+    blocks: int = 1,
     kernel: int = 3,
     encoder_channels: int = 16,
 ) -> CsiAutoencoder:
@@ -34,7 +34,8 @@ def build_klt_residual(
     last convolution starts at zero: before the first update the network is the linear
     KLT codec, and training only adds to it. N = 2 N_t N_a, no batch norm::
 
-        encoder (UE): csi - (x - 0.5) sqrt(N) - FC M
+        encoder (UE): csi - (x - 0.5) sqrt(N) -+------------------------------------+- FC M
+                                           +- 3x3 16 - LeakyReLU - 3x3 2 (0) -+
         decoder (BS): FC N - reshape -+--------------------------------------------+
                                       +- 3x3 32 - B x residual - ReLU - 3x3 2 (0) -+
                                                           sum - / sqrt(N) + 0.5
