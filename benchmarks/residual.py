@@ -23,7 +23,8 @@ from zoo import config_flags, files
 from zoo.experiments.runner import evaluated
 from zoo.models.spec import RATIOS
 
-NETWORKS = ("klt_residual", "crnet", "clnet", "acrnet", "lora", "fista_net")
+LINEAR = "klt_residual_linear"  # klt_residual without the encoder's branch
+NETWORKS = ("klt_residual", "crnet", LINEAR, "clnet", "acrnet", "lora", "fista_net")
 SCENARIOS = ("indoor", "outdoor")
 REPORTED = ("1/4", "1/16", "1/64")
 EPOCHS = 17  # of 20,000 drops
@@ -77,6 +78,9 @@ def recipe(network: str, ratio: str, scenario: str) -> list[str]:
     CRNet has one for 1/4; klt_residual one for a start that is near already, which is
     1/4 indoors alone. All others take the peak rate of their own flagfile.
     """
+    if network == LINEAR:
+        whole = recipe("klt_residual", ratio, scenario)
+        return [*whole, '--model_args={"encoder_channels": 0}']
     near = ratio == "1/4" and (network == "crnet" or scenario == "indoor")
     if network in ("klt_residual", "crnet"):
         return [f"--flagfile={network}_fast_{4 if near else 16}.cfg"]

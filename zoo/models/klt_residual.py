@@ -26,7 +26,7 @@ def build_klt_residual(
     channels: int = 32,
     blocks: int = 1,
     kernel: int = 3,
-    encoder_channels: int = 16,
+    encoder_channels: int = 8,
 ) -> CsiAutoencoder:
     """KLT-residual, the zoo's own network; not published.
 
@@ -34,11 +34,11 @@ def build_klt_residual(
     last convolution starts at zero: before the first update the network is the linear
     KLT codec, and training only adds to it. N = 2 N_t N_a, no batch norm::
 
-        encoder (UE): csi - (x - 0.5) sqrt(N) -+------------------------------------+- FC M
-                                           +- 3x3 16 - LeakyReLU - 3x3 2 (0) -+
+        encoder (UE): csi - (x - 0.5) sqrt(N) -+-----------------------------+- FC M
+                                               +- 3x3 8 - LReLU - 3x3 2 (0) -+
         decoder (BS): FC N - reshape -+--------------------------------------------+
                                       +- 3x3 32 - B x residual - ReLU - 3x3 2 (0) -+
-                                                          sum - / sqrt(N) + 0.5
+                                                         sum - x / sqrt(N) + 0.5
         residual: y +- ReLU - 3x3 32 - ReLU - 3x3 32 -+
                     +---------------------------------+ sum
 

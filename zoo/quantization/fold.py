@@ -123,7 +123,7 @@ class Folder:
         self.add(layer.name, "scale", [name], {"scale": gain.astype(np.float32)})
 
     def add_rescaling(self, layer, inputs: list[str]) -> None:
-        """x scale + offset: the offset, and that of the input, is a bias further on."""
+        """Scale, where it is not 1; the offset becomes a bias further on."""
         scale = float(layer.scale)
         if scale == 1:
             self.add(layer.name, "identity", inputs)
