@@ -28,7 +28,7 @@ def build_klt_residual(
     kernel: int = 3,
     encoder_channels: int = 8,
 ) -> CsiAutoencoder:
-    """KLT-residual, the zoo's own network; not published.
+    """KLT-residual, the zoo's own network.
 
     Both sides begin at the KLT (`--init=klt`), each with a convolutional branch whose
     last convolution starts at zero: before the first update the network is the linear
@@ -43,13 +43,14 @@ def build_klt_residual(
                     +---------------------------------+ sum
 
     sqrt(N) brings CSI of norm 1 to the unit variance that the convolutions want. The
-    fully connected layers are to train at a few percent of the rate (`--dense_rate`).
+    fully connected layers train at a share of the rate (`--dense_rate`), the smaller
+    the nearer the start is already.
 
     Args:
         csi_shape: (N_t, N_a, 2).
         codeword_dim: codeword length M.
         channels: width of the decoder's convolutions.
-        blocks: B.
+        blocks: B, residuals of two convolutions.
         kernel: height and width of every convolution.
         encoder_channels: width of a convolutional branch in front of the encoder's
             fully connected layer, x + conv(LeakyReLU(conv(x))); 0: a linear encoder.
@@ -60,7 +61,7 @@ def build_klt_residual(
     Raises:
         ValueError: a size or option is not usable.
 
-    Deviations: none, there is no paper.
+    Deviations: none, there is no paper to deviate from.
     """
     shape = check_sizes(csi_shape, codeword_dim)
     check_count("channels", channels)
@@ -118,6 +119,7 @@ def _last(x, filters: int, kernel: int, name: str):
 SPEC = ModelSpec(
     name="klt_residual",
     build=build_klt_residual,
-    licence="that of the zoo",
+    paper="The zoo's own network, not published",
+    licence="Apache-2.0, as the zoo's",
     fitted_start="residual",
 )
