@@ -34,6 +34,8 @@ class AngleDelayGrid:
             over all of them as if they were in a line ('all').
         gains: of the antennas in the order of `antennas`, (real, imaginary) each, where
             they were measured or estimated; none: all alike.
+        window: taps from which on and before which atoms lie; (): those that are kept,
+            and `MARGIN` more at both ends.
 
     Raises:
         ValueError: sizes that are none, or gains of another array.
@@ -46,6 +48,7 @@ class AngleDelayGrid:
     oversampling: int = 16
     beams: str = "each"
     gains: tuple[tuple[float, float], ...] = ()
+    window: tuple[int, ...] = ()
 
     def __post_init__(self):
         if not re.fullmatch(ARRAY, self.array):
@@ -72,6 +75,13 @@ class AngleDelayGrid:
                 f"finite ones for array={self.array}"
             )
         object.__setattr__(self, "gains", gains)
+        whole = -self.last_taps - MARGIN, self.num_delay - self.last_taps + MARGIN
+        window = tuple(self.window) or whole
+        if len(window) != 2 or not whole[0] <= window[0] < window[1] <= whole[1]:
+            raise ValueError(
+                f"window={self.window}: expected two taps from {whole[0]} to {whole[1]}"
+            )
+        object.__setattr__(self, "window", window)
 
     @functools.cached_property
     def dimensions(self) -> tuple[int, ...]:
@@ -99,7 +109,7 @@ class AngleDelayGrid:
     @property
     def num_delays(self) -> int:
         """Rows of `delays`."""
-        return (self.num_delay + 2 * MARGIN) * self.oversampling
+        return (self.window[1] - self.window[0]) * self.oversampling
 
     @functools.cached_property
     def angles(self) -> np.ndarray:
@@ -138,8 +148,7 @@ class AngleDelayGrid:
         first = self.num_delay - self.last_taps
         taps = np.r_[0:first, -self.last_taps : 0]
         over = self.oversampling
-        start = -self.last_taps - MARGIN
-        delay = np.arange(start * over, (first + MARGIN) * over) / over
+        delay = np.arange(self.window[0] * over, self.window[1] * over) / over
         # Unitary inverse DFT of exp(-2 pi j k delay / N_c): a Dirichlet kernel.
         x = np.pi * (taps - delay[:, None])
         n = self.num_subcarriers

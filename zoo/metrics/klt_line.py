@@ -80,7 +80,8 @@ def gaussian_bits(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.n
 
     Reverse water-filling over the variances that test CSI of norm 1 have there: a
     complex component of variance v takes log2(v / level) bits where v is above the
-    level, and leaves the lower of the two as an error.
+    level, and leaves the lower of the two as an error. What the training CSI do not
+    span is lost.
 
     Args:
         train: zero-centred CSI `[n, N_t, N_a, 2]` for the basis.
@@ -94,4 +95,5 @@ def gaussian_bits(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.n
     variance = np.mean(np.abs(y @ eigenvectors(x).conj()) ** 2, axis=0)[:, None]
     level = variance.max() * 2.0 ** -np.linspace(0, 24, 97)
     bits = np.log2(np.maximum(variance / level, 1)).sum(axis=0)
-    return bits, accuracy.to_db(np.minimum(variance, level).sum(axis=0))
+    error = np.minimum(variance, level).sum(axis=0) + max(0.0, 1 - variance.sum())
+    return bits, accuracy.to_db(error)
