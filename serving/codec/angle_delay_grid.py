@@ -32,8 +32,13 @@ class AngleDelayGrid:
         oversampling: grid points per angle bin and per tap, a power of two from 2 on.
         beams: the DFT that makes angles of antennas: over each dimension ('each'), or
             over all of them as if they were in a line ('all').
+        gains: of the antennas in the order of `antennas`, (real, imaginary) each, where
+            they were measured or estimated; none: all alike.
         window: taps from which on and before which atoms lie; (): those that are kept,
             and `MARGIN` more at both ends.
+
+    Raises:
+        ValueError: sizes that are none, or gains of another array.
     """
 
     array: str
@@ -42,6 +47,7 @@ class AngleDelayGrid:
     last_taps: int = 0
     oversampling: int = 16
     beams: str = "each"
+    gains: tuple[tuple[float, float], ...] = ()
     window: tuple[int, ...] = ()
 
     def __post_init__(self):
@@ -61,6 +67,14 @@ class AngleDelayGrid:
                 f"last_taps={self.last_taps}, num_delay={self.num_delay}, "
                 f"num_subcarriers={self.num_subcarriers}: expected no decrease"
             )
+        gains = tuple((float(real), float(imag)) for real, imag in self.gains)
+        power = sum(real**2 + imag**2 for real, imag in gains)
+        if gains and (len(gains) != self.num_antennas or not 0 < power < math.inf):
+            raise ValueError(
+                f"{len(gains)} gains of power {power}, expected {self.num_antennas} "
+                f"finite ones for array={self.array}"
+            )
+        object.__setattr__(self, "gains", gains)
         whole = -self.last_taps - MARGIN, self.num_delay - self.last_taps + MARGIN
         window = tuple(self.window) or whole
         if len(window) != 2 or not whole[0] <= window[0] < window[1] <= whole[1]:
@@ -105,7 +119,23 @@ class AngleDelayGrid:
         for size, points in zip(dimensions, self.angle_shape, strict=False):
             wave = _steering(size, points)
             response = np.kron(response, _dft(wave) if self.beams == "each" else wave)
-        return response if self.beams == "each" else _dft(response)
+        response = response if self.beams == "each" else _dft(response)
+        if not self.gains:
+            return response
+        gains = np.array(self.gains) @ (1, 1j)
+        uneven = (response @ self.antennas.conj().T * gains) @ self.antennas
+        return uneven / np.linalg.norm(uneven, axis=1, keepdims=True)
+
+    @functools.cached_property
+    def antennas(self) -> np.ndarray:
+        """Unitary `[N_t antennas, N_t angles]`: a row is what one antenna has alone."""
+        *dimensions, polarisations = self.dimensions
+        if self.beams == "all":
+            return _dft(np.eye(self.num_antennas))
+        matrix = np.eye(polarisations)
+        for size in dimensions:
+            matrix = np.kron(matrix, _dft(np.eye(size)))
+        return matrix
 
     @property
     def index_shape(self) -> tuple[int, ...]:
