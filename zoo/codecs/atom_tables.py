@@ -72,8 +72,9 @@ def _smooth_sizes(counts: np.ndarray) -> np.ndarray:
     """Counts `[..., sizes]` spread over sizes that are alike."""
     size = np.arange(counts.shape[-1])
     width = np.where(size > 3, WIDTH * size, 1e-3)
-    kernel = np.exp(-0.5 * ((size[:, None] - size) / width[:, None]) ** 2)
-    smooth = counts @ (kernel / kernel.sum(axis=1, keepdims=True))
+    seen = counts.reshape(-1, len(size)).any(axis=0)  # few of the sizes of fine steps
+    kernel = np.exp(-0.5 * ((size[seen, None] - size) / width[seen, None]) ** 2)
+    smooth = counts[..., seen] @ (kernel / kernel.sum(axis=1, keepdims=True))
     return smooth + 1e-3 * smooth.mean(axis=-1, keepdims=True) + 0.01
 
 

@@ -100,7 +100,7 @@ def fit(h: np.ndarray, bits: float, num_kinds: int, seed: int = 0) -> MixtureCod
     largest = max(np.abs(part).max() for part in x)
     found = bisect(at, largest, bits, transform_codec.TRIALS)
     kinds = [
-        TransformCodec(t, f.tables, h.shape[1:], f.count)
+        transform_codec.made(t, f, h.shape[1:])
         for t, f in zip(transforms, found.each, strict=True)
     ]
     weight = 2 * np.log(2) / 6 * found.step**2

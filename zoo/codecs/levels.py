@@ -30,6 +30,20 @@ class LevelTables:
     centroids: np.ndarray
     step: float
 
+    def __post_init__(self):
+        object.__setattr__(self, "size", prefix_coder.check_tables(self.size, "size"))
+        if self.size.ndim != 2 or self.centroids.shape != self.size.shape:
+            raise ValueError(
+                f"centroids have shape {list(self.centroids.shape)}, sizes "
+                f"{list(self.size.shape)}: damaged tables"
+            )
+        if not 0 < self.step < np.inf or not np.isfinite(self.centroids).all():
+            raise ValueError(f"step={self.step} or centroids: damaged tables")
+
+    def first(self, num: int) -> LevelTables:
+        """The tables of the first contexts."""
+        return LevelTables(self.size[:num], self.centroids[:num], self.step)
+
     @property
     def largest(self) -> int:
         """Largest size of a level."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,7 +11,8 @@ import numpy as np
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tfds_builders.csi_examples import real_pairs
 from tfds_builders.progress import Progress
-from zoo.codecs import klt_mixture, pursuit, transform_codec, transforms
+from zoo.codecs import klt_mixture, pursuit_choice, transform_codec, transforms
+from zoo.codecs.coded import Coded, grid_of, load
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.metrics import accuracy
@@ -47,19 +47,11 @@ class Method(NamedTuple):
 
 
 def _pursuit(
-    grids: list[AngleDelayGrid], h: np.ndarray, bits: float, seed: int
+    grids: list[AngleDelayGrid], h: np.ndarray, bits: float, seed: int, **options
 ) -> Codec:
     """Fitted on the grid that serves the last tenth of the training CSI best."""
     most = int(SPREAD * bits / LEAST_ATOM_BITS) + 2
-    if len(grids) == 1:
-        return pursuit.fit(grids[0], h, bits, most)
-    num = -(-len(h) // 10)
-    codecs = [pursuit.fit(grid, h[:-num], bits, most) for grid in grids]
-    errors = [
-        np.sum(np.abs(h[-num:] - codec.decode(codec.encode(h[-num:], int(bits)))) ** 2)
-        for codec in codecs
-    ]
-    return codecs[int(np.argmin(errors))]
+    return pursuit_choice.choose(grids, h, bits, most, **options)
 
 
 def _transform(kind) -> Callable[..., Codec]:
@@ -76,27 +68,6 @@ METHODS: dict[str, Method] = {
     "klt_coded": Method(_transform(transforms.Karhunen), 20_000),
     "klt_mixture": Method(_mixture(16), 20_000),
 }
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A codec at one rate.
-
-    Attributes:
-        name: one of `METHODS`.
-        bits: of a training report in the mean, or at most in every report.
-        fixed: whether no report exceeds `bits`.
-        oversampling: of the grid of `pursuit`; 0: the best for the training CSI.
-    """
-
-    name: str
-    bits: int
-    fixed: bool = False
-    oversampling: int = 0
-
-    def options(self) -> dict:
-        """What differs between runs of one codec."""
-        return {"report_bits": self.bits, "rate": "fixed" if self.fixed else "mean"}
 
 
 def fitted(
@@ -116,20 +87,16 @@ def fitted(
         ValueError: unusable data, or bits that the codec cannot take.
     """
     method = METHODS[coded.name]
-    train = splits.load_split(settings, "train", method.examples)
-    h = accuracy.to_complex(train.h)
-    grid = AngleDelayGrid(
-        num_subcarriers=train.num_subcarriers,
-        num_delay=h.shape[2],
-        last_taps=train.last_taps,
-        oversampling=coded.oversampling or max(OVERSAMPLING),
-        **(array or {"array": f"ula:{h.shape[1]}"}),
-    )
-    grids = [grid]
-    if not coded.oversampling:
-        grids = [replace(grid, oversampling=over) for over in OVERSAMPLING]
+    train = load(settings, "train", coded.perturbation, array, method.examples)
+    if coded.noise != "none":
+        train = splits.as_noisy(settings, train)
+    h = accuracy.to_complex(train.h_seen)
+    grids = [
+        grid_of(train, array, over)
+        for over in ([coded.oversampling] if coded.oversampling else OVERSAMPLING)
+    ]
     began = time.monotonic()
-    codec = method.fit(grids, h, coded.bits, settings.seed)
+    codec = method.fit(grids, h, coded.bits, settings.seed, **coded.fitting(train))
     return codec, {
         "model_args": coded.options() | codec_options(codec),
         "num_train": len(h),
@@ -182,7 +149,9 @@ def array_of(builder) -> dict | None:
 def codec_options(codec: Codec) -> dict:
     """What a codec chose for itself."""
     grid = getattr(codec, "grid", None)
-    return {"oversampling": grid.oversampling} if grid else {}
+    if grid is None:
+        return {}
+    return {"oversampling": grid.oversampling} | ({"gains": True} if grid.gains else {})
 
 
 def through_bytes(
@@ -193,19 +162,20 @@ def through_bytes(
     Args:
         codec: fitted.
         test: what is sent.
-        coded: the rate applies.
+        coded: rate and what it does about noise apply.
 
     Returns:
         Zero-centred estimate `[n, N_t, N_a, 2]` float32; what it took.
     """
     h, budget = accuracy.to_complex(test.h_seen), coded.bits if coded.fixed else 0
-    began = time.monotonic()
+    began, told = time.monotonic(), coded.sending(test).items()
     parts, sizes, encoding = [], [], 0.0
     with Progress("CSI sent", len(h)) as progress:
         for start in range(0, len(h), BATCH):
             batch = h[start : start + BATCH]
             before = time.monotonic()
-            reports = codec.encode(batch, budget)
+            own = {k: x[start : start + BATCH] if np.ndim(x) else x for k, x in told}
+            reports = codec.encode(batch, budget, **own)
             encoding += time.monotonic() - before
             parts.append(codec.decode(reports))
             sizes += [8 * len(report) for report in reports]

@@ -6,126 +6,94 @@ and error is that of a Lagrangian: an atom is sent where its gain is worth its b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from serving.codec import atoms
 from serving.codec.angle_delay_grid import AngleDelayGrid
+from serving.codec.atom_decoder import AtomDecoder
 from serving.codec.atom_stream import AtomTables
-from zoo.codecs import atom_tables
-from zoo.codecs.search import BATCH, Pursuit, search
+from zoo.codecs import atom_tables, noise_stop, stops
+from zoo.codecs.noise_stop import Noise
+from zoo.codecs.search import Pursuit, search
 from zoo.codecs.step_search import bisect
 
-WEIGHT = 1.6 * np.log(2) / 6  # times step^2: what a bit is worth
 ROUNDS = 3  # of tables and stops, each fitted to the other
 TRIALS = 11  # bisections of the step
+STEPS = 8  # tried for a target, each half as much squared error as the one before
+MOST = 128  # atoms of a report that has a target
+COARSER = 2 ** (np.arange(6) / 4)  # steps for a budget over those for a mean
+MARGIN = 1.25  # atoms of any report over those of all training CSI
 
 
-@dataclass(frozen=True)
-class PursuitCodec:
-    """Encoder and decoder at one operating point.
+class PursuitCodec(AtomDecoder):
+    """Encoder and decoder at one operating point."""
 
-    Attributes:
-        grid: what the atoms are.
-        tables: of the stream.
-        most: atoms of a report at most.
-    """
-
-    grid: AngleDelayGrid
-    tables: AtomTables
-    most: int
-
-    def __post_init__(self):
-        sizes = len(self.grid.angles), len(self.grid.delays)
-        found = self.tables.angle.shape[1], self.tables.delay.shape[1]
-        if found != sizes:
-            raise ValueError(
-                f"tables are of {found[0]} angles and {found[1]} delays, the grid has "
-                f"{sizes[0]} and {sizes[1]}: they belong to another codec"
-            )
-
-    def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
-        """Report of each CSI.
+    def encode(
+        self,
+        h: np.ndarray,
+        budget: int = 0,
+        noise: Noise | None = None,
+        target_db: float | None = None,
+    ) -> list[bytes]:
+        """Report of each CSI; it ends at what it reaches first.
 
         Args:
             h: zero-centred CSI, complex `[n, N_t, N_a]`.
-            budget: bits that no report exceeds, 8 or more; 0: each ends where more
-                atoms are not worth their bits.
+            budget: bits that no report exceeds, 8 or more; 0: no limit.
+            noise: variance of the noise per complex entry, one or `[n]`, or
+                'estimated': atoms that it could have given are not sent.
+            target_db: error of each CSI relative to its energy [dB]. Without target and
+                budget atoms that are not worth their bits are not sent.
 
         Raises:
-            ValueError: CSI of another shape, NaN, infinity, or a budget below a byte.
+            ValueError: CSI of another shape, NaN, infinity, a budget below a byte, or
+                no variance.
         """
         if budget and budget < 8:
             raise ValueError(f"budget={budget}: expected 8 bits or more, or 0")
         found = search(self.grid, h, self.most)
         levels = self.tables.quantise(found.value)
-        number = np.full(len(h), self.most) if budget else stops(self.tables, found)[0]
         reports = []
-        for i, k in enumerate(number):
+        for i, k in enumerate(self._number(h, found, budget, noise, target_db)):
             report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
-            if budget:  # the bytes behind the budget would be cut off anyway
-                report = [x[: self._within(report, budget)] for x in report]
-            coded = self.tables.encode(*report)
-            reports.append(coded[: budget // 8] if budget else coded)
+            reports.append(self.tables.encode(*report, bits=budget))
         return reports
 
-    def _within(self, report: list[np.ndarray], budget: int) -> int:
-        """Atoms that start within a budget."""
-        bits = self.tables.lengths(*[x[None] for x in report])[0]
-        return int(np.searchsorted(np.cumsum(bits), budget)) + 1
-
-    def decode(self, reports: Sequence[bytes]) -> np.ndarray:
-        """CSI complex128 `[n, N_t, N_a]` of reports, or of their first bytes."""
-        shape = self.grid.num_antennas, self.grid.num_delay
-        h = np.zeros((len(reports), *shape), np.complex128)
-        for start in range(0, len(reports), BATCH):  # bases take memory
-            part = slice(start, start + BATCH)
-            h[part] = self._decode(reports[part])
-        return h
-
-    def _decode(self, reports: Sequence[bytes]) -> np.ndarray:
-        decoded = [self.tables.decode(report, self.most) for report in reports]
-        most = max([1, *map(len, decoded)])
-        padded = np.zeros((len(decoded), most, 4), np.int64)
-        for row, found in zip(padded, decoded, strict=True):
-            row[: len(found)] = found
-        angle, delay, real, imag = padded.transpose(2, 0, 1)
-        basis = atoms.Basis(self.grid, len(decoded), most)
-        for k in range(most):
-            basis.append(angle[:, k], delay[:, k])
-        return basis.combine(self.tables.values(real, imag))
+    def _number(self, h, found: Pursuit, budget: int, noise, target_db) -> np.ndarray:
+        """Atoms `[n]` of the reports, but for those that the budget cuts off."""
+        if target_db is not None:
+            number, _ = stops.reaching(self.tables, found, norms(h), target_db)
+        elif budget:
+            number = np.full(len(h), self.most)
+        else:
+            number, _ = stops.worth(self.tables, found)
+        if noise is not None:
+            real = noise_stop.number(self.grid, found, norms(h), noise)
+            number = np.minimum(number, real)
+        return number
 
 
-def stops(tables: AtomTables, found: Pursuit) -> tuple[np.ndarray, np.ndarray]:
-    """Atoms that are worth their bits.
-
-    Returns:
-        Number of atoms `[n]`, at least 1, and ideal bits of them `[n]`.
-    """
-    levels = tables.quantise(found.value)
-    bits = tables.lengths(found.angle, found.delay, *levels)
-    gain = _gain(tables, found.value, levels)
-    worth = np.cumsum(gain - WEIGHT * tables.step**2 * bits, axis=1)
-    number = worth.argmax(axis=1) + 1
-    total = np.take_along_axis(np.cumsum(bits, axis=1), number[:, None] - 1, 1)
-    return number, total[:, 0]
-
-
-def _gain(tables: AtomTables, value: np.ndarray, levels) -> np.ndarray:
-    """Energy by which each atom lowers the error."""
-    error = value - tables.values(*levels)
-    return np.abs(value) ** 2 - np.abs(error) ** 2
+def norms(h: np.ndarray) -> np.ndarray:
+    """Squared norms float64 `[n]` of CSI `[n, N_t, N_a]`."""
+    return np.sum(np.abs(h) ** 2, axis=(1, 2), dtype=np.float64)
 
 
 def fit(
-    grid: AngleDelayGrid, h: np.ndarray, bits: float, most: int, found=None
+    grid: AngleDelayGrid,
+    h: np.ndarray,
+    bits: float,
+    most: int,
+    found: Pursuit | None = None,
+    noise: Noise | None = None,
+    weight: float = stops.WEIGHT,
 ) -> PursuitCodec:
     """Codec whose reports of training CSI have so many bits in the mean.
 
-    Channels that a few atoms describe take fewer.
+    Channels that a few atoms describe take fewer; so do noisy ones, whose noise is not
+    described.
 
     Args:
         grid: what the atoms are.
@@ -133,16 +101,99 @@ def fit(
         bits: mean bits of a report.
         most: atoms of a report at most.
         found: what `search` found for these, where it is known.
+        noise: of the training CSI, as `PursuitCodec.encode` takes it.
+        weight: see `stops.worth`.
 
     Raises:
-        ValueError: bad CSI.
+        ValueError: bad CSI or noise.
     """
     found = found or search(grid, h, most)
+    real, finest = None, 0.0
+    if noise is not None:
+        about = grid, found, norms(h), noise
+        real, finest = noise_stop.number(*about), noise_stop.finest_step(*about)
+    stop = functools.partial(stops.worth, found=found, most=real, weight=weight)
+    best = bisect(
+        lambda step: _fitted(grid, found, max(step, finest), stop),
+        _level(found),
+        bits,
+        TRIALS,
+    )
+    return PursuitCodec(grid, best.tables, most)
+
+
+def fit_budget(
+    grid: AngleDelayGrid,
+    h: np.ndarray,
+    budget: float,
+    most: int,
+    found: Pursuit | None = None,
+    noise: Noise | None = None,
+) -> PursuitCodec:
+    """Codec that leaves the least error where no report exceeds a budget.
+
+    Hard channels run out of bits, so its step is coarser than that of `fit`, and its
+    tables are those of the atoms that the budget holds.
+
+    Args:
+        grid: what the atoms are.
+        h: zero-centred training CSI, complex `[n, N_t, N_a]`.
+        budget: bits of a report at most.
+        most: atoms of a report at most.
+        found: what `search` found for these, where it is known.
+        noise: of the training CSI, as `PursuitCodec.encode` takes it.
+
+    Raises:
+        ValueError: bad CSI or noise.
+    """
+    found = found or search(grid, h, most)
+    real = None if noise is None else noise_stop.number(grid, found, norms(h), noise)
+    stop = functools.partial(stops.within, found=found, budget=budget, most=real)
+    step = float(fit(grid, h, budget, most, found, noise).tables.step)
+    tried = [_fitted(grid, found, step * more, stop).tables for more in COARSER]
+    best = min(tried, key=lambda one: stops.error(one, found, stop(one)[0]))
+    return PursuitCodec(grid, best, most)
+
+
+def fit_target(
+    grid: AngleDelayGrid,
+    h: np.ndarray,
+    target_db: float,
+    found: Pursuit | None = None,
+    noise: Noise | None = None,
+) -> PursuitCodec:
+    """Codec that takes the fewest bits to bring training CSI to an error.
+
+    Args:
+        grid: what the atoms are.
+        h: zero-centred training CSI, complex `[n, N_t, N_a]`.
+        target_db: error of each CSI relative to its energy [dB], below 0.
+        found: what `search` found for these, where it is known.
+        noise: of the training CSI, as `PursuitCodec.encode` takes it.
+
+    Raises:
+        ValueError: bad CSI or noise, or a target that is none.
+    """
+    if not target_db < 0:
+        raise ValueError(f"target_db={target_db}: expected dB below 0, such as -20")
+    found, energy = found or search(grid, h, MOST), norms(h)
+    real = None if noise is None else noise_stop.number(grid, found, energy, noise)
+    stop = functools.partial(
+        stops.reaching, found=found, energy=energy, target_db=target_db, most=real
+    )
+    coarsest = _level(found) * 10 ** (target_db / 20)
+    tried = [_fitted(grid, found, coarsest * 2 ** (-k / 2), stop) for k in range(STEPS)]
+    tables = min(tried, key=lambda one: one.mean_bits).tables
+    most = int(MARGIN * stop(tables)[0].max()) + 1
+    return PursuitCodec(grid, tables, min(most, found.value.shape[1]))
+
+
+def _level(found: Pursuit) -> float:
+    """What steps are measured by."""
     level = float(np.sqrt(np.mean(np.abs(found.value[:, 0]) ** 2)))
     if not level > 0:
         raise ValueError("training CSI are all zero")
-    best = bisect(lambda step: _fitted(grid, found, step), level, bits, TRIALS)
-    return PursuitCodec(grid, best.tables, most)
+    return level
 
 
 class _Fitted(NamedTuple):
@@ -150,9 +201,10 @@ class _Fitted(NamedTuple):
     mean_bits: float
 
 
-def _fitted(grid, found, step: float) -> _Fitted:
+def _fitted(grid, found: Pursuit, step: float, stop: Callable) -> _Fitted:
+    """Tables of one step, and the atoms that `stop` takes with them."""
     kept = np.full(len(found.value), found.value.shape[1])
     for _ in range(ROUNDS):
         tables = atom_tables.fit(grid, found, kept, step)
-        kept, bits = stops(tables, found)
+        kept, bits = stop(tables)
     return _Fitted(tables, float(bits.mean()))

@@ -86,7 +86,14 @@ def fit(transform, h: np.ndarray, bits: float) -> TransformCodec:
     x = transform.coefficients(h)
     largest = np.abs(x).max()
     found = bisect(lambda step: fitted(transform, x, step), largest, bits, TRIALS)
-    return TransformCodec(transform, found.tables, h.shape[1:], found.count)
+    return made(transform, found, h.shape[1:])
+
+
+def made(transform, found: Fitted, shape: tuple[int, int]) -> TransformCodec:
+    """Codec of fitted tables: what reports do not use is left out."""
+    used = transform.first(found.count // 2)
+    tables = found.tables.first(used.num_contexts)
+    return TransformCodec(used, tables, shape, found.count)
 
 
 def fitted(transform, x: np.ndarray, step: float) -> Fitted:

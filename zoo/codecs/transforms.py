@@ -22,16 +22,26 @@ class Karhunen:
     """Complex KLT of CSI, every coefficient a context of its own.
 
     Attributes:
-        basis: orthonormal rows complex `[components, N_t N_a]`, largest variance first.
+        basis: orthonormal rows complex64 `[components, N_t N_a]`, largest variance
+            first.
     """
 
     basis: np.ndarray
+
+    def __post_init__(self):
+        basis = np.asarray(self.basis)
+        if basis.ndim != 2 or not len(basis) or not np.isfinite(basis).all():
+            raise ValueError(f"basis of shape {list(basis.shape)}: damaged tables")
 
     @classmethod
     def fit(cls, h: np.ndarray) -> Karhunen:
         """Basis of training CSI, complex `[n, N_t, N_a]`."""
         flat = h.reshape(len(h), -1)
-        return cls(klt_line.eigenvectors(flat).T.copy())
+        return cls(klt_line.eigenvectors(flat).T.astype(np.complex64))
+
+    def first(self, num: int) -> Karhunen:
+        """The KLT of the first coefficients only."""
+        return Karhunen(self.basis[:num])
 
     @property
     def num_contexts(self) -> int:
@@ -65,20 +75,37 @@ class Dft:
     before it show; the imaginary part also sees the real one.
 
     Args:
-        power: mean of |h|^2 of training CSI, `[N_t, N_a]`.
+        order: flat taps, the first that is sent first, int `[N_t N_a]`.
+        classes: class of the mean power of each tap in that order, int `[N_t N_a]`.
+        shape: (N_t, N_a).
+
+    Raises:
+        ValueError: not an order of all taps, or classes that do not exist.
     """
 
-    def __init__(self, power: np.ndarray):
-        self.order = np.argsort(-power, axis=None, kind="stable")
-        ratio = power / power.max()
-        rank = np.floor(-np.log2(np.maximum(ratio, 1e-12)) / CLASS_OCTAVES)
-        self._class = np.minimum(rank.ravel()[self.order], CLASSES - 1).astype(int)
-        self._neighbours, self._weights = _before(self.order, power.shape)
+    def __init__(self, order: np.ndarray, classes: np.ndarray, shape: tuple[int, int]):
+        self.order, self.classes = (np.asarray(x, np.int64) for x in (order, classes))
+        taps = np.arange(shape[0] * shape[1])
+        if not np.array_equal(np.sort(self.order), taps):
+            raise ValueError(f"order is not one of {len(taps)} taps: damaged tables")
+        if self.classes.shape != taps.shape or not (
+            0 <= self.classes.min() <= self.classes.max() < CLASSES
+        ):
+            raise ValueError(f"classes: expected 0 to {CLASSES - 1}: damaged tables")
+        self._neighbours, self._weights = _before(self.order, shape)
 
     @classmethod
     def fit(cls, h: np.ndarray) -> Dft:
         """Order of training CSI, complex `[n, N_t, N_a]`."""
-        return cls(np.mean(np.abs(h) ** 2, axis=0))
+        power = np.mean(np.abs(h) ** 2, axis=0)
+        order = np.argsort(-power, axis=None, kind="stable")
+        ratio = power.ravel()[order] / power.max()
+        rank = np.floor(-np.log2(np.maximum(ratio, 1e-12)) / CLASS_OCTAVES)
+        return cls(order, np.minimum(rank, CLASSES - 1), power.shape)
+
+    def first(self, num: int) -> Dft:
+        """Itself: any first taps can be had."""
+        return self
 
     @property
     def num_contexts(self) -> int:
@@ -106,7 +133,7 @@ class Dft:
         near, weight = self._neighbours[:taps], self._weights[:taps]
         seen = (tap[:, near] * weight).sum(axis=-1)
         shown = np.minimum(_octave(seen), CLASSES - 1)
-        real = 4 * (CLASSES * self._class[:taps] + shown)
+        real = 4 * (CLASSES * self.classes[:taps] + shown)
         imag = real + 1 + np.minimum(size[..., 0], 2)
         return np.stack([real, imag], axis=-1).reshape(all_levels.shape)
 
@@ -117,7 +144,7 @@ class Dft:
         for near, weight in self._lists[tap]:
             seen += weight * (abs(before[2 * near]) + abs(before[2 * near + 1]))
         shown = min(OCTAVES[min(seen, len(OCTAVES) - 1)], CLASSES - 1)
-        context = 4 * (CLASSES * int(self._class[tap]) + shown)
+        context = 4 * (CLASSES * int(self.classes[tap]) + shown)
         return context + 1 + min(abs(before[-1]), 2) if part else context
 
     @functools.cached_property
@@ -132,12 +159,6 @@ class Dft:
 def _octave(seen: np.ndarray) -> np.ndarray:
     """Class of a weighted sum of sizes, two an octave from 4 on."""
     return OCTAVES[np.minimum(seen, len(OCTAVES) - 1)]
-
-
-_SEEN = np.arange(4096)
-OCTAVES = np.where(
-    _SEEN < 4, _SEEN, np.floor(2 * np.log2(np.maximum(_SEEN, 1)))
-).astype(int)
 
 
 def _before(order: np.ndarray, shape) -> tuple[np.ndarray, np.ndarray]:

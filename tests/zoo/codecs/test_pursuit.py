@@ -8,7 +8,7 @@ import pytest
 from serving.codec import atoms
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels, nmse_db
-from zoo.codecs import pursuit
+from zoo.codecs import pursuit, stops
 from zoo.codecs.search import search
 
 GRID = AngleDelayGrid("ula:16", N_C, 16, oversampling=8)
@@ -126,7 +126,7 @@ def test_every_prefix_decodes_to_the_first_atoms(codec):
 def test_a_report_holds_the_atoms_that_were_sent_and_no_more(codec):
     h = channels(200, seed=7)
     found = search(GRID, h, codec.most)
-    number, _ = pursuit.stops(codec.tables, found)
+    number, _ = stops.worth(codec.tables, found)
     sent = [len(codec.tables.decode(r, codec.most)) for r in codec.encode(h)]
     assert sent == number.tolist()
 

@@ -59,8 +59,10 @@ def test_the_klt_is_that_of_numpy():
     flat = TRAIN.reshape(len(TRAIN), -1)
     variance = np.linalg.svd(flat, compute_uv=False) ** 2
     z = x[:, ::2] + 1j * x[:, 1::2]
-    np.testing.assert_allclose(np.sum(np.abs(z) ** 2, axis=0), variance, atol=1e-9)
-    np.testing.assert_allclose(klt.csi(x), flat, atol=1e-12)
+    np.testing.assert_allclose(
+        np.sum(np.abs(z) ** 2, axis=0), variance, rtol=1e-5, atol=1e-9
+    )
+    np.testing.assert_allclose(klt.csi(x), flat, atol=1e-6)
 
 
 def test_contexts_of_the_receiver_are_those_of_the_sender():

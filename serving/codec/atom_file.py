@@ -1,0 +1,58 @@
+"""Tables of a pursuit codec <-> their file (no TensorFlow)."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from serving.codec import tables_file
+from serving.codec.angle_delay_grid import AngleDelayGrid
+from serving.codec.atom_decoder import AtomDecoder
+from serving.codec.atom_stream import AtomTables
+from serving.codec.tables_file import CodecTables
+
+KIND = "pursuit"
+MOST = 4096  # atoms of a report that a file may ask for
+LARGEST = 1 << 26  # entries of the responses of a grid, likewise
+
+
+def tables_of(codec: AtomDecoder) -> CodecTables:
+    """What a file holds of a codec."""
+    facts = {"grid": dataclasses.asdict(codec.grid), "most": codec.most}
+    arrays = {
+        field.name: np.asarray(getattr(codec.tables, field.name))
+        for field in dataclasses.fields(AtomTables)
+    }
+    return CodecTables(KIND, facts, arrays)
+
+
+def decoder_of(tables: CodecTables) -> AtomDecoder:
+    """Receiver of what a file holds.
+
+    Raises:
+        ValueError, KeyError, TypeError: these are no tables of a pursuit.
+    """
+    most = tables.facts["most"]
+    if not isinstance(most, int) or not 1 <= most <= MOST:
+        raise ValueError(f"most={most!r}: expected 1 to {MOST} atoms")
+    grid = AngleDelayGrid(**tables.facts["grid"])
+    size = grid.num_angles * grid.num_antennas + grid.num_delays * grid.num_delay
+    if size > LARGEST:
+        raise ValueError(f"a grid of {size} entries: expected {LARGEST} at most")
+    return AtomDecoder(grid, AtomTables(**tables.arrays), most)
+
+
+def read(path: str | Path) -> AtomDecoder:
+    """Receiver of a saved pursuit codec.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged, or of another codec; the message names the file.
+    """
+    tables = tables_file.read(path, KIND)
+    try:
+        return decoder_of(tables)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"{path}: damaged tables: {error}") from error

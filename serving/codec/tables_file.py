@@ -1,0 +1,109 @@
+"""The tables of a codec in one file: arrays and a few facts, checked when read (NumPy).
+
+The file is an .npz without pickled objects. Its entry `about` is a text, JSON: format,
+kind of codec, facts, and the SHA-256 of each array; `sha256` is that of the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+FORMAT = 1
+LARGEST = 1 << 29  # bytes of all arrays: more is no codec
+ABOUT, CHECKSUM = "about", "sha256"
+# What zipfile, zlib, NumPy and json raise on damaged bytes.
+DAMAGE = (
+    ValueError, KeyError, TypeError, OSError, EOFError, MemoryError, RecursionError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+class CodecTables(NamedTuple):
+    """Content of a file.
+
+    Attributes:
+        kind: of codec, such as 'pursuit'.
+        facts: what JSON can hold.
+        arrays: by name.
+    """
+
+    kind: str
+    facts: dict
+    arrays: dict[str, np.ndarray]
+
+
+def pack(tables: CodecTables) -> bytes:
+    """Bytes of the file, the same for the same tables."""
+    arrays = {name: np.asarray(x, order="C") for name, x in tables.arrays.items()}
+    about = json.dumps(
+        {
+            "format": FORMAT,
+            "kind": tables.kind,
+            "facts": tables.facts,
+            "arrays": {name: _digest(x) for name, x in arrays.items()},
+        },
+        sort_keys=True,
+    ).encode()
+    entries = {ABOUT: np.frombuffer(about, np.uint8), **arrays}
+    entries[CHECKSUM] = np.frombuffer(hashlib.sha256(about).digest(), np.uint8)
+    written = io.BytesIO()
+    np.savez_compressed(written, **entries)
+    return written.getvalue()
+
+
+def read(path: str | Path, kind: str = "") -> CodecTables:
+    """Read a file.
+
+    Args:
+        path: written by `pack`.
+        kind: that it must have; '': any.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged, too large, of another format or kind; the message names the
+            file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        tables = _unpack(path)
+    except DAMAGE as error:
+        raise ValueError(
+            f"{path}: not tables of a codec, or damaged: {error}"
+        ) from error
+    if kind and tables.kind != kind:
+        raise ValueError(f"{path}: tables of {tables.kind!r}, expected {kind!r}")
+    return tables
+
+
+def _unpack(path: Path) -> CodecTables:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > LARGEST:
+        raise ValueError(f"{size} bytes of arrays, expected {LARGEST} at most")
+    with np.load(path, allow_pickle=False) as content:
+        arrays = {name: content[name] for name in content.files}
+    text, checksum = (arrays.pop(name).tobytes() for name in (ABOUT, CHECKSUM))
+    if hashlib.sha256(text).digest() != checksum:
+        raise ValueError("the checksum of its description is wrong")
+    about = json.loads(text)
+    if about["format"] != FORMAT:
+        raise ValueError(f"format {about['format']}, expected {FORMAT}")
+    found = {name: _digest(x) for name, x in arrays.items()}
+    if found != about["arrays"]:
+        raise ValueError("the checksum of an array is wrong")
+    return CodecTables(about["kind"], about["facts"], arrays)
+
+
+def _digest(x: np.ndarray) -> str:
+    head = f"{x.dtype.str} {list(x.shape)} "
+    return hashlib.sha256(head.encode() + x.tobytes()).hexdigest()
