@@ -12,9 +12,10 @@ not quantised.
     python -m zoo.baseline --method=pursuit --report_bits=512
         --dataset=cost2100_sim/indoor --json=pursuit_512.json
 
-sends real bytes, as do `dft`, `klt_coded` and `klt_mixture`: --report_bits in the mean
-of the training CSI, or with --rate=fixed at most in every report. BM3D-AMP is not here:
-no BM3D library has a usable licence and runs on a CPU, see `zoo.baselines`.
+sends real bytes, as do `pursuit_learned`, `dft`, `klt_coded` and `klt_mixture`:
+--report_bits in the mean of the training CSI, or with --rate=fixed at most in every
+report. BM3D-AMP is not here: no BM3D library has a usable licence and runs on a CPU,
+see `zoo.baselines`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ BELONGS = {
     "num_train": ("klt", *CODED),
     "report_bits": CODED,
     "rate": CODED,
-    "oversampling": ("pursuit",),
+    "oversampling": ("pursuit", "pursuit_learned"),
     "measurement": SENSED,
     "tolerance": SENSED,
     "max_iterations": SENSED,
