@@ -5,11 +5,17 @@ python -m benchmarks.encoder [--networks=crnet,clnet] [--json=FILE]
 One thread each, calls in interleaved rounds in one process; the weights are random, the
 engines' answers are compared before they are timed (PyTorch's network is the one that
 the tests compare layer by layer). Needs the extra: pip install -e '.[bench]'.
+
+python -m benchmarks.encoder --networks= --exports=export/pursuit --samples=h.npz
+
+times the encoder files of exports of the pursuit instead, and the same search in NumPy,
+many CSI at once: processor time per CSI, of CSI of their own data set.
 """
 
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +23,12 @@ import tensorflow as tf
 from absl import flags
 
 from benchmarks import backends
+from serving.codec import plain_atoms
+from serving.codec.ue_encoder import UeEncoder
+from serving.ue_side import csi_source
 from tfds_builders import cli
 from zoo import files, registry
+from zoo.codecs.search import search
 from zoo.codeword.codec_graph import freeze
 from zoo.keras_compat import keras
 
@@ -31,6 +41,8 @@ _NETWORKS = flags.DEFINE_list(
 _CODEWORD = flags.DEFINE_integer("codeword_dim", 512, "codeword length M", 1)
 _ROUNDS = flags.DEFINE_integer("rounds", 20, "rounds", 1)
 _REPEATS = flags.DEFINE_integer("repeats", 50, "calls of each engine in a round", 1)
+_EXPORTS = flags.DEFINE_list("exports", [], "exports of the pursuit to time")
+_SAMPLES = flags.DEFINE_string("samples", "", "CSI for them: .npz with key h")
 _JSON = flags.DEFINE_string("json", "", "also write the result here")
 
 
@@ -104,17 +116,62 @@ def measure(name: str, folder: Path) -> dict:
     return row
 
 
+def measure_pursuit(export: Path, h: np.ndarray) -> dict:
+    """Processor time per CSI of an encoder file, and of NumPy in batches of 128.
+
+    Args:
+        export: of `zoo.export --codec=pursuit`.
+        h: zero-centred CSI float32 `[n, N_t, N_a, 2]`.
+    """
+    ue = UeEncoder(export / "encoder.tflite")
+    stream = plain_atoms.of(ue.codec["quantizer"])
+    seen = (h[..., 0] + 1j * h[..., 1])[:128]
+
+    def by_numpy():
+        found = search(stream.grid, seen, stream.num_atoms)
+        return stream.encode(found.angle, found.delay, found.value)
+
+    turn = iter(range(10**9))
+    calls = {
+        "LiteRT": lambda: ue.encode_bits(h[next(turn) % len(h)]),
+        "NumPy": by_numpy,
+    }
+    repeats = {"LiteRT": _REPEATS.value, "NumPy": 1}
+    turns: dict[str, list] = {name: [] for name in calls}
+    for _ in range(_ROUNDS.value):
+        for name, call in calls.items():
+            clock = time.process_time
+            turns[name].append(backends.turn(call, repeats[name], clock))
+    found = {name: backends.statistics(times) for name, times in turns.items()}
+    row = {
+        "encoder": ue.codec["model"],
+        "data set": ue.codec["normalisation"]["dataset"],
+        "payload_bits": 8 * ue.codec["payload_bytes"],
+        "atoms": stream.num_atoms,
+        "LiteRT, one CSI [ms]": found["LiteRT"]["p50_ms"],
+        "NumPy, 128 CSI, each [ms]": round(found["NumPy"]["p50_ms"] / len(seen), 4),
+    }
+    print(", ".join(f"{key} {value}" for key, value in row.items()))
+    return row
+
+
 def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         rows = [measure(name, Path(folder)) for name in _NETWORKS.value]
-    print(f"\nx: time of an engine over that of {OURS}")
+    if rows:
+        print(f"\nx: time of an engine over that of {OURS}")
+    if _EXPORTS.value:
+        cli.require("samples")
+        h = csi_source.load_samples(Path(_SAMPLES.value))
+        rows += [measure_pursuit(Path(path), h) for path in _EXPORTS.value]
     if _JSON.value:
+        engines_of = ENGINES if _NETWORKS.value else ()
         result = {
             "rows": rows,
             **files.environment(),
-            "engines": backends.versions(ENGINES),
+            "engines": backends.versions(engines_of),
             "origin": "ours",
         }
         files.write_json(Path(_JSON.value), result)

@@ -19,7 +19,7 @@ from absl import flags
 
 from serving.codec import bitstream, nmse
 from serving.codec.ue_encoder import UeEncoder
-from serving.ue_side import client_tls, csi_source
+from serving.ue_side import client_tls, csi_source, streams
 from tfds_builders import cli, progress
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def _define_flags() -> None:
     flags.DEFINE_integer("batch", 1, "Frames per request.", lower_bound=1)
     flags.DEFINE_integer("flip_bit", None, "Flip this bit of every frame (a test).")
     flags.DEFINE_float("timeout", 30, "Seconds to wait for one answer.")
+    streams.define_flags()
     client_tls.define_flags()
 
 
@@ -154,7 +155,7 @@ def main(argv: list[str]) -> None:
     # TensorFlow's protocol buffers: seconds that no wrong flag waits for.
     from serving.ue_side.decoder_client import Decoder
 
-    encoder = UeEncoder(values.encoder)
+    encoder, received = streams.encoder(values)
     h = csi_source.load_samples(Path(values.samples), values.limit)
     uplink = None
     if encoder.codec.get("uplink"):
@@ -162,7 +163,8 @@ def main(argv: list[str]) -> None:
         uplink = csi_source.load_samples(path, values.limit, "uplink")[..., 0]
     where = (values.endpoint, values.model_name, values.timeout)
     with Decoder(*where, credentials=client_tls.credentials(values)) as decoder:
-        report = measure(encoder, decoder, h, values.batch, values.flip_bit, uplink)
+        served = received(decoder)
+        report = measure(encoder, served, h, values.batch, values.flip_bit, uplink)
     _print(report)
     if values.json:
         Path(values.json).write_text(json.dumps(report, indent=1) + "\n")

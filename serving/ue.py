@@ -22,9 +22,8 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 from absl import flags
 from tqdm import tqdm
 
-from serving.codec.ue_encoder import UeEncoder
 from serving.stop_signals import stop_event
-from serving.ue_side import client_tls
+from serving.ue_side import client_tls, streams
 from serving.ue_side.csi_source import open_source
 from tfds_builders import cli, progress
 
@@ -50,10 +49,11 @@ def _define_flags() -> None:
     flags.DEFINE_float("period_ms", 20, "Reporting period.", lower_bound=0.1)
     flags.DEFINE_integer("reports", 0, "Stop after so many periods; 0: go on.")
     flags.DEFINE_float("timeout", 5, "Seconds to wait for one answer.")
+    streams.define_flags()
     client_tls.define_flags()
 
 
-def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
+def _connect(values: flags.FlagValues, received) -> Callable[[], Decoder | Router]:
     from serving.ue_side.decoder_client import Decoder
     from serving.ue_side.router import Router, read_routes
 
@@ -62,7 +62,7 @@ def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
     if values.routes:
         routes = read_routes(values.routes)
         return lambda: Router(values.endpoint, routes, **where)
-    return lambda: Decoder(values.endpoint, values.model_name, **where)
+    return lambda: received(Decoder(values.endpoint, values.model_name, **where))
 
 
 def _progress(daemon: UeDaemon, shown: tqdm) -> Callable[[], None]:
@@ -84,11 +84,15 @@ def main(argv: list[str]) -> None:
     from serving.ue_side.daemon import Link, Schedule, UeDaemon
 
     stop = stop_event()
-    encoder = UeEncoder(values.encoder)
+    encoder, received = streams.encoder(values)
+    if values.routes and values.stream == "coded":
+        raise ValueError(
+            "--stream=coded has one decoder: give --model_name, no --routes"
+        )
     source = open_source(
         values.source, encoder.codec.get("uplink", False), values.repeat
     )
-    link = Link(_connect(values))
+    link = Link(_connect(values, received))
     daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
     with progress.bar(values.reports or None, "reports", " reports") as shown:
         daemon.run(stop, values.reports, _progress(daemon, shown))

@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": ("zoo.evaluate", "evaluate a run on the test split"),
     "export": ("zoo.export", "export a run: encoders, decoder, golden vectors"),
     "baseline": ("zoo.baseline", "evaluate a classic method"),
+    "rate": ("zoo.rate", "error over bits, of codecs and networks"),
     "compare": ("zoo.compare", "train networks alike and compare them"),
     "reproduce": ("zoo.reproduce", "make tables and figures of the papers"),
     "report": ("zoo.report", "pages about results"),

@@ -14,8 +14,12 @@ not quantised.
 
 sends real bytes, as do `pursuit_learned`, `dft`, `klt_coded` and `klt_mixture`:
 --report_bits in the mean of the training CSI, or with --rate=fixed at most in every
-report. BM3D-AMP is not here: no BM3D library has a usable licence and runs on a CPU,
-see `zoo.baselines`.
+report. `pursuit_learned` codes positions beside earlier ones. `pursuit` also takes
+--report_nmse=-20, an error at which each report ends; with --noise=known or estimated
+it does not describe noise; with --calibrate it learns the gains of the antennas.
+--perturb='{"gain_db": 2, "phase_deg": 20}' makes antennas unlike, '{"diffuse": 0.3}'
+scatters a part of the energy (`zoo.data.perturbations`). BM3D-AMP is not here: no BM3D
+library has a usable licence and runs on a CPU, see `zoo.baselines`.
 """
 
 from __future__ import annotations
@@ -33,10 +37,12 @@ from zoo.baselines import methods, sensing, total_variation
 from zoo.baselines.catalogue import BASELINES, CODED
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
+from zoo.codecs import coded as coded_csi
 from zoo.codecs import methods as codecs
-from zoo.codecs.methods import Coded
+from zoo.codecs.coded import Coded
 from zoo.config import ExperimentConfig
 from zoo.data import splits, stream
+from zoo.data.perturbations import Perturbation
 from zoo.metrics import results_row
 from zoo.metrics.results_row import stored_part
 
@@ -51,6 +57,10 @@ BELONGS = {
     "report_bits": CODED,
     "rate": CODED,
     "oversampling": ("pursuit", "pursuit_learned"),
+    "report_nmse": ("pursuit",),
+    "noise": ("pursuit",),
+    "calibrate": ("pursuit",),
+    "perturb": CODED,
     "measurement": SENSED,
     "tolerance": SENSED,
     "max_iterations": SENSED,
@@ -87,9 +97,10 @@ def evaluate_baseline(
     builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
-    test = splits.load_split(settings, "test")
+    test = None if coded else splits.load_split(settings, "test")
     if coded:
         array = codecs.array_of(builder)
+        test = coded_csi.load(settings, "test", method.perturbation, array)
         h_hat, found = codecs.sent(method, settings, test, array)
     elif method:
         h_hat, found = methods.sensed(method, settings, test)
@@ -153,13 +164,28 @@ def method_from_flags(values: flags.FlagValues) -> Method | Coded | None:
     if name == "klt":
         return None
     if name in CODED:
-        if not values.report_bits:
-            raise ValueError(f"--method={name} takes --report_bits, such as 512")
-        fixed = values["rate"].value == "fixed"
-        return Coded(name, values.report_bits, fixed, values.oversampling)
+        return _coded(name, values)
     stop = Stop(values.tolerance, values.max_iterations)
     weight = _weight(values, "mu" if name == "tval3" else "lambda")
     return Method(name, weight, values.measurement, stop, values.tv, values.beta)
+
+
+def _coded(name: str, values: flags.FlagValues) -> Coded:
+    """Codec of the parsed flags."""
+    bits, target_db = values.report_bits, values.report_nmse
+    if (bits > 0) == (target_db is not None):
+        other = " or --report_nmse, such as -20" if name == "pursuit" else ""
+        raise ValueError(f"--method={name} takes --report_bits, such as 512{other}")
+    return Coded(
+        name,
+        bits,
+        values["rate"].value == "fixed",
+        values.oversampling,
+        values.noise,
+        target_db,
+        values.calibrate,
+        Perturbation.of(values.perturb or "{}"),
+    )
 
 
 def settings_from_flags(values: flags.FlagValues) -> ExperimentConfig:
@@ -179,6 +205,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         ("method", BASELINES, None, "classic method"),
         ("measurement", sensing.KINDS, "gaussian", "rows of the random matrix"),
         ("rate", ("mean", "fixed"), "mean", "what --report_bits is (codecs)"),
+        ("noise", coded_csi.NOISE, "none", "variance of noise not to send (pursuit)"),
         ("tv", total_variation.GROUPS, "joint", "norm of the differences (tval3)"),
     ):
         flags.DEFINE_enum(name, default, list(choices), text, flag_values=values)
@@ -190,7 +217,15 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         ("tolerance", flags.DEFINE_float, 1e-4, "relative change that ends a sample"),
         ("max_iterations", flags.DEFINE_integer, 1000, "iterations at most"),
         ("report_bits", flags.DEFINE_integer, 0, "bits of a report (codecs)"),
+        (
+            "report_nmse",
+            flags.DEFINE_float,
+            None,
+            "error that will do [dB] (pursuit)",
+        ),
         ("oversampling", flags.DEFINE_integer, 0, "of the grid (pursuit); 0: the best"),
+        ("calibrate", flags.DEFINE_bool, False, "estimate antenna gains (pursuit)"),
+        ("perturb", flags.DEFINE_string, "", "JSON of a perturbation (codecs)"),
     ):
         define(name, default, text, flag_values=values)
 

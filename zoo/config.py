@@ -28,7 +28,7 @@ _LATER = {
     "quantizer_args",
     "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
     "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
-    "weights_sha256",
+    "weights_sha256", "dense_rate",
 }  # fmt: skip
 
 
@@ -164,6 +164,9 @@ class ExperimentConfig:
         None,
         "warm-up of the cosine schedule, in epochs; by default 3 % of --epochs, at "
         "most 30",
+    )
+    dense_rate: float = _flag(
+        1.0, "share of the rate that matrices of fully connected layers take"
     )
     adam_epsilon: float = _flag(1e-8, "epsilon of Adam (PyTorch 1e-8, Keras 1e-7)")
     seed: int = _flag(0, "seed of weights and of the order of examples")

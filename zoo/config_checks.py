@@ -13,7 +13,7 @@ POSITIVE = (
 )  # fmt: skip
 NOT_NEGATIVE = (
     "num_train", "num_validation", "num_test", "seed", "logical_cpus", "image_every",
-    "lr_min", "warmup_epochs", "num_frames",
+    "lr_min", "warmup_epochs", "num_frames", "dense_rate",
 )  # fmt: skip
 SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
 

@@ -19,15 +19,54 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import config_flags, files, registry
+from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
 from zoo.importing import weights_by_name
 from zoo.quantization import precisions
+
+CODECS = ("pursuit",)
+NETWORK = (
+    "run", "weights", "weights_sha256", "bits", "fitted_run", "precision", *OWN
+)  # fmt: skip
+CODEC = ("dataset", "data_dir", "manual_dir", "scaling", "report_bits", "oversampling")
 
 
 def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
+    other = NETWORK if values.codec else CODEC
+    for name in other:
+        if values[name].present:
+            kind, has = ("a run", "given") if values.codec else ("--codec", "missing")
+            raise ValueError(f"--{name} is for {kind}, and --codec is {has}")
+    out = _codec(values) if values.codec else _network(values)
+    print(f"next: python -m serving.server --model_base_path={out / 'decoder'}")
+
+
+def _codec(values: flags.FlagValues) -> Path:
+    """Export a codec without a network."""
+    cli.require("dataset", "report_bits", "out")
+    out = Path(values.out)
+    given = {name: values[name].value for name in CODEC[:4]}
+    settings = ExperimentConfig(**given)
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.exporting import directory, pursuit_export
+
+    directory.check_new(out, values.version)
+    fitted = pursuit_export.fit(settings, values.report_bits, values.oversampling)
+    codec = pursuit_export.export(fitted, settings, out, values.version)
+    plain, grid = fitted.plain, fitted.plain.grid
+    print(
+        f"model {codec['model_id']}: {plain.num_atoms} atoms of {grid.num_angles} "
+        f"angles x {grid.num_delays} delays in {codec['payload_bytes']} payload bytes; "
+        f"coded reports of up to {fitted.coded.most} atoms; verified"
+    )
+    return out
+
+
+def _network(values: flags.FlagValues) -> Path:
+    """Export a run."""
     path = weights_by_name.from_flags()
     cli.require("out")
     out, options = Path(values.out), precisions.options()
@@ -49,9 +88,9 @@ def main(argv: list[str]) -> None:
     print(
         f"model {codec['model_id']}: "
         f"{' + '.join(f'{n} x {bits}' for n, bits in codec['sections'])} bits = "
-        f"{codec['payload_bytes']} payload bytes; verified; next: python -m "
-        f"serving.server --model_base_path={out / 'decoder'}"
+        f"{codec['payload_bytes']} payload bytes; verified"
     )
+    return out
 
 
 def define_flags() -> None:
@@ -63,6 +102,13 @@ def define_flags() -> None:
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     precisions.define_flags()
+    flags.DEFINE_enum("codec", "", ["", *CODECS], "codec to fit instead of a run")
+    settings = flags.FlagValues()
+    config_flags.define_flags(settings)
+    for name in CODEC[:4]:
+        flags.DEFINE_flag(settings[name])
+    flags.DEFINE_integer("report_bits", 0, "bits of a report of --codec, at most")
+    flags.DEFINE_integer("oversampling", 0, "of the grid of --codec; 0: the best")
 
 
 if __name__ == "__main__":

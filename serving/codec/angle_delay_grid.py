@@ -32,6 +32,13 @@ class AngleDelayGrid:
         oversampling: grid points per angle bin and per tap, a power of two from 2 on.
         beams: the DFT that makes angles of antennas: over each dimension ('each'), or
             over all of them as if they were in a line ('all').
+        gains: of the antennas in the order of `antennas`, (real, imaginary) each, where
+            they were measured or estimated; none: all alike.
+        window: taps from which on and before which atoms lie; (): those that are kept,
+            and `MARGIN` more at both ends.
+
+    Raises:
+        ValueError: sizes that are none, or gains of another array.
     """
 
     array: str
@@ -40,6 +47,8 @@ class AngleDelayGrid:
     last_taps: int = 0
     oversampling: int = 16
     beams: str = "each"
+    gains: tuple[tuple[float, float], ...] = ()
+    window: tuple[int, ...] = ()
 
     def __post_init__(self):
         if not re.fullmatch(ARRAY, self.array):
@@ -58,6 +67,21 @@ class AngleDelayGrid:
                 f"last_taps={self.last_taps}, num_delay={self.num_delay}, "
                 f"num_subcarriers={self.num_subcarriers}: expected no decrease"
             )
+        gains = tuple((float(real), float(imag)) for real, imag in self.gains)
+        power = sum(real**2 + imag**2 for real, imag in gains)
+        if gains and (len(gains) != self.num_antennas or not 0 < power < math.inf):
+            raise ValueError(
+                f"{len(gains)} gains of power {power}, expected {self.num_antennas} "
+                f"finite ones for array={self.array}"
+            )
+        object.__setattr__(self, "gains", gains)
+        whole = -self.last_taps - MARGIN, self.num_delay - self.last_taps + MARGIN
+        window = tuple(self.window) or whole
+        if len(window) != 2 or not whole[0] <= window[0] < window[1] <= whole[1]:
+            raise ValueError(
+                f"window={self.window}: expected two taps from {whole[0]} to {whole[1]}"
+            )
+        object.__setattr__(self, "window", window)
 
     @functools.cached_property
     def dimensions(self) -> tuple[int, ...]:
@@ -85,7 +109,7 @@ class AngleDelayGrid:
     @property
     def num_delays(self) -> int:
         """Rows of `delays`."""
-        return (self.num_delay + 2 * MARGIN) * self.oversampling
+        return (self.window[1] - self.window[0]) * self.oversampling
 
     @functools.cached_property
     def angles(self) -> np.ndarray:
@@ -95,7 +119,23 @@ class AngleDelayGrid:
         for size, points in zip(dimensions, self.angle_shape, strict=False):
             wave = _steering(size, points)
             response = np.kron(response, _dft(wave) if self.beams == "each" else wave)
-        return response if self.beams == "each" else _dft(response)
+        response = response if self.beams == "each" else _dft(response)
+        if not self.gains:
+            return response
+        gains = np.array(self.gains) @ (1, 1j)
+        uneven = (response @ self.antennas.conj().T * gains) @ self.antennas
+        return uneven / np.linalg.norm(uneven, axis=1, keepdims=True)
+
+    @functools.cached_property
+    def antennas(self) -> np.ndarray:
+        """Unitary `[N_t antennas, N_t angles]`: a row is what one antenna has alone."""
+        *dimensions, polarisations = self.dimensions
+        if self.beams == "all":
+            return _dft(np.eye(self.num_antennas))
+        matrix = np.eye(polarisations)
+        for size in dimensions:
+            matrix = np.kron(matrix, _dft(np.eye(size)))
+        return matrix
 
     @property
     def index_shape(self) -> tuple[int, ...]:
@@ -108,8 +148,7 @@ class AngleDelayGrid:
         first = self.num_delay - self.last_taps
         taps = np.r_[0:first, -self.last_taps : 0]
         over = self.oversampling
-        start = -self.last_taps - MARGIN
-        delay = np.arange(start * over, (first + MARGIN) * over) / over
+        delay = np.arange(self.window[0] * over, self.window[1] * over) / over
         # Unitary inverse DFT of exp(-2 pi j k delay / N_c): a Dirichlet kernel.
         x = np.pi * (taps - delay[:, None])
         n = self.num_subcarriers

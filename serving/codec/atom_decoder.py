@@ -11,8 +11,6 @@ from serving.codec import atoms
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.atom_stream import AtomTables
 
-BATCH = 128  # reports: their bases take memory
-
 
 @dataclass(frozen=True)
 class AtomDecoder:
@@ -42,21 +40,19 @@ class AtomDecoder:
 
     def decode(self, reports: Sequence[bytes]) -> np.ndarray:
         """CSI complex128 `[n, N_t, N_a]` of reports, or of their first bytes."""
-        shape = self.grid.num_antennas, self.grid.num_delay
-        h = np.zeros((len(reports), *shape), np.complex128)
-        for start in range(0, len(reports), BATCH):
-            part = slice(start, start + BATCH)
-            h[part] = self._decode(reports[part])
-        return h
+        angle, delay, value = self.atoms(reports)
+        return atoms.combine(self.grid, angle, delay, value)
 
-    def _decode(self, reports: Sequence[bytes]) -> np.ndarray:
+    def atoms(self, reports: Sequence[bytes]) -> tuple[np.ndarray, ...]:
+        """Angle, delay and complex value of the atoms of reports.
+
+        Returns:
+            `[n, atoms]` each, with value 0 behind the last atom of a report.
+        """
         decoded = [self.tables.decode(report, self.most) for report in reports]
         most = max([1, *map(len, decoded)])
         padded = np.zeros((len(decoded), most, 4), np.int64)
         for row, found in zip(padded, decoded, strict=True):
             row[: len(found)] = found
         angle, delay, real, imag = padded.transpose(2, 0, 1)
-        basis = atoms.Basis(self.grid, len(decoded), most)
-        for k in range(most):
-            basis.append(angle[:, k], delay[:, k])
-        return basis.combine(self.tables.values(real, imag))
+        return angle, delay, self.tables.values(real, imag)

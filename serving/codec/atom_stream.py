@@ -140,10 +140,24 @@ class AtomTables:
             self._models[key] = prefix_coder.model(getattr(self, table)[row])
         return self._models[key]
 
-    def encode(self, angle, delay, real, imag) -> bytes:
-        """The shortest bytes of one report's atoms, int `[atoms]` each."""
-        report = zip(*(x.tolist() for x in (angle, delay, real, imag)), strict=True)
-        return prefix_coder.encode(self._symbols(list(report)))
+    def encode(self, angle, delay, real, imag, bits: int = 0) -> bytes:
+        """The shortest bytes of one report's atoms, int `[atoms]` each.
+
+        Args:
+            angle: grid indices.
+            delay: grid indices.
+            real: levels.
+            imag: levels.
+            bits: that the report must not exceed, or it is cut; 0: no limit.
+        """
+        atoms = angle, delay, real, imag
+        if bits:  # the bytes behind them would be cut off anyway
+            lengths = self.lengths(*[x[None] for x in atoms])[0]
+            begun = int(np.searchsorted(np.cumsum(lengths), bits)) + 1
+            atoms = [x[:begun] for x in atoms]
+        report = zip(*(x.tolist() for x in atoms), strict=True)
+        coded = prefix_coder.encode(self._symbols(list(report)))
+        return coded[: bits // 8] if bits else coded
 
     def _symbols(self, report) -> Iterator[tuple[int, prefix_coder.Model]]:
         before, places = self.classes, _Places(self, len(report))

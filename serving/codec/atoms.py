@@ -7,6 +7,7 @@ import numpy as np
 from serving.codec.angle_delay_grid import AngleDelayGrid
 
 SMALLEST = 1e-6  # share of an atom outside those before it, where it adds nothing
+BATCH = 128  # CSI: their bases take memory
 
 
 class Basis:
@@ -62,3 +63,29 @@ class Basis:
     def _sum(self, weights: np.ndarray) -> np.ndarray:
         left, right = self._left[:, : self._size], self._right[:, : self._size]
         return (left * weights[:, :, None]).transpose(0, 2, 1) @ right
+
+
+def combine(grid: AngleDelayGrid, angle, delay, values: np.ndarray) -> np.ndarray:
+    """CSI complex128 `[n, N_t, N_a]` of atoms by grid indices `[n, atoms]`.
+
+    Args:
+        grid: what the atoms are.
+        angle: grid indices.
+        delay: grid indices.
+        values: components along the orthogonalised atoms, complex `[n, atoms]`.
+    """
+    parts = [
+        _combined(
+            grid, angle[i : i + BATCH], delay[i : i + BATCH], values[i : i + BATCH]
+        )
+        for i in range(0, len(angle), BATCH)
+    ]
+    shape = 0, grid.num_antennas, grid.num_delay
+    return np.concatenate([np.zeros(shape, np.complex128), *parts])
+
+
+def _combined(grid, angle, delay, values) -> np.ndarray:
+    basis = Basis(grid, *values.shape)
+    for k in range(values.shape[1]):
+        basis.append(angle[:, k], delay[:, k])
+    return basis.combine(values)

@@ -12,6 +12,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.codec.coded_atoms import CodedReceiver
+
 # gRPC accepts answers of 4 MiB by default, 512 CSI of 8 KiB and no more.
 MAX_MESSAGE_BYTES = 64 << 20
 
@@ -115,7 +117,16 @@ class Decoder:
             ConnectionError: the server has gone or is too slow.
             ValueError: the server refuses the request.
         """
-        request = decode_request(frames, uplink, **self._spec)
+        return self._answer(decode_request(frames, uplink, **self._spec))
+
+    def decode_codewords(self, codeword: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `decode`, of codewords float32 `[n, M]` that came another way."""
+        spec = {**self._spec, "signature_name": "decode_float"}
+        request = predict_pb2.PredictRequest(model_spec=spec)
+        request.inputs["codeword"].CopyFrom(tf.make_tensor_proto(codeword, tf.float32))
+        return self._answer(request)
+
+    def _answer(self, request) -> tuple[np.ndarray, np.ndarray]:
         outputs = self._call(self._stub.Predict, request).outputs
         return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
 
@@ -134,3 +145,33 @@ class Decoder:
                     f"{self._hint}"
                 ) from error
             raise ValueError(f"{self._endpoint}: {code.name}: {details}") from error
+
+
+class CodedDecoder:
+    """A served decoder of coded reports: what they hold is read before it.
+
+    Args:
+        decoder: the served one, of the same export.
+        receiver: reads the frames.
+    """
+
+    def __init__(self, decoder: Decoder, receiver: CodedReceiver):
+        self._decoder, self._receiver = decoder, receiver
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._decoder.close()
+
+    def decode(
+        self, frames: list[bytes], uplink: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decode frames as `Decoder.decode` does; there is no uplink.
+
+        Raises:
+            ConnectionError, ValueError: as `Decoder.decode`.
+        """
+        codeword, valid = self._receiver.codewords(frames)
+        h = np.full((len(frames), *self._receiver.csi_shape), np.nan, np.float32)
+        if valid.any():
+            h[valid], valid[valid] = self._decoder.decode_codewords(codeword[valid])
+        return h, valid

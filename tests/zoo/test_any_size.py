@@ -65,7 +65,9 @@ def _serve(export, h, nmse_db):
     assert files.read_json(out / "routes.json")["csi_shape"] == list(h.shape[1:])
 
 
-@pytest.mark.parametrize("name", ["crnet", "clnet", "csinet", "cllwcsinet"])
+@pytest.mark.parametrize(
+    "name", ["crnet", "clnet", "csinet", "cllwcsinet", "klt_residual"]
+)
 @pytest.mark.parametrize("shape", [(64, 32, 2), (16, 32, 2), (32, 52, 2), (64, 13, 2)])
 def test_networks_are_built_at_any_size(name, shape):
     try:

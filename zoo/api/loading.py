@@ -70,7 +70,7 @@ def of_run(run: RunDirectory) -> Codec:
     def receive(sent, *uplink):
         arrives = in_a_row(sent, model.path)
         maps = [x[..., None] for x in uplink]
-        return in_batches(lambda *x: model.receive(*x) - 0.5, arrives, *maps)
+        return in_batches(model.recover, arrives, *maps)
 
     if not settings.bits:
         about = _described(run, settings, model)

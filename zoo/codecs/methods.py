@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,10 +14,11 @@ from tfds_builders.progress import Progress
 from zoo.codecs import (
     klt_mixture,
     learned_context,
-    pursuit,
+    pursuit_choice,
     transform_codec,
     transforms,
 )
+from zoo.codecs.coded import Coded, grid_of, load
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.metrics import accuracy
@@ -53,19 +53,11 @@ class Method(NamedTuple):
 
 
 def _pursuit(
-    grids: list[AngleDelayGrid], h: np.ndarray, bits: float, seed: int
+    grids: list[AngleDelayGrid], h: np.ndarray, bits: float, seed: int, **options
 ) -> Codec:
     """Fitted on the grid that serves the last tenth of the training CSI best."""
     most = int(SPREAD * bits / LEAST_ATOM_BITS) + 2
-    if len(grids) == 1:
-        return pursuit.fit(grids[0], h, bits, most)
-    num = -(-len(h) // 10)
-    codecs = [pursuit.fit(grid, h[:-num], bits, most) for grid in grids]
-    errors = [
-        np.sum(np.abs(h[-num:] - codec.decode(codec.encode(h[-num:], int(bits)))) ** 2)
-        for codec in codecs
-    ]
-    return codecs[int(np.argmin(errors))]
+    return pursuit_choice.choose(grids, h, bits, most, **options)
 
 
 def _learned(grids, h: np.ndarray, bits: float, seed: int) -> Codec:
@@ -91,25 +83,38 @@ METHODS: dict[str, Method] = {
 }
 
 
-@dataclass(frozen=True)
-class Coded:
-    """A codec at one rate.
+def fitted(
+    coded: Coded, settings: ExperimentConfig, array: dict | None = None
+) -> tuple[Codec, dict]:
+    """A codec fitted to training CSI.
 
-    Attributes:
-        name: one of `METHODS`.
-        bits: of a training report in the mean, or at most in every report.
-        fixed: whether no report exceeds `bits`.
-        oversampling: of the grid of `pursuit`; 0: the best for the training CSI.
+    Args:
+        coded: which one, for how many bits.
+        settings: data set, noise and seed apply.
+        array: what `array_of` says of the data set; None: a linear one.
+
+    Returns:
+        The codec; its part of the results row.
+
+    Raises:
+        ValueError: unusable data, or bits that the codec cannot take.
     """
-
-    name: str
-    bits: int
-    fixed: bool = False
-    oversampling: int = 0
-
-    def options(self) -> dict:
-        """What differs between runs of one codec."""
-        return {"report_bits": self.bits, "rate": "fixed" if self.fixed else "mean"}
+    method = METHODS[coded.name]
+    train = load(settings, "train", coded.perturbation, array, method.examples)
+    if coded.noise != "none":
+        train = splits.as_noisy(settings, train)
+    h = accuracy.to_complex(train.h_seen)
+    grids = [
+        grid_of(train, array, over)
+        for over in ([coded.oversampling] if coded.oversampling else OVERSAMPLING)
+    ]
+    began = time.monotonic()
+    codec = method.fit(grids, h, coded.bits, settings.seed, **coded.fitting(train))
+    return codec, {
+        "model_args": coded.options() | codec_options(codec),
+        "num_train": len(h),
+        "fit_seconds": round(time.monotonic() - began, 2),
+    }
 
 
 def sent(
@@ -132,30 +137,9 @@ def sent(
     Raises:
         ValueError: unusable data, or bits that the codec cannot take.
     """
-    method = METHODS[coded.name]
-    train = splits.load_split(settings, "train", method.examples)
-    h, seen = accuracy.to_complex(train.h), accuracy.to_complex(test.h_seen)
-    num_antennas, num_delay = seen.shape[1:]
-    grid = AngleDelayGrid(
-        num_subcarriers=test.num_subcarriers,
-        num_delay=num_delay,
-        last_taps=test.last_taps,
-        oversampling=coded.oversampling or max(OVERSAMPLING),
-        **(array or {"array": f"ula:{num_antennas}"}),
-    )
-    grids = [grid]
-    if not coded.oversampling:
-        grids = [replace(grid, oversampling=over) for over in OVERSAMPLING]
-    began = time.monotonic()
-    codec = method.fit(grids, h, coded.bits, settings.seed)
-    fit_seconds = time.monotonic() - began
-    h_hat, found = through_bytes(codec, seen, coded.bits if coded.fixed else 0)
-    return real_pairs(h_hat), {
-        "model_args": coded.options() | codec_options(codec),
-        "num_train": len(h),
-        "fit_seconds": round(fit_seconds, 2),
-        **found,
-    }
+    codec, about = fitted(coded, settings, array)
+    h_hat, found = through_bytes(codec, test, coded)
+    return h_hat, about | found
 
 
 def array_of(builder) -> dict | None:
@@ -178,24 +162,39 @@ def array_of(builder) -> dict | None:
 def codec_options(codec: Codec) -> dict:
     """What a codec chose for itself."""
     grid = getattr(codec, "grid", None)
-    return {"oversampling": grid.oversampling} if grid else {}
+    if grid is None:
+        return {}
+    return {"oversampling": grid.oversampling} | ({"gains": True} if grid.gains else {})
 
 
-def through_bytes(codec: Codec, h: np.ndarray, budget: int) -> tuple[np.ndarray, dict]:
-    """What arrives of CSI `[n, N_t, N_a]`, and what it took."""
-    began = time.monotonic()
+def through_bytes(
+    codec: Codec, test: splits.Split, coded: Coded
+) -> tuple[np.ndarray, dict]:
+    """Send test CSI through real bytes.
+
+    Args:
+        codec: fitted.
+        test: what is sent.
+        coded: rate and what it does about noise apply.
+
+    Returns:
+        Zero-centred estimate `[n, N_t, N_a, 2]` float32; what it took.
+    """
+    h, budget = accuracy.to_complex(test.h_seen), coded.bits if coded.fixed else 0
+    began, told = time.monotonic(), coded.sending(test).items()
     parts, sizes, encoding = [], [], 0.0
     with Progress("CSI sent", len(h)) as progress:
         for start in range(0, len(h), BATCH):
             batch = h[start : start + BATCH]
             before = time.monotonic()
-            reports = codec.encode(batch, budget)
+            own = {k: x[start : start + BATCH] if np.ndim(x) else x for k, x in told}
+            reports = codec.encode(batch, budget, **own)
             encoding += time.monotonic() - before
             parts.append(codec.decode(reports))
             sizes += [8 * len(report) for report in reports]
             progress.add(len(batch), fresh=True)
     seconds = time.monotonic() - began
-    return np.concatenate(parts), {
+    return real_pairs(np.concatenate(parts)), {
         "feedback_bits": float(np.mean(sizes)),
         "feedback_bits_min_max": [min(sizes), max(sizes)],
         "seconds_per_csi": encoding / len(h),

@@ -58,10 +58,7 @@ class PursuitCodec(AtomDecoder):
         reports = []
         for i, k in enumerate(self._number(h, found, budget, noise, target_db)):
             report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
-            if budget:  # the bytes behind the budget would be cut off anyway
-                report = [x[: self._within(report, budget)] for x in report]
-            coded = self.tables.encode(*report)
-            reports.append(coded[: budget // 8] if budget else coded)
+            reports.append(self.tables.encode(*report, bits=budget))
         return reports
 
     def _number(self, h, found: Pursuit, budget: int, noise, target_db) -> np.ndarray:
@@ -76,11 +73,6 @@ class PursuitCodec(AtomDecoder):
             real = noise_stop.number(self.grid, found, norms(h), noise)
             number = np.minimum(number, real)
         return number
-
-    def _within(self, report: list[np.ndarray], budget: int) -> int:
-        """Atoms that start within a budget."""
-        bits = self.tables.lengths(*[x[None] for x in report])[0]
-        return int(np.searchsorted(np.cumsum(bits), budget)) + 1
 
 
 def norms(h: np.ndarray) -> np.ndarray:
@@ -156,9 +148,7 @@ def fit_target(
         stops.reaching, found=found, energy=energy, target_db=target_db, most=real
     )
     coarsest = _level(found) * 10 ** (target_db / 20)
-    tried = [
-        _fitted(grid, found, coarsest * 2 ** (-k / 2), stop) for k in range(STEPS)
-    ]
+    tried = [_fitted(grid, found, coarsest * 2 ** (-k / 2), stop) for k in range(STEPS)]
     tables = min(tried, key=lambda one: one.mean_bits).tables
     most = int(MARGIN * stop(tables)[0].max()) + 1
     return PursuitCodec(grid, tables, min(most, found.value.shape[1]))

@@ -63,13 +63,24 @@ def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
     basis = atoms.Basis(grid, len(h), num_atoms)
     angle, delay = np.zeros((2, len(h), num_atoms), np.int32)
     value = np.zeros((len(h), num_atoms), np.complex128)
-    first = _Coarse(grid)
+    first, steps = _Coarse(grid), neighbours(grid)
     for k in range(num_atoms):
-        angle[:, k], delay[:, k] = _refined(grid, residual, *first.best(residual))
+        start = first.best(residual)
+        angle[:, k], delay[:, k] = _refined(grid, steps, residual, *start)
         basis.append(angle[:, k], delay[:, k])
         value[:, k] = basis.component(residual)
         residual -= basis.newest(value[:, k]).astype(np.complex64)
     return Pursuit(angle, delay, value)
+
+
+def coarse_angles(grid: AngleDelayGrid) -> np.ndarray:
+    """Angles of the first search: every `oversampling / COARSE`-th of a direction."""
+    index = np.arange(grid.num_angles).reshape(grid.index_shape)
+    for axis in (1, 2):
+        if grid.index_shape[axis] > 1:
+            every = range(0, index.shape[axis], grid.oversampling // COARSE)
+            index = index.take(every, axis)
+    return index.reshape(-1)
 
 
 class _Coarse:
@@ -77,11 +88,7 @@ class _Coarse:
 
     def __init__(self, grid: AngleDelayGrid):
         self._stride = grid.oversampling // COARSE
-        index = np.arange(len(grid.angles)).reshape(grid.index_shape)
-        for axis in (1, 2):
-            if grid.index_shape[axis] > 1:
-                index = index.take(range(0, index.shape[axis], self._stride), axis)
-        self._index = index.reshape(-1)
+        self._index = coarse_angles(grid)
         self._left = grid.angles[self._index].conj().astype(np.complex64)
         right = grid.delays[:: self._stride].conj().T
         self._right = np.ascontiguousarray(right, np.complex64)
@@ -94,28 +101,37 @@ class _Coarse:
         return self._index[i], j * self._stride
 
 
-def _refined(grid, residual, angle, delay):
-    """The best atoms around those found, on ever smaller steps of the grid."""
-    rows, step = np.arange(len(residual)), grid.oversampling // COARSE // 2
-    left, right = grid.single
+def neighbours(grid: AngleDelayGrid) -> list[tuple[int, np.ndarray]]:
+    """Steps of the refinement, each with the angles so far around every angle.
+
+    Returns:
+        Step and int64 `[angles, near]`, the steps halved down to 1; empty where the
+        coarse grid is the whole one.
+    """
     around = np.array(np.meshgrid([-1, 0, 1], [-1, 0, 1], indexing="ij")).reshape(2, -1)
-    planar = grid.index_shape[2] > 1
-    around = around if planar else np.array([[-1, 0, 1], [0, 0, 0]])
+    if grid.index_shape[2] == 1:
+        around = np.array([[-1, 0, 1], [0, 0, 0]])
+    p, x, y = np.unravel_index(np.arange(grid.num_angles), grid.index_shape)
+    steps, step = [], grid.oversampling // COARSE // 2
     while step:
-        p, x, y = np.unravel_index(angle, grid.index_shape)
-        near = (
-            p[:, None],
-            x[:, None] + step * around[0],
-            y[:, None] + step * around[1],
-        )
-        angles = np.ravel_multi_index(
-            np.broadcast_arrays(*near), grid.index_shape, mode="wrap"
-        )
+        near = x[:, None] + step * around[0], y[:, None] + step * around[1]
+        index = np.broadcast_arrays(p[:, None], *near)
+        near = np.ravel_multi_index(index, grid.index_shape, mode="wrap")
+        steps.append((step, near))
+        step //= 2
+    return steps
+
+
+def _refined(grid, steps, residual, angle, delay):
+    """The best atoms around those found, on ever smaller steps of the grid."""
+    rows = np.arange(len(residual))
+    left, right = grid.single
+    for step, near in steps:
+        angles = near[angle]
         delays = delay[:, None] + step * np.array([-1, 0, 1])
-        delays = delays.clip(0, len(grid.delays) - 1)
+        delays = delays.clip(0, grid.num_delays - 1)
         correlation = left[angles] @ residual @ right[delays].transpose(0, 2, 1)
         energy = correlation.real**2 + correlation.imag**2
         i, j = np.divmod(energy.reshape(len(rows), -1).argmax(1), 3)
         angle, delay = angles[rows, i], delays[rows, j]
-        step //= 2
     return angle, delay

@@ -29,7 +29,7 @@ class EncoderGraph:
     def __init__(self, model: CsiAutoencoder, codec: dict, encoder=None):
         self.codec = codec
         self.quantizer = model.quantizer.frozen()
-        encoder = encoder or (lambda h: model.encoder(h + 0.5, training=False))
+        encoder = encoder or model.encode
         self.spec = tf.TensorSpec([1, *codec["csi_shape"]], tf.float32, name="h")
 
         @tf.function(input_signature=[self.spec])
@@ -96,11 +96,12 @@ class DecoderGraph:
     signature: magnitudes float32 `[n, N_t, N_a]` as the input `uplink`.
 
     Args:
-        model: trained network with a quantiser.
+        model: trained network with a quantiser, or what has the same `quantizer` and
+            `recover`.
         codec: content of codec.json.
     """
 
-    def __init__(self, model: CsiAutoencoder, codec: dict):
+    def __init__(self, model, codec: dict):
         self.codec = codec
         self.quantizer = model.quantizer.frozen()
         m = codec["codeword_dim"]
@@ -109,7 +110,7 @@ class DecoderGraph:
 
         @tf.function(input_signature=[tf.TensorSpec([None, m], tf.float32), *self.side])
         def decode(codeword, *uplink):
-            return model.receive(codeword, *(x[..., None] for x in uplink)) - 0.5
+            return model.recover(codeword, *(x[..., None] for x in uplink))
 
         self.decode = decode
 
@@ -124,6 +125,7 @@ class DecoderGraph:
         levels = np.repeat(2**widths, counts).astype(np.int32)
 
         def rows(codeword, valid, *uplink):
+            valid &= tf.reduce_all(tf.math.is_finite(codeword), axis=1)
             for x in uplink:
                 valid &= tf.reduce_all(tf.math.is_finite(x), axis=[1, 2])
             h = decode(tf.ensure_shape(codeword, [None, m]), *uplink)
@@ -149,8 +151,8 @@ class DecoderGraph:
 
         def decode_float(codeword, *uplink):
             codeword = tf.ensure_shape(codeword, [None, m])
-            finite = tf.reduce_all(tf.math.is_finite(codeword), axis=1)
-            return rows(codeword, finite, *uplink)
+            every = tf.ones(tf.shape(codeword)[:1], tf.bool)
+            return rows(codeword, every, *uplink)
 
         inputs = {
             "serving_default": (decode_frames, [None], tf.string, "feedback_bytes"),

@@ -39,7 +39,8 @@ class EntropyCodec:
 
         Returns:
             What arrives, float32, and mean bits per codeword: of the bytes
-            (`feedback_bits`) and of an ideal code (`feedback_bits_ideal`).
+            (`feedback_bits`; `feedback_bits_min_max`) and of an ideal code
+            (`feedback_bits_ideal`).
 
         Raises:
             ValueError: the decoded symbols differ from those sent.
@@ -53,5 +54,8 @@ class EntropyCodec:
                 raise ValueError("the arithmetic coder lost symbols; please report it")
             sizes.append(8 * len(payload))
         ideal = float(np.mean(self._bottleneck.bits(codeword)))
-        bits = {"feedback_bits": float(np.mean(sizes)), "feedback_bits_ideal": ideal}
-        return symbols.astype(np.float32), bits
+        return symbols.astype(np.float32), {
+            "feedback_bits": float(np.mean(sizes)),
+            "feedback_bits_min_max": [min(sizes), max(sizes)],
+            "feedback_bits_ideal": ideal,
+        }

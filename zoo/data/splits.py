@@ -62,6 +62,12 @@ class Split:
             self.subcarriers,
         )
 
+    def kept_subcarriers(self, h_hat: np.ndarray) -> dict:
+        """Those of them that the stored subcarriers alone give."""
+        return results_row.kept_subcarriers(
+            h_hat, self.csi_freq, self.last_taps, self.subcarriers
+        )
+
     @property
     def h_seen(self) -> np.ndarray:
         """What the network sees of `h`: with noise, where there is some."""
@@ -180,7 +186,11 @@ def load_fine_tuning(config: ExperimentConfig, at_most: int) -> Split:
         config: of the training.
         at_most: read only so many; 0: no limit.
     """
-    train = load_split(config, "train", at_most)
+    return as_noisy(config, load_split(config, "train", at_most))
+
+
+def as_noisy(config: ExperimentConfig, train: Split) -> Split:
+    """Training CSI with noise that is the same in every pass."""
     ratio = estimation_noise.ratio(
         config, "train", train.csi.shape[-2], train.num_subcarriers
     )

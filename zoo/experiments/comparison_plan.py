@@ -137,11 +137,15 @@ class Plan:
         quantised = (
             {"quantizer": self.quantizer, "bits": case.bits} if case.bits else {}
         )
+        rates = {"lr": self.own_lr}
+        if flagfile.is_file():
+            own = settings_of(flagfile)
+            rates = {"lr": own.lr, "dense_rate": own.dense_rate}
         return {
             "model": case.network,
             "codeword_dim": case.codeword_dim,
             "init": self.init if fitted else "paper",
-            "lr": settings_of(flagfile).lr if flagfile.is_file() else self.own_lr,
+            **rates,
             **quantised,
         }
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
-
-import tensorflow as tf
 
 from serving.codec import bitstream, golden_vectors
 from tfds_builders import build
 from zoo import files, registry
 from zoo.codeword import codeword_path
-from zoo.codeword.codec_graph import DecoderGraph, freeze
+from zoo.codeword.codec_graph import DecoderGraph
 from zoo.config import ExperimentConfig
 from zoo.config_checks import label, parse_object
 from zoo.data import data_record, scaling
-from zoo.exporting import verify_export
+from zoo.exporting import directory, verify_export
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table
 from zoo.quantization.encoder_files import int8_grids, save_encoders
@@ -55,26 +52,40 @@ def make_codec(
     everything that both sides must agree on.
     """
     m = model.encoder.output.shape[-1]
-    sections = codeword_path.sections(model.quantizer, m)
-    payload = sum(bitstream.payload_size(*section) for section in sections)
+    spec = registry.get(settings.model)
+    return agreement(
+        {
+            "model": spec.name,
+            "model_args": parse_object("model_args", settings.model_args),
+            "csi_shape": list(model.encoder.input.shape[1:]),
+            "codeword_dim": m,
+            "bits": settings.bits,
+            "sections": codeword_path.sections(model.quantizer, m),
+            "uplink": spec.takes_uplink,
+            "normalisation": normalisation(run, settings),
+            "quantizer": {
+                "name": label(settings.quantizer),
+                "normaliser": settings.normaliser,
+                **model.quantizer.agreed(),
+            },
+            "weights_sha256": files.sha256(run.weights),
+        }
+    )
+
+
+def agreement(about: dict) -> dict:
+    """Content of codec.json from what both sides must agree on: sizes and `model_id`.
+
+    Args:
+        about: keys of codec.json; `sections` are pairs (indices, bits).
+    """
+    payload = sum(bitstream.payload_size(*section) for section in about["sections"])
     agreed = {
         "format": 1,
-        "model": registry.get(settings.model).name,
-        "model_args": parse_object("model_args", settings.model_args),
-        "csi_shape": list(model.encoder.input.shape[1:]),
-        "codeword_dim": m,
-        "bits": settings.bits,
-        "sections": [list(section) for section in sections],
-        "uplink": registry.get(settings.model).takes_uplink,
+        **about,
+        "sections": [list(section) for section in about["sections"]],
         "payload_bytes": payload,
         "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
-        "normalisation": normalisation(run, settings),
-        "quantizer": {
-            "name": label(settings.quantizer),
-            "normaliser": settings.normaliser,
-            **model.quantizer.agreed(),
-        },
-        "weights_sha256": files.sha256(run.weights),
     }
     digest = hashlib.sha256(_hashed(agreed)).hexdigest()
     return {**agreed, "model_id": digest[: 2 * bitstream.MODEL_ID_BYTES]}
@@ -88,6 +99,11 @@ def _hashed(agreed: dict) -> bytes:
 
 
 def normalisation(run: RunDirectory, settings: ExperimentConfig) -> dict:
+    """`input_of` the data that a run was trained on."""
+    return input_of(settings, _scaling(run, settings))
+
+
+def input_of(settings: ExperimentConfig, described: dict) -> dict:
     """How a UE must scale its channel H before the encoder: h = factor * H.
 
     `scale` is the rule of a factor for each sample, `constant` the one factor of all;
@@ -98,7 +114,7 @@ def normalisation(run: RunDirectory, settings: ExperimentConfig) -> dict:
         "input": "h, zero-centred CSI [angle, delay, re/im]",
         "dataset": settings.dataset,
         "scaling": settings.scaling,
-        **_scaling(run, settings),
+        **described,
     }
 
 
@@ -112,20 +128,6 @@ def _scaling(run: RunDirectory, settings: ExperimentConfig) -> dict:
     except ValueError as error:
         return {"scale": None, "constant": None, "says": f"unknown: {error}"}
     return scaling.describe(settings.scaling, builder)
-
-
-def save_decoder(graph: DecoderGraph, path: Path) -> None:
-    """Write the decoder as a SavedModel with frozen weights and named signatures."""
-    module = tf.Module()
-    frozen = freeze(graph.decode)
-    module.functions = graph.signatures(lambda *inputs: frozen(*inputs)[0])
-    tf.saved_model.save(module, str(path), signatures=module.functions)
-
-
-def _hashes(directory: Path) -> dict[str, str]:
-    """SHA-256 of every file below a directory, by relative path."""
-    paths = [path for path in sorted(directory.rglob("*")) if path.is_file()]
-    return {str(path.relative_to(directory)): files.sha256(path) for path in paths}
 
 
 def export(
@@ -150,22 +152,17 @@ def export(
             artefact does not reproduce the trained network.
         OSError: it cannot be written; no partial export stays behind.
     """
-    if out.exists():
-        raise ValueError(f"--out={out} exists; choose another directory or remove it")
-    if version < 1:
-        raise ValueError(f"--version={version}: expected 1 or more")
+    directory.check_new(out, version)
     options = options or EncoderOptions()
     settings = run.config()
     check_exportable(run, settings)
     model = run.load()
     codec = make_codec(run, settings, model)
-    partial = out.with_name(f".partial-{out.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
+    with directory.written(out) as partial:
         h, simulated = save_encoders(partial, run, model, codec, options)
-        save_decoder(DecoderGraph(model, codec), partial / "decoder" / str(version))
-        codec["files"] = _hashes(partial)
+        decoder = partial / "decoder" / str(version)
+        directory.save_decoder(DecoderGraph(model, codec), decoder)
+        codec["files"] = directory.hashes(partial)
         codec["int8_io"] = int8_grids(partial, options.precisions)
         files.write_json(partial / "codec.json", codec)
         chosen = [PRECISIONS[name] for name in options.precisions]
@@ -182,11 +179,4 @@ def export(
         golden_vectors.write(partial, errors, h[: golden_vectors.NUM_VECTORS])
         if options.evaluate:
             precision_table.write(partial, model, settings, options)
-        lines = [f"{digest}  {name}\n" for name, digest in _hashes(partial).items()]
-        files.write_text(partial / "checksums.sha256", "".join(lines))
-        partial.replace(out)
-    except tf.errors.OpError as error:  # how TensorFlow reports a full disk
-        raise OSError(f"{out}: cannot be written ({error.message})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return codec

@@ -116,14 +116,26 @@ def fit(run: RunDirectory, target: Path, quantizer: str, bits: int):
         raise ValueError(f"{target} exists; choose another directory or remove it")
     settings = run.config()
     wanted = quantised(settings, quantizer, bits)
-    shape = splits.check(settings, ("train", "validation"))
-    train = splits.load_fine_tuning(settings, TRAINING_EXAMPLES)
-    held_out = splits.load_split(settings, "validation", VALIDATION_EXAMPLES)
+    model, found = fitted_model(run, wanted)
+    return _write(run, target, wanted, model, found), found
+
+
+def fitted_model(
+    run: RunDirectory, wanted: ExperimentConfig
+) -> tuple[CsiAutoencoder, Fit]:
+    """Network of a float run with a fitted quantiser.
+
+    Args:
+        run: trained without quantiser.
+        wanted: as `quantised` gives it; its data set is read.
+    """
+    shape = splits.check(wanted, ("train", "validation"))
+    train = splits.load_fine_tuning(wanted, TRAINING_EXAMPLES)
+    held_out = splits.load_split(wanted, "validation", VALIDATION_EXAMPLES)
     set_precision("float32")
     model = build_autoencoder(wanted, shape)
     shipped_weights.take_parts(run, wanted, model)
-    found = _best(model, train.csi, held_out, bits)
-    return _write(run, target, wanted, model, found), found
+    return model, _best(model, train.csi, held_out, wanted.bits)
 
 
 @contextlib.contextmanager

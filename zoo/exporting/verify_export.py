@@ -60,17 +60,17 @@ def verify(
     """
     random = check_vectors(codec["csi_shape"])
     h = random if h is None else h[:NUM_CHECKS]
-    expected = np.asarray(model.encoder(h + 0.5, training=False))
+    expected = np.asarray(model.encode(h))
     errors = {}
     for precision in encoders:
         simulation = (simulated or {}).get(precision.file)
         reference = expected if simulation is None else simulation[: len(h)]
         other = "the trained network" if simulation is None else "its simulation"
         path = directory / precision.file
-        got = _verified_codewords(path, model, h)
+        got = verified_codewords(path, model.quantizer, h)
         errors[precision.file] = checked_error(path, precision, got, reference, other)
-    codeword = np.asarray(model.encoder(random + 0.5, training=False))
-    _verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
+    codeword = np.asarray(model.encode(random))
+    verify_decoder(directory / "decoder" / str(version), model, codeword, codec)
     return errors
 
 
@@ -126,9 +126,13 @@ def _rms(x: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(x))))
 
 
-def _verified_codewords(path: Path, model, h) -> np.ndarray:
-    """Codewords of a file, the bits of which are theirs."""
-    ue, quantizer = UeEncoder(path), model.quantizer
+def verified_codewords(path: Path, quantizer, h: np.ndarray) -> np.ndarray:
+    """Codewords of an encoder file, whose bits are theirs by the quantiser.
+
+    Raises:
+        ValueError: other bits, or it does not run.
+    """
+    ue = UeEncoder(path)
     sections = ue.codec["sections"]
     try:
         own = np.stack([ue.encode(x) for x in h])
@@ -144,7 +148,18 @@ def _verified_codewords(path: Path, model, h) -> np.ndarray:
     return own
 
 
-def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
+def verify_decoder(path: Path, model, codeword: np.ndarray, codec: dict) -> None:
+    """Compare the signatures of a decoder with what it was made of.
+
+    Args:
+        path: SavedModel.
+        model: its `quantizer` and `recover`.
+        codeword: to send, float32 `[n, M]`.
+        codec: content of codec.json.
+
+    Raises:
+        ValueError: a signature differs, accepts a damaged frame or refuses a good one.
+    """
     quantizer = model.quantizer
     indices = np.asarray(quantizer.indices(codeword))
     payload = bitstream.pack_sections(indices, codec["sections"])
@@ -155,8 +170,8 @@ def _verify_decoder(path: Path, model, codeword, codec: dict) -> None:
         "uplink"
     ]
     maps = [x[..., None] for x in side]
-    quantised = model.receive(quantizer.dequantize(indices), *maps) - 0.5
-    exact = model.receive(codeword, *maps) - 0.5
+    quantised = model.recover(quantizer.dequantize(indices), *maps)
+    exact = model.recover(codeword, *maps)
     feeds = {
         "serving_default": ([damaged, *frames], np.asarray(quantised)),
         "decode_u8": (payload, np.asarray(quantised)),

@@ -125,12 +125,23 @@ def frequency_metrics(
     """
     estimate = accuracy.to_complex(h_hat)
     row = {"rho_all": _rho_all(accuracy.to_complex(h), estimate, grid, last)}
+    return row | kept_subcarriers(h_hat, csi_freq, last, subcarriers)
+
+
+def kept_subcarriers(
+    h_hat: np.ndarray,
+    csi_freq: np.ndarray | None,
+    last: int = 0,
+    subcarriers: Subcarriers = PUBLISHED,
+) -> dict:
+    """Metrics on the subcarriers of the test split alone; arguments as above."""
     if csi_freq is None:
-        return row
+        return {}
+    estimate = accuracy.to_complex(h_hat)
     points, kept, step = subcarriers
     keep = (kept - 1) * step + 1
     freq = transforms.delay_to_frequency(estimate, points, keep, last)[..., ::step]
-    return row | {
+    return {
         "rho": accuracy.rho(csi_freq, freq),
         "sgcs": accuracy.sgcs(csi_freq, freq),
         "nmse_freq_db": accuracy.nmse_db(csi_freq, freq),

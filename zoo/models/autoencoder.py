@@ -70,6 +70,14 @@ class CsiAutoencoder(NamedTuple):
         arrived = list(map(tf.convert_to_tensor, (codeword, *uplink)))
         return self.decoder(alone(arrived), training=False)
 
+    def encode(self, h):
+        """Zero-centred CSI `[batch, N_t, N_a, 2]` to the codeword, at inference."""
+        return self.encoder(h + 0.5, training=False)
+
+    def recover(self, codeword, *uplink):
+        """As `receive`, to zero-centred CSI."""
+        return self.receive(codeword, *uplink) - 0.5
+
 
 def in_a_row(x, calls):
     """Apply functions or layers one after another."""

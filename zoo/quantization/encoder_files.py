@@ -150,16 +150,26 @@ def convert(
     frozen = freeze(graph.encode)
     signatures = graph.signatures(lambda h: frozen(h)[0])
     if precision.fake_quantised or not precision.rounds:
-        content = _convert(signatures, scratch, precision.set_up)
+        content = convert_signatures(signatures, scratch, precision.set_up)
         return store_int8(content) if precision.fake_quantised else content
     # The quantiser's constants, rounded with the encoder, would differ from the BS's.
     alone = {"encode": signatures["encode"]}
-    encoder = _convert(alone, scratch, lambda x: _set_up(x, precision, h))
-    return append_tail(encoder, _convert({"encode_bits": graph.tail()}, scratch))
+    encoder = convert_signatures(alone, scratch, lambda x: _set_up(x, precision, h))
+    return append_tail(
+        encoder, convert_signatures({"encode_bits": graph.tail()}, scratch)
+    )
 
 
-def _convert(signatures: dict, scratch: Path, set_up: Callable | None = None) -> bytes:
-    """TFLite file of some functions."""
+def convert_signatures(
+    signatures: dict, scratch: Path, set_up: Callable | None = None
+) -> bytes:
+    """TFLite file of some functions.
+
+    Args:
+        signatures: the functions by name.
+        scratch: existing directory for what is written in between.
+        set_up: sets the options of the converter.
+    """
     module, saved = tf.Module(), scratch / "encoder.saved_model"
     module.functions = signatures
     try:

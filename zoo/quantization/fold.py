@@ -123,15 +123,13 @@ class Folder:
         self.add(layer.name, "scale", [name], {"scale": gain.astype(np.float32)})
 
     def add_rescaling(self, layer, inputs: list[str]) -> None:
-        """Offset of the input and of a rescaling; only x scale + offset with scale 1.
-
-        Raises:
-            ValueError: another scale.
-        """
-        if layer.scale != 1:
-            raise ValueError(f"layer {layer.name}: Rescaling by {layer.scale}, not 1")
-        self.add(layer.name, "identity", inputs)
-        offset = self._offset.get(inputs[0], 0) + float(layer.offset)
+        """Scale, where it is not 1; the offset becomes a bias further on."""
+        scale = float(layer.scale)
+        if scale == 1:
+            self.add(layer.name, "identity", inputs)
+        else:
+            self.add(layer.name, "scale", inputs, {"scale": np.float32(scale)})
+        offset = scale * self._offset.get(inputs[0], 0) + float(layer.offset)
         self._offset[layer.name] = offset
 
 

@@ -20,7 +20,8 @@ NOTE = (
     "the spread its smallest and largest value; minutes and epochs are those of one "
     "seed that were really used; the start, such as the fit of the KLT, comes on top "
     "of the minutes asked for. Classic methods that send bits (dft, pursuit) send real "
-    "bytes, in every report at most those of the networks. A float codeword, and that "
+    "bytes, in every report at most those of the networks; the best of them stands "
+    "beside each network, with ≤ where it takes fewer bits. A float codeword, and that "
     "of the other classic methods, counts 32 bits per entry. Encoders are counted in "
     "fp32."
 )

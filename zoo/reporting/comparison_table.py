@@ -6,7 +6,9 @@ import pandas as pd
 
 from zoo.baselines.catalogue import CODED
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
-from zoo.reporting.cells import Cell, fixed, millions, number, spread
+from zoo.reporting.cells import UNPRINTED, Cell, fixed, millions, number, spread
+from zoo.reporting.rate_columns import CODEC, bits_cell
+from zoo.reporting.rate_curves import FEWER
 
 NOTE = "note"  # the last column
 LOG = ", see "  # begins where more is to be read
@@ -21,7 +23,12 @@ def leaderboard(content: dict) -> Table:
 
     Columns without any cell are left out.
     """
-    rows = [_cells(line) for line in content["summary"]]
+    codecs = [
+        line
+        for line in content["summary"]
+        if line["network"] in CODED and line["nmse_db"] is not None
+    ]
+    rows = [_cells(line, codecs) for line in content["summary"]]
     names = [name for name in rows[0] if any(row[name] for row in rows)]
     cells = [[row[name] for name in names] for row in rows]
     return Table(names, cells, caption(content), "leaderboard")
@@ -64,16 +71,32 @@ def text(content: dict) -> str:
     return "\n".join([table.caption, "", found, *failed])
 
 
-def _cells(line: dict) -> dict[str, str]:
+def _codec(line: dict, codecs: list[dict]) -> str:
+    """NMSE of the best codec at the bits of a line that is none itself, or at fewer."""
+    if line["network"] in CODED or not codecs:
+        return ""
+    known = [x for x in codecs if x["feedback_bits"] <= line["feedback_bits"]]
+    if not known:
+        return UNPRINTED
+    best = min(known, key=lambda x: x["nmse_db"])
+    payload = [(x["codeword_dim"], x["bits"]) for x in (best, line)]
+    mark = f"{FEWER} " if payload[0] != payload[1] else ""
+    value = best["nmse_db"]
+    return Cell(f"{mark}{value:.2f}", value=value, codec=best["network"])
+
+
+def _cells(line: dict, codecs: list[dict]) -> dict[str, str]:
     """Cells of a row by the name of their column."""
     ends = line["nmse_db_min_max"]
     size, coded = line["ue_bytes_fp32"], line["network"] in CODED
+    is_float = not (coded or line["bits"])
     return {
         "network": title_of(line),
         "M": number(None if coded else line["codeword_dim"]),
         "bits per entry": number(None if coded else line["bits"] or None),
-        "feedback bits": number(round(line["feedback_bits"])),
+        "feedback bits": bits_cell(round(line["feedback_bits"]), is_float),
         NMSE_UNIT: _fixed(line["nmse_db"]),
+        CODEC: _codec(line, codecs),
         "spread": spread(ends) if line["seeds"] > 1 else "",
         "rho": _fixed(line["rho"], 4),
         "SGCS": _fixed(line["sgcs"], 4),

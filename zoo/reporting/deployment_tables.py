@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.quantization.operation_counts import int8_operations
+from zoo.reporting import rate_columns, rate_curves
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import Cell, as_written, fixed, number
 from zoo.reporting.key_labels import label
@@ -12,7 +13,7 @@ def precisions(content: dict) -> Table:
     """Encoders of several networks in every precision."""
     columns = ["network", "encoder", NMSE_UNIT, "behind fp32 [dB]", "KiB"]
     columns += ["size over fp32", "KiB, gzip", "encode, p50 [ms]"]
-    columns += ["int8 operations", "not int8", KLT]
+    columns += ["int8 operations", "not int8", KLT, *rate_columns.COLUMNS]
     rows = []
     for r in content["rows"]:
         for name, e in r["precisions"].items():
@@ -30,6 +31,7 @@ def precisions(content: dict) -> Table:
                     int8_operations(e),
                     floats if e["num_int8"]["encode"] else "all",
                     fixed(r["nmse_pca_db"]),
+                    *rate_columns.cells(r, rate_curves.data_set(r)),
                 ]
             )
     return Table(columns, rows)

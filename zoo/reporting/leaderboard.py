@@ -9,12 +9,13 @@ from typing import NamedTuple
 from zoo import registry
 from zoo.baselines.catalogue import BASELINES
 from zoo.metrics import plots
-from zoo.reporting import pareto
+from zoo.reporting import pareto, rate_columns
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Picture, Section, Table
 from zoo.reporting.cells import device, fixed, number, spread
 from zoo.reporting.pareto import MIN_NETWORKS
+from zoo.reporting.rate_curves import data_set
 from zoo.reporting.results_files import complete
-from zoo.reporting.tables import csi_values, data_set
+from zoo.reporting.tables import csi_values
 
 NOTE = (
     "Our own trainings on our own simulated channels, short ones on CPUs, so this "
@@ -28,13 +29,14 @@ NOTE = (
     "start itself, which no epoch was better than. Minutes are those of one seed on "
     "the device beside them. The baseline is the linear KLT (PCA of the same training "
     "set, as many real numbers). A network below it is only of use where it is cheaper "
-    "than the KLT, see Accuracy against cost."
+    "than the KLT, see Accuracy against cost. " + rate_columns.NOTE
 )
 WORSE_DB = 0.0  # from here on it is better to send nothing
 NEEDED = ("nmse_pca_db", "train_seconds", "num_train", "epochs")
 COLUMNS = (
-    "network", f"ours, {NMSE_UNIT}", "ours, spread", "better than KLT [dB]", "seeds",
-    "start", "epochs", "best epoch", "ours, minutes", "device", "file",
+    "network", f"ours, {NMSE_UNIT}", "ours, spread", "better than KLT [dB]",
+    *rate_columns.COLUMNS, "seeds", "start", "epochs", "best epoch", "ours, minutes",
+    "device", "file",
 )  # fmt: skip
 
 
@@ -135,12 +137,14 @@ def board_of(row: dict) -> Board | None:
 
 def table(board: Board, trained: list[Trained], name: str = "") -> Table:
     """Networks of a comparison, the linear KLT among them."""
-    rows = [(board.klt_db, [KLT, fixed(board.klt_db), "", fixed(0.0), *[""] * 7])]
+    bits = rate_columns.cells({"codeword_dim": board.codeword_dim}, board.data)
+    line = [KLT, fixed(board.klt_db), "", fixed(0.0), *bits, *[""] * 7]
+    rows = [(board.klt_db, line)]
     for own in trained:
         first, values = own.rows[0], [row["nmse_db"] for row in own.rows]
         mean = own.mean("nmse_db")
         row = [own.name, fixed(mean), spread(values) if len(values) > 1 else ""]
-        row += [fixed(board.klt_db - mean, sign="+"), number(len(values))]
+        row += [fixed(board.klt_db - mean, sign="+"), *bits, number(len(values))]
         row += [number(first.get("init")), number(board.epochs)]
         row += [_each(row.get("best_epoch") for row in own.rows)]
         row += [fixed(own.mean("train_seconds") / 60, 1)]

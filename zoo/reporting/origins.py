@@ -7,7 +7,7 @@ from pathlib import Path
 from zoo.reporting.blocks import Details, Table
 from zoo.reporting.cells import device, number
 from zoo.reporting.prose import code, plain
-from zoo.reporting.tables import data_set
+from zoo.reporting.rate_curves import data_set
 
 
 def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Details:

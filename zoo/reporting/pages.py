@@ -13,12 +13,14 @@ from zoo.reporting import (
     model_cards,
     pareto,
     pareto_plot,
+    rate_section,
     table_files,
 )
 from zoo.reporting.blocks import Details, Picture, Section, markdown, pictures
 from zoo.reporting.origins import provenance, short
 from zoo.reporting.pareto import Point
 from zoo.reporting.prose import code
+from zoo.reporting.rate_curves import channels, channels_of, is_rate
 from zoo.reporting.result_sections import (
     NOTES,
     anchor,
@@ -31,7 +33,8 @@ from zoo.reporting.tables import TABLES, table_of
 
 TITLE = "CSI-feedback zoo: results"
 LEAD = (
-    "What our trainings reach at equal ratio and equal data and at what cost, then "
+    "What codecs and networks reach at equal bits, what our trainings reach at equal "
+    "ratio and equal data and at what cost, then "
     "published numbers and our own side by side, never in one column. What a paper "
     "prints stands below “paper”, what this project measured below “ours”; with every "
     "table is where its numbers come from."
@@ -41,14 +44,17 @@ CARDS_NOTE = (
     "all snapshots), as zoo.metrics.complexity counts. NMSE is the paper's, on its "
     "data."
 )
-PICTURES = {"leaderboard": "leaderboard.png", "pareto": "pareto.png"}
+PICTURES = {
+    "rate": "rate.png", "leaderboard": "leaderboard.png", "pareto": "pareto.png",
+}  # fmt: skip
 NAMES = ("name", "model", "system")  # of a row
 
 
 def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[Path]:
     """Write OUTPUT.html, OUTPUT.md and the tables of OUTPUT_tables.
 
-    Where networks are compared, leaderboard.png and pareto.png are the first plots.
+    rate.png is the plot of rate curves; where networks are compared, leaderboard.png
+    and pareto.png are the first plots.
 
     Args:
         results: see `zoo.reporting.results_files.load`.
@@ -64,10 +70,12 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
     specs = [registry.get(name) for name in networks or registry.MODELS]
     base = output.parent
     reproduced = {p: r for p, r in results.items() if "target" in r}
-    others = {p: r for p, r in results.items() if "target" not in r}
+    others = {p: r for p, r in results.items() if "target" not in r and not is_rate(r)}
     measured = [result_section(path, r, base) for path, r in reproduced.items()]
     cards = model_cards.cards(specs)
+    curves = rate_section.section(results, PICTURES["rate"])
     sections = [
+        *([curves] if curves else []),
         leaderboard.section(results, PICTURES["leaderboard"]),
         pareto_section(results),
         Section("Tables and figures", "results", [NOTES, *measured]),
@@ -123,7 +131,10 @@ def pareto_section(contents: dict[Path, dict]) -> Section:
         if len(blocks) == 1:
             shown[0] = shown[0]._replace(link=PICTURES["pareto"])
         blocks.append(_comparison(title, shown, own))
+    curves = {channels_of(c) for c in contents.values() if is_rate(c)}
     for data, own in pareto.payloads(found).items():
+        if channels(data) in curves:  # stands under NMSE over bits
+            continue
         bits = [p.bits for p in own]
         shown = [_cost_plot(own, bits, "feedback bits per CSI", data)]
         blocks.append(_comparison(f"Bits, {data}", shown, own))

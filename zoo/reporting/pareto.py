@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 from zoo import registry
 from zoo.metrics import complexity
+from zoo.reporting import rate_columns
 from zoo.reporting.blocks import Table
-from zoo.reporting.cells import Cell, fixed, number
+from zoo.reporting.cells import UNPRINTED, Cell, fixed, number
+from zoo.reporting.rate_columns import FLOAT_BITS
+from zoo.reporting.rate_curves import data_set, is_rate
 from zoo.reporting.results_files import rows_of
-from zoo.reporting.tables import KLT, NMSE_UNIT, csi_values, data_set
+from zoo.reporting.tables import KLT, NMSE_UNIT, csi_values
 
-FLOAT_BITS = 32
 COSTS = {
     "ue_macs": "UE MACs per CSI",
     "bs_macs": "BS MACs per CSI",
@@ -39,6 +41,7 @@ class Point(NamedTuple):
         source: results file.
         data: data set, configuration and codeword length.
         csi_values: real values of one CSI matrix.
+        noisy: whether the CSI had noise.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Point(NamedTuple):
     source: str
     data: tuple[str, int]
     csi_values: int
+    noisy: bool = False
 
 
 def front(costs: list[float], values: list[float]) -> list[int]:
@@ -79,13 +83,16 @@ def points(path: Path, content: dict) -> list[Point]:
         dim = first["codeword_dim"]
         data = data_set(first).removesuffix(":stream"), dim
         bits = first["feedback_bits"] or FLOAT_BITS * dim
+        noisy = "SNR" in content.get("x", "")
         mean, spread = sum(values) / len(values), (min(values), max(values))
         costs = _costs(first)
         model = first["model"]
         seeds, source = len(values), path.name
         size = csi_values(first)
         found.append(
-            Point(name, model, mean, spread, costs, seeds, bits, source, data, size)
+            Point(
+                name, model, mean, spread, costs, seeds, bits, source, data, size, noisy
+            )  # fmt: skip
         )
         if first.get("nmse_pca_db") is not None:
             lines[data] = first["nmse_pca_db"], size
@@ -111,7 +118,8 @@ def trained(content: dict) -> Iterable[tuple[str, list[dict]]]:
             own = entry["series"]
             name = own if own.startswith(model) else f"{model} {own}"
             groups.setdefault(tuple(r["run"] for r in runs), (name, runs))
-    for row in rows_of(content) if "target" not in content else []:
+    plain = "target" not in content and not is_rate(content)
+    for row in rows_of(content) if plain else []:
         if "nmse_db" in row and "model" in row:
             kept = ("model", "model_args", "dataset_config", "codeword_dim", "bits")
             kept += ("feedback_bits", "init", "cpu_step", "epochs", "quantizer")
@@ -195,13 +203,15 @@ def table(own: list[Point]) -> Table:
             for key in keys
         ]
         values_of = [own[i].name, fixed(own[i].nmse_db), number(own[i].seeds)]
-        rows.append([*values_of, *cells, own[i].source])
+        codec = rate_columns.codec_cell(own[i].data[0], own[i].bits)
+        codec = UNPRINTED if own[i].noisy else codec
+        rows.append([*values_of, *cells, codec, own[i].source])
     columns = ["network", f"ours, {NMSE_UNIT}", "seeds", *COSTS.values()]
     caption = (
         "● on the front: nothing is both cheaper and better. Runs, seeds and commits "
         "stand with the results of the file."
     )
-    return Table([*columns, "feedback bits", "file"], rows, caption)
+    return Table([*columns, *rate_columns.COLUMNS, "file"], rows, caption)
 
 
 def _cost(value: float, in_front: bool) -> Cell:

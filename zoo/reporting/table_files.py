@@ -21,7 +21,7 @@ LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--",
     "●": r"$\bullet$", "×": r"$\times$", "→": r"$\rightarrow$", "ρ": r"$\rho$",
-    "µ": r"$\mu$", "−": "$-$", "↑": r"$\uparrow$", "\n": " ",
+    "µ": r"$\mu$", "−": "$-$", "↑": r"$\uparrow$", "≤": r"$\leq$", "\n": " ",
 })  # fmt: skip
 
 

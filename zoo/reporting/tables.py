@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.experiments import labels
 from zoo.experiments.claims import remark
-from zoo.reporting import comparison_table, quickstart_table
+from zoo.reporting import comparison_table, quickstart_table, rate_columns, rate_tables
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import (
     UNPRINTED,
@@ -23,6 +23,7 @@ from zoo.reporting.cells import (
 )
 from zoo.reporting.deployment_tables import encoder_speed, precisions, served, soak
 from zoo.reporting.key_labels import INTERNAL, label
+from zoo.reporting.rate_curves import data_set, is_rate
 from zoo.reporting.results_files import complete, rows_of
 from zoo.reporting.training_tables import ablation, torch_curve, train_speed
 
@@ -49,12 +50,6 @@ def csi_values(row: dict) -> int:
     return math.prod((row.get("csi_shape") or USUAL_SHAPE)[-3:])
 
 
-def data_set(row: dict) -> str:
-    """Data set and configuration of a results row, as far as it names them."""
-    parts = (row.get("dataset"), row.get("dataset_config"))
-    return "/".join(filter(None, parts))
-
-
 def reproduced(result: dict) -> Table:
     """Paper beside ours, one row per value of a result of `zoo.reproduce`.
 
@@ -68,15 +63,15 @@ def reproduced(result: dict) -> Table:
     crossed = any(e["tested_on"] for e in entries) and "tested on" not in names
     has_line = any(e["series"] == "klt" for e in entries)
     columns = [*names, "series", "unit", "paper", "ours", "ours, spread", "seeds"]
-    columns += [f"ours, {KLT}", "feedback bits", "trained on", "tested on", "note"]
+    columns += [f"ours, {KLT}", *rate_columns.COLUMNS, "trained on", "tested on"]
+    columns.append("note")
     always = {*range(len(names) + 4)} - {columns.index("unit")}
     rows = []
     for e, own in zip(entries, parts, strict=True):
         line = None if has_line else klt_of(e)
         row = [*map(place, own), series_of(e)]
         row += [labels.unit_of(result, e) if several else "", *_values(result, e)]
-        row += [number(len(e["runs"]) or None), number(line)]
-        row += [_each(number(run.get("feedback_bits")) for run in e["runs"])]
+        row += [number(len(e["runs"]) or None), number(line), *_bits(result, e)]
         row += [_each(data_set(run) for run in e["runs"])]
         rows.append([*row, tested_on(e) if crossed else "", remark(e)])
     filled = {i for row in rows for i, cell in enumerate(row) if cell}
@@ -90,6 +85,21 @@ def _values(result: dict, entry: dict) -> list[str]:
     seeds = entry["ours_by_seed"]
     between = spread(seeds) if len(set(seeds)) > 1 else ""
     return [shown(entry["paper"]) or UNPRINTED, shown(entry["ours"]), between]
+
+
+def _bits(result: dict, entry: dict) -> list[str]:
+    """Bits of an entry, and a codec at these where the entry is an NMSE without noise.
+
+    The KLT line is one of floats.
+    """
+    if not entry["runs"] or entry["value"] not in ("nmse_db", "nmse_pca_db"):
+        return [_each(number(run.get("feedback_bits")) for run in entry["runs"]), ""]
+    row = entry["runs"][0]
+    if entry["value"] == "nmse_pca_db":
+        row = row | {"feedback_bits": None}
+    bits, codec = rate_columns.cells(row, tested_on(entry))
+    known = codec.values[""] is not None and "SNR" not in result["x"]
+    return [bits, codec if known else ""]
 
 
 def tested_on(entry: dict) -> str:
@@ -119,13 +129,14 @@ def klt_of(entry: dict) -> float | None:
 
 def fast_seeds(content: dict) -> Table:
     """Seeds of CRNet's short trainings against the KLT line of the same run."""
-    columns = ["ratio", "seed", NMSE_UNIT, "KLT [dB]"]
+    columns = ["ratio", "seed", NMSE_UNIT, "KLT [dB]", *rate_columns.COLUMNS]
     rows = [
         [
             ratio(r),
             number(r["seed"]),
             fixed(r["nmse_db"]),
             fixed(r["nmse_pca_db"]),
+            *rate_columns.cells(r, data_set(r)),
             fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+"),
             fixed(r["train_seconds"], 0),
         ]
@@ -138,6 +149,7 @@ def networks(content: dict) -> Table:
     """Networks of one ratio, best first, the KLT line among them."""
     columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
     rows = content["rows"]
+    bits = rate_columns.cells(rows[0], data_set(rows[0]))  # of one ratio, all floats
     found = [
         (r["nmse_db"], r["model"], r["init"], Cell(f"{r['lr']:g}", value=r["lr"]))
         + (fixed(r["rho"], 4), *(millions(r[f"{side}_macs"]) for side in ("ue", "bs")))
@@ -146,9 +158,9 @@ def networks(content: dict) -> Table:
     macs = millions(rows[0]["codeword_dim"] * csi_values(rows[0]))
     found.append((rows[0]["nmse_pca_db"], KLT, "", "", "", macs, macs))
     return Table(
-        columns,
+        [*columns, *rate_columns.COLUMNS],
         [
-            [name, start, rate, fixed(nmse_db), *others]
+            [name, start, rate, fixed(nmse_db), *others, *bits]
             for nmse_db, name, start, rate, *others in sorted(found)
         ],
     )
@@ -169,9 +181,11 @@ def whole_chain(content: dict) -> Table:
 def pretrained(content: dict) -> Table:
     """The card of published weights."""
     columns = ["network", "ratio", "data set", "ours [dB]", "linear KLT [dB]"]
+    columns += rate_columns.COLUMNS
     r = content
     row = [r["model"], ratio(r), data_set(r), fixed(r["nmse_db"])]
-    row += [fixed(r["nmse_pca_db"]), number(r["num_test"])]
+    row += [fixed(r["nmse_pca_db"]), *rate_columns.cells(r, data_set(r))]
+    row.append(number(r["num_test"]))
     row.append(fixed(r["train_seconds"] / 3600, 1))
     return Table([*columns, "test drops", "training [h]"], [row])
 
@@ -199,6 +213,7 @@ def _flat(row: dict) -> dict:
 def measured(content: dict) -> Table:
     """Results rows of any network."""
     columns = ["network", "data set", "ratio", "seed", f"ours, {NMSE_UNIT}"]
+    columns += [f"ours, {KLT} [dB]", *rate_columns.COLUMNS]
     rows = [
         [
             r["model"],
@@ -207,10 +222,11 @@ def measured(content: dict) -> Table:
             number(r["seed"]),
             fixed(r["nmse_db"]),
             number(r.get("nmse_pca_db")),
+            *rate_columns.cells(r, data_set(r)),
         ]
         for r in content["rows"]
     ]
-    return Table([*columns, f"ours, {KLT} [dB]"], rows)
+    return Table(columns, rows)
 
 
 TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
@@ -244,6 +260,8 @@ def table_of(path: Path, content: dict) -> Table:
     with complete(path):
         if "target" in content:
             return reproduced(content)
+        if is_rate(content):
+            return rate_tables.overview(content)
         if "comparison" in content:
             return comparison_table.leaderboard(content)
         if path.stem in TABLES:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from zoo.reporting import rate_columns, rate_curves
 from zoo.reporting.blocks import NMSE_UNIT, Table
 from zoo.reporting.cells import fixed, number
 
 
 def ablation(content: dict) -> Table:
     """Start, step and data of CRNet's short trainings."""
-    columns = ["start", "step", "data", "epochs", NMSE_UNIT, "training [s]"]
+    columns = ["start", "step", "data", "epochs", NMSE_UNIT, *rate_columns.COLUMNS]
     rows = [
         [
             r["init"],
@@ -16,11 +17,12 @@ def ablation(content: dict) -> Table:
             "stream" if r["dataset_config"].endswith(":stream") else "fixed",
             number(r["epochs"]),
             fixed(r["nmse_db"]),
+            *rate_columns.cells(r, rate_curves.data_set(r)),
             fixed(r["train_seconds"], 0),
         ]
         for r in content["rows"]
     ]
-    return Table(columns, rows)
+    return Table([*columns, "training [s]"], rows)
 
 
 def train_speed(content: dict) -> Table:

@@ -6,7 +6,7 @@ import numpy as np
 
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.spec import ModelSpec
-from zoo.starts import klt_start, nested_rates, unfolded
+from zoo.starts import klt_start, nested_rates, residual, unfolded
 
 STARTS = {
     "linear": klt_start.initialise,
@@ -14,6 +14,7 @@ STARTS = {
     "tied": unfolded.start_tied,
     "estimate": unfolded.start_estimate,
     "nested_rates": nested_rates.start,
+    "residual": residual.start,
 }
 
 

@@ -137,7 +137,7 @@ def _fit_encoder(model: CsiAutoencoder, compress, csi, h) -> np.ndarray:
         kernel, bias = reduced_rank_regression(features, h, compress.units)
         compress.kernel.assign(kernel)
         compress.bias.assign(bias)
-    return _arriving(model, compress, np.asarray(compress(features)))
+    return arriving(model, compress, np.asarray(compress(features)))
 
 
 def evaluate(part: Model, inputs: np.ndarray) -> np.ndarray:
@@ -145,10 +145,11 @@ def evaluate(part: Model, inputs: np.ndarray) -> np.ndarray:
     return in_batches(functools.partial(part, training=False), inputs)
 
 
-def _arriving(model: CsiAutoencoder, compress, z: np.ndarray) -> np.ndarray:
+def arriving(model: CsiAutoencoder, compress, z: np.ndarray) -> np.ndarray:
     """Codewords at the decoder, given the outputs of the encoder's dense layer.
 
-    Calibrates the codeword's batch norm where there is one.
+    Calibrates the codeword's batch norm where there is one. Where nothing is behind the
+    layer, they are the outputs themselves.
     """
     position = model.encoder.layers.index(compress)
     for layer in [*model.encoder.layers[position + 1 :], *_behind(model)]:

@@ -94,7 +94,7 @@ def evaluate(
     csi_shape = test.csi.shape[1:]
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
     codeword = channel_noise.received(codeword, snr_db, settings.seed, "test")
-    sent, bits = _send(model, settings, codeword, train.csi)
+    sent, bits = send(model, settings, codeword, train.csi)
     side = _side(test, uplink)
     h_float = h_hat = decode(model, codeword, *side)
     if sent is not codeword:
@@ -120,10 +120,20 @@ def evaluate(
     return row, test.h, h_hat
 
 
-def _send(
+def send(
     model: CsiAutoencoder, settings: ExperimentConfig, codeword, train_csi
 ) -> tuple[np.ndarray, dict]:
-    """What arrives of codewords `[n, M]`, and the bits per codeword that it took."""
+    """What arrives of codewords, and the bits per codeword that it took.
+
+    Args:
+        model: the network.
+        settings: its quantiser applies.
+        codeword: `[n, M]`.
+        train_csi: what the model of an entropy-coded codeword is fitted to.
+
+    Returns:
+        Codewords `[n, M]`; `feedback_bits`, None where they stay float.
+    """
     if settings.bits:
         sent, payload_bytes = through_bits(codeword, model.quantizer)
         return sent, {"feedback_bits": 8 * payload_bytes}

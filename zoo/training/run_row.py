@@ -66,7 +66,7 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
     if run.origin != "ours":
         unknown = (
             "init", "cpu_step", "best_epoch", "batch_size", "train_seconds",
-            "train_commit", "train_version", "train_device",
+            "train_cpu_seconds", "train_commit", "train_version", "train_device",
         )  # fmt: skip
         known = {"seed": settings.seed, "epochs": 0, "train_data": run.trained_on()}
         return known | dict.fromkeys(unknown)
@@ -81,6 +81,7 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
         "best_epoch": best.get("epoch"),
         "batch_size": settings.batch_size,
         "train_seconds": records[-1]["seconds"] if records else None,
+        "train_cpu_seconds": records[-1].get("cpu_seconds") if records else None,
         "train_data": run.trained_on(),
         "train_commit": trained["commit"],
         "train_version": trained.get("version"),

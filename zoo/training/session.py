@@ -104,8 +104,8 @@ def check(
 
 def _start(trainer, run, validation, source, chief: bool) -> dict:
     """Progress before the first epoch; initial weights other than the paper's."""
-    state = {"epoch": 0, "best_db": math.inf, "seconds": 0}
-    began = time.monotonic()
+    state = {"epoch": 0, "best_db": math.inf, "seconds": 0, "cpu_seconds": 0}
+    began, cpu = time.monotonic(), time.process_time()
     if chief:
         run.record_data(splits.read_from(trainer.settings), source)
     source = source or _initialise(trainer)
@@ -113,6 +113,7 @@ def _start(trainer, run, validation, source, chief: bool) -> dict:
     if source is None:
         return state
     state["seconds"] = time.monotonic() - began
+    state["cpu_seconds"] = time.process_time() - cpu
     state["best_db"] = trainer.validate(validation)[0]
     print(
         f"initial weights from {source}: val NMSE {state['best_db']:.2f} dB "
@@ -151,6 +152,7 @@ def _fit_quantizer(trainer) -> None:
 
 def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:
     """Metrics of an epoch; 0 is the fitted start, before any update."""
+    cpu = state["cpu_seconds"]
     return {
         "epoch": state["epoch"],
         "step": state["epoch"] * steps,
@@ -159,6 +161,7 @@ def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:
         "best": val_nmse_db <= state["best_db"],
         "lr": trainer.rate(),
         "seconds": round(state["seconds"], 3),
+        "cpu_seconds": None if cpu is None else round(cpu, 3),
         "samples_per_s": rate,
     }
 
@@ -173,14 +176,16 @@ def _run_epochs(
     board = TensorBoard(run.path / "tb", settings.image_every) if chief else None
     iterator = iter(trainer.strategy.experimental_distribute_dataset(batches))
     for epoch in range(start, settings.epochs):
-        began = time.monotonic()
+        began, cpu = time.monotonic(), time.process_time()
         loss = _run_epoch(trainer, iterator, epoch, steps, progress, run)
-        seconds = time.monotonic() - began
+        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+        spent = state.get("cpu_seconds")  # a run of before did not count them
         trainer.synchronise()
         value, h_hat = trainer.validate(validation)
         state |= {
             "epoch": epoch + 1,
             "seconds": state["seconds"] + seconds,
+            "cpu_seconds": None if spent is None else spent + cpu,
             "best_db": min(value, state["best_db"]),
         }
         rate = round(steps * settings.batch_size / seconds, 1)

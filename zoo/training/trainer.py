@@ -20,6 +20,7 @@ from zoo.models.dualnet_branches import MAGNITUDE
 from zoo.training import distribution
 from zoo.training.fused import use_fused
 from zoo.training.link import Link
+from zoo.training.optimizer import Adam
 from zoo.training.schedules import make_schedule
 
 
@@ -103,8 +104,8 @@ class Trainer:
         network = self.model.trained
         with strategy.scope():
             self.schedule = make_schedule(settings, steps_per_epoch)
-            optimizer = keras.optimizers.Adam(
-                self.schedule, epsilon=settings.adam_epsilon
+            optimizer = Adam(
+                self.schedule, settings.dense_rate, epsilon=settings.adam_epsilon
             )
             self.scaled = settings.precision == "mixed_float16"
             if self.scaled:

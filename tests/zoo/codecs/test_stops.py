@@ -71,7 +71,7 @@ def test_what_is_left_says_the_noise(train):
 
 @pytest.mark.parametrize("kind", ["known", "estimated"])
 def test_a_codec_that_knows_of_noise_removes_it(train, test, kind):
-    """Better than what it sees, and than one that describes the noise, in fewer bits."""
+    """Better than what it sees and than one that describes noise, in fewer bits."""
     (seen, variance), (h, h_seen, own) = train, test
     if kind == "estimated":
         variance = own = noise_stop.ESTIMATED

@@ -22,7 +22,7 @@ from zoo.quantization.quantized_encoder import QuantizedEncoder
 from zoo.quantization.scales import equalise
 
 SHAPE, M = (16, 16, 2), 16
-FOLDED = ("acrnet", "clnet")
+FOLDED = ("acrnet", "clnet", "klt_residual")
 FOLDED_SLOWLY = ("crnet", "csinet", "lora", "bcsinet", "cs_csinet")
 SLOWLY = [pytest.param(name, marks=pytest.mark.slow) for name in FOLDED_SLOWLY]
 

@@ -1,0 +1,109 @@
+"""Hostile streams: whatever arrives, each codec answers soon, in little memory."""
+
+import resource
+import time
+
+import numpy as np
+import pytest
+
+from serving.codec import bitstream
+from serving.codec.angle_delay_grid import AngleDelayGrid
+from tests.zoo.codecs.paths import N_C, channels
+from zoo.codecs import klt_mixture, pursuit, transform_codec
+from zoo.codecs.transforms import Dft, Karhunen
+
+MODEL_ID = b"fuzz"
+BATCH = 500
+LONGEST = 300  # bytes, some three times those of a report
+SLOWEST = 0.05  # s for one report, on a busy machine
+GROWTH = 200_000  # KiB
+TRAIN = channels(400, seed=1)
+GRID = AngleDelayGrid("ula:16", N_C, 16, oversampling=8)
+FITS = {
+    "pursuit": lambda: pursuit.fit(GRID, TRAIN, 600, most=40),
+    "dft": lambda: transform_codec.fit(Dft.fit(TRAIN), TRAIN, 600),
+    "klt_coded": lambda: transform_codec.fit(Karhunen.fit(TRAIN), TRAIN, 600),
+    "klt_mixture": lambda: klt_mixture.fit(TRAIN, 600, num_kinds=4),
+}
+
+
+@pytest.fixture(scope="module", params=list(FITS))
+def codec(request):
+    return FITS[request.param]()
+
+
+def _streams(rng, whole: list[bytes], num: int) -> list[bytes]:
+    """Random bytes, flipped bits, swapped ends, runs of one byte, missing bytes."""
+    streams = []
+    for kind in rng.integers(5, size=num).tolist():
+        own, other = (bytearray(whole[i]) for i in rng.integers(len(whole), size=2))
+        place = int(rng.integers(len(own)))
+        if kind == 0:
+            own = rng.bytes(int(rng.integers(LONGEST)))
+        elif kind == 1:
+            for at in rng.integers(8 * len(own), size=int(rng.integers(1, 9))):
+                own[at // 8] ^= 1 << at % 8
+        elif kind == 2:
+            own = own[:place] + other[place:]
+        elif kind == 3:
+            own[place:] = bytes([rng.choice((0, 255))]) * int(rng.integers(LONGEST))
+        else:
+            own = own[:place]
+        streams.append(bytes(own))
+    return streams
+
+
+def _fuzz(codec, num: int) -> None:
+    rng, whole = np.random.default_rng(0), codec.encode(channels(200, seed=2))
+    codec.decode(whole)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(num // BATCH):
+        streams = _streams(rng, whole, BATCH)
+        began = time.process_time()
+        h = codec.decode(streams)
+        assert time.process_time() - began < SLOWEST * BATCH
+        assert h.shape == (BATCH, 16, 16) and np.isfinite(h).all()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < GROWTH
+
+
+def test_hostile_streams(codec):
+    _fuzz(codec, 1_000)
+
+
+@pytest.mark.slow
+def test_many_hostile_streams(codec):
+    _fuzz(codec, 100_000)
+
+
+def _frames_refused(codec, num: int) -> None:
+    """Frames with one to eight flipped bits, a missing or a further byte."""
+    rng, whole = np.random.default_rng(1), codec.encode(channels(200, seed=2))
+    frames = [bitstream.frame(report, MODEL_ID) for report in whole]
+    accepted = 0
+    for trial in range(num):
+        original = frames[trial % len(frames)]
+        damaged = bytearray(original)
+        if trial % 10 == 0:
+            del damaged[rng.integers(len(damaged))]
+        elif trial % 10 == 1:
+            damaged.insert(rng.integers(len(damaged)), int(rng.integers(256)))
+        else:
+            for at in rng.integers(8 * len(damaged), size=int(rng.integers(1, 9))):
+                damaged[at // 8] ^= 1 << at % 8
+        try:
+            bitstream.unframe(bytes(damaged), MODEL_ID)
+        except bitstream.BitstreamError:
+            continue
+        accepted += bytes(damaged) != original
+    # A CRC of 32 bits misses one in 4e9 where more than its guaranteed bits flip.
+    assert accepted == 0
+
+
+def test_damaged_frames_are_refused(codec):
+    _frames_refused(codec, 1_000)
+
+
+@pytest.mark.slow
+def test_many_damaged_frames_are_refused(codec):
+    _frames_refused(codec, 100_000)

@@ -1,0 +1,96 @@
+"""The share of the rate that fully connected layers take."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import ROOT
+from zoo import registry
+from zoo.experiments.comparison_plan import Case, Plan
+from zoo.keras_compat import keras
+from zoo.training import session
+from zoo.training.optimizer import Adam
+
+SHAPES = {"matrix": (5, 4), "kernel": (3, 3, 2, 4), "bias": (4,)}
+SHARE = 0.03
+
+
+def updated(optimizer, compiled: bool) -> list[np.ndarray]:
+    """Weights of `SHAPES` after three updates with fixed gradients."""
+    rng = np.random.default_rng(0)
+    weights = [tf.Variable(np.float32(rng.normal(size=s))) for s in SHAPES.values()]
+    optimizer.build(weights)
+
+    def apply(gradients):
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+
+    run = tf.function(apply, jit_compile=True) if compiled else apply
+    for _ in range(3):
+        run([tf.constant(rng.normal(size=w.shape), tf.float32) for w in weights])
+    return [w.numpy() for w in weights]
+
+
+def check_share(compiled: bool) -> None:
+    """Matrices move as at the smaller rate, all else as at the whole."""
+    whole = updated(keras.optimizers.Adam(0.1), compiled)
+    small = updated(keras.optimizers.Adam(0.1 * SHARE), compiled)
+    got = updated(Adam(0.1, SHARE), compiled)
+    for actual, expected in zip(got, [small[0], *whole[1:]], strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
+    assert np.abs(whole[0] - small[0]).max() > 0.1
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_matrices_take_their_share(compiled):
+    check_share(compiled)
+
+
+def test_matrices_take_their_share_on_tf_keras():
+    code = (
+        "from tests.zoo.training.test_optimizer import *\n"
+        "from zoo.keras_compat import LEGACY\n"
+        "assert LEGACY\n"
+        "for compiled in (False, True): check_share(compiled)"
+    )
+    env = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def weights_after(run) -> dict[str, np.ndarray]:
+    """All trained weights of a run by path, from its checkpoint's best epoch."""
+    network = run.load().trained
+    return {w.path: np.asarray(w) for w in network.trainable_weights}
+
+
+def test_nothing_of_a_matrix_moves_at_zero(tiny_config, tmp_path):
+    """In a whole run, fused step included; a resumed one goes on with its share."""
+    changes = {"model": "csinet", "dense_rate": 0.0, "epochs": 1}
+    run = session.train(tiny_config(tmp_path / "run", **changes))
+    moved = weights_after(run)
+    keras.utils.set_random_seed(run.config().seed)
+    start = registry.build("csinet", run.csi_shape(), run.config().codeword_dim)
+    for weight in start.trained.trainable_weights:
+        same = np.array_equal(moved[weight.path], np.asarray(weight))
+        assert same == (len(weight.shape) == 2), weight.path
+    assert run.config().dense_rate == 0.0
+    with pytest.raises(ValueError, match="--dense_rate: 0.0 -> 0.5"):
+        session.train(tiny_config(tmp_path / "run", **changes | {"dense_rate": 0.5}))
+
+
+def test_a_negative_share_is_refused(tiny_config, tmp_path):
+    with pytest.raises(ValueError, match="--dense_rate=-1: expected 0 or more"):
+        tiny_config(tmp_path / "run", dense_rate=-1)
+
+
+def test_a_comparison_takes_the_share_of_the_networks_flagfile():
+    plan = Plan(("klt_residual", "crnet"), (128,), epochs=1)
+    shares = [plan.overrides(Case(name, 128, 0))["dense_rate"] for name in plan.models]
+    assert shares == [0.03, 1.0]

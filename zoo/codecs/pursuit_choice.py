@@ -1,0 +1,71 @@
+"""Which grid and which array serve the training CSI of a pursuit best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from serving.codec.angle_delay_grid import AngleDelayGrid
+from zoo.codecs import calibration, pursuit
+from zoo.codecs.noise_stop import Noise
+from zoo.codecs.pursuit import PursuitCodec
+
+HELD_OUT = 10  # one of so many training CSI decides
+
+
+def choose(
+    grids: Sequence[AngleDelayGrid],
+    h: np.ndarray,
+    bits: float,
+    most: int,
+    noise: Noise | None = None,
+    target_db: float | None = None,
+    calibrate: bool = False,
+) -> PursuitCodec:
+    """Codec on the grid that serves training CSI best that it was not fitted to.
+
+    Args:
+        grids: to choose from.
+        h: zero-centred training CSI, complex `[n, N_t, N_a]`.
+        bits: mean bits of a report, where there is no target.
+        most: atoms of a report at most, likewise.
+        noise: of the CSI, as `PursuitCodec.encode` takes it.
+        target_db: error of each CSI relative to its energy [dB].
+        calibrate: whether gains of the antennas are estimated, and used if they help.
+
+    Raises:
+        ValueError: bad CSI, noise or target.
+    """
+    given = h, bits, most, noise, target_db
+    if calibrate:
+        even, uneven = grids[0], calibration.calibrated(grids[0], h)
+        gains = _best([even, uneven], *given).grid.gains
+        grids = [replace(grid, gains=gains) for grid in grids]
+    return _best(grids, *given)
+
+
+def _best(grids, h, bits, most, noise, target_db) -> PursuitCodec:
+    if len(grids) == 1:
+        return _fit(grids[0], h, bits, most, noise, target_db)
+    num = -(-len(h) // HELD_OUT)
+    first, last = (
+        (h[part], noise[part] if np.ndim(noise) else noise)
+        for part in (slice(-num), slice(-num, None))
+    )
+    codecs = [_fit(grid, first[0], bits, most, first[1], target_db) for grid in grids]
+    return min(codecs, key=lambda codec: _cost(codec, *last, bits, target_db))
+
+
+def _fit(grid, h, bits, most, noise, target_db) -> PursuitCodec:
+    if target_db is None:
+        return pursuit.fit(grid, h, bits, most, noise=noise)
+    return pursuit.fit_target(grid, h, target_db, noise=noise)
+
+
+def _cost(codec: PursuitCodec, h, noise, bits, target_db) -> float:
+    """Error at equal bits, or bytes to a target."""
+    if target_db is not None:
+        return sum(map(len, codec.encode(h, noise=noise, target_db=target_db)))
+    return np.sum(np.abs(h - codec.decode(codec.encode(h, int(bits), noise))) ** 2)

@@ -1,0 +1,60 @@
+"""An export directory: appears whole and under its name, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from zoo import files
+from zoo.codeword.codec_graph import DecoderGraph, freeze
+
+
+def check_new(out: Path, version: int) -> None:
+    """Refuse a directory that exists, or a version that no server loads.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    if out.exists():
+        raise ValueError(f"--out={out} exists; choose another directory or remove it")
+    if version < 1:
+        raise ValueError(f"--version={version}: expected 1 or more")
+
+
+@contextlib.contextmanager
+def written(out: Path) -> Iterator[Path]:
+    """Yield an empty directory that becomes `out`, with checksums of its files.
+
+    Raises:
+        OSError: it cannot be written; no partial export stays behind.
+    """
+    partial = out.with_name(f".partial-{out.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        lines = [f"{digest}  {name}\n" for name, digest in hashes(partial).items()]
+        files.write_text(partial / "checksums.sha256", "".join(lines))
+        partial.replace(out)
+    except tf.errors.OpError as error:  # how TensorFlow reports a full disk
+        raise OSError(f"{out}: cannot be written ({error.message})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def hashes(directory: Path) -> dict[str, str]:
+    """SHA-256 of every file below a directory, by relative path."""
+    paths = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(directory)): files.sha256(path) for path in paths}
+
+
+def save_decoder(graph: DecoderGraph, path: Path) -> None:
+    """Write the decoder as a SavedModel with frozen weights and named signatures."""
+    module = tf.Module()
+    frozen = freeze(graph.decode)
+    module.functions = graph.signatures(lambda *inputs: frozen(*inputs)[0])
+    tf.saved_model.save(module, str(path), signatures=module.functions)

@@ -1,0 +1,192 @@
+"""The pursuit codec as the files of both ends, fitted to a data set and verified."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from serving.codec import golden_vectors, nmse
+from serving.codec.angle_delay_grid import AngleDelayGrid
+from serving.codec.plain_atoms import PlainAtoms
+from zoo import files
+from zoo.codecs import methods, plain, pursuit, saved
+from zoo.codecs.pursuit import PursuitCodec
+from zoo.codecs.search import search
+from zoo.codeword.codec_graph import DecoderGraph, pack_sections
+from zoo.config import ExperimentConfig
+from zoo.data import scaling, splits
+from zoo.exporting import directory, exporter, verify_export
+from zoo.exporting.pursuit_link import PursuitLink
+from zoo.exporting.search_graph import SearchGraph
+from zoo.metrics import accuracy
+from zoo.quantization.encoder_files import convert_signatures
+from zoo.quantization.tflite_slim import slim
+
+ENCODER, TABLES = "encoder.tflite", "tables.npz"
+EXAMPLES = 1000  # training CSI
+WORSE = 1.02  # squared error of an encoder over that of the NumPy search, at most
+
+
+class Fitted(NamedTuple):
+    """A pursuit codec with both of its streams.
+
+    Attributes:
+        plain: stream of a fixed number of bits per atom.
+        coded: the same grid with an entropy coder; its `most` atoms are those that a
+            report within the bits can hold.
+        h: the training CSI, zero-centred float32 `[n, N_t, N_a, 2]`.
+        scaling: how a channel is scaled, as `scaling.describe` says it.
+    """
+
+    plain: PlainAtoms
+    coded: PursuitCodec
+    h: np.ndarray
+    scaling: dict
+
+    @property
+    def link(self) -> PursuitLink:
+        """What the graphs of both ends are made of."""
+        return PursuitLink(self.plain, self.coded.most)
+
+
+def fit(settings: ExperimentConfig, bits: int, oversampling: int = 0) -> Fitted:
+    """Fit both streams to a data set's training CSI.
+
+    Args:
+        settings: data set, scaling and seed apply.
+        bits: of a report at most.
+        oversampling: of the grid; 0: the best for the plain stream.
+
+    Raises:
+        ValueError: unusable data, or bits that hold no atom.
+    """
+    splits.check(settings, ("train",))
+    builder = splits.open_builder(
+        settings.dataset, settings.data_dir, settings.manual_dir
+    )
+    train = splits.load_split(settings, "train", EXAMPLES)
+    seen = accuracy.to_complex(train.h_seen)
+    grid = AngleDelayGrid(
+        num_subcarriers=train.num_subcarriers,
+        num_delay=seen.shape[2],
+        last_taps=train.last_taps,
+        **(methods.array_of(builder) or {"array": f"ula:{seen.shape[1]}"}),
+    )
+    overs = [oversampling] if oversampling else methods.OVERSAMPLING
+    stream = plain.fit([replace(grid, oversampling=x) for x in overs], seen, bits)
+    described = scaling.describe(settings.scaling, builder)
+    return Fitted(stream, coded_codec(stream.grid, seen, bits), train.h_seen, described)
+
+
+def coded_codec(grid: AngleDelayGrid, h: np.ndarray, bits: int) -> PursuitCodec:
+    """Codec of coded reports that have so many bits at most."""
+    most = int(methods.SPREAD * bits / methods.LEAST_ATOM_BITS) + 2
+    found = search(grid, h, most)
+    tables = pursuit.fit(grid, h, bits, most, found).tables
+    levels = tables.quantise(found.value)
+    lengths = tables.lengths(found.angle, found.delay, *levels)
+    begun = (np.cumsum(lengths, axis=1) < bits).sum(axis=1).max() + 1
+    return PursuitCodec(grid, tables, min(int(begun), most))
+
+
+def export(fitted: Fitted, settings: ExperimentConfig, out: Path, version: int = 1):
+    """Write the files of both ends.
+
+    Args:
+        fitted: what to export.
+        settings: of the fit.
+        out: target directory, must not exist.
+        version: SavedModel version directory below `decoder/`.
+
+    Returns:
+        The codec (content of codec.json).
+
+    Raises:
+        ValueError: `out` exists, or a file does not do what it was made of.
+        OSError: it cannot be written; no partial export stays behind.
+    """
+    directory.check_new(out, version)
+    link = fitted.link
+    with directory.written(out) as partial:
+        saved.save(fitted.coded, partial / TABLES)
+        codec = _codec(fitted, settings, files.sha256(partial / TABLES))
+        content = convert_signatures(_signatures(link, codec), partial)
+        (partial / ENCODER).write_bytes(slim(content))
+        decoder = partial / "decoder" / str(version)
+        directory.save_decoder(DecoderGraph(link, codec), decoder)
+        codec["files"] = directory.hashes(partial)
+        files.write_json(partial / "codec.json", codec)
+        h = fitted.h[: golden_vectors.NUM_VECTORS]
+        _verify_encoder(partial / ENCODER, link, h)
+        verify_export.verify_decoder(decoder, link, link.encode(h), codec)
+        golden_vectors.write(partial, [ENCODER], h)
+    return codec
+
+
+def _codec(fitted: Fitted, settings: ExperimentConfig, sha256: str) -> dict:
+    """Content of codec.json without the file hashes."""
+    link = fitted.link
+    grid = fitted.plain.grid
+    return exporter.agreement(
+        {
+            "model": "pursuit",
+            "model_args": {
+                "num_atoms": fitted.plain.num_atoms,
+                "oversampling": grid.oversampling,
+            },
+            "csi_shape": list(fitted.h.shape[1:]),
+            "codeword_dim": 4 * link.num_atoms,
+            "bits": max(fitted.plain.widths),
+            "sections": fitted.plain.sections,
+            "uplink": False,
+            "normalisation": exporter.input_of(settings, fitted.scaling),
+            "quantizer": {
+                "name": "plain_atoms",
+                "normaliser": "none",
+                **link.quantizer.agreed(),
+            },
+            "tables": TABLES,
+            "weights_sha256": sha256,
+        }
+    )
+
+
+def _signatures(link: PursuitLink, codec: dict) -> dict:
+    """The signatures of the encoder; `encode_bits` searches for what it sends alone."""
+    spec = tf.TensorSpec([1, *codec["csi_shape"]], tf.float32, name="h")
+    search_graph = SearchGraph(link.grid)
+
+    @tf.function(input_signature=[spec])
+    def encode(h):
+        return {"codeword": search_graph.atoms(h, link.num_atoms)}
+
+    @tf.function(input_signature=[spec])
+    def encode_bits(h):
+        sent = search_graph.atoms(h, codec["model_args"]["num_atoms"])
+        return {
+            "packed": pack_sections(link.quantizer.indices(sent), codec["sections"])
+        }
+
+    return {"encode": encode, "encode_bits": encode_bits}
+
+
+def _verify_encoder(path: Path, link: PursuitLink, h: np.ndarray) -> None:
+    """Compare what an encoder's codewords decode to with those of NumPy.
+
+    Not the codewords: where atoms are as good as each other either may be taken.
+    """
+    own = verify_export.verified_codewords(path, link.quantizer, h)
+    expected = link.encode(h)
+    found, wanted = (nmse.nmse(h, link.recover(z).numpy()) for z in (own, expected))
+    if not found.mean() <= WORSE * wanted.mean() + 1e-9:
+        raise ValueError(
+            f"{path}: squared error {found.mean():.2e}, that of the NumPy search is "
+            f"{wanted.mean():.2e}; the export was discarded"
+        )
+    indices = [np.asarray(link.quantizer.indices(z)) for z in (own, expected)]
+    same = int((indices[0] == indices[1]).all(axis=1).sum())
+    print(f"{path.name}: {same} of {len(h)} reports are those of the NumPy search")
