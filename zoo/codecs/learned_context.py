@@ -25,7 +25,7 @@ from zoo.codecs.step_search import bisect
 
 KERNELS = 24
 ROUNDS = 25  # of expectation and maximisation
-EXAMPLES = 3_000  # CSI that the kernels are fitted to
+EXAMPLES = 2_000  # CSI that the kernels are fitted to
 OF_STEP = 400  # CSI that the step is chosen on
 TRIALS = 11  # bisections of the step
 SMOOTH = 0.4  # grid points: width of what one atom adds to a kernel
@@ -33,7 +33,12 @@ FLOOR = 1e-3  # of the mean of a kernel, everywhere
 
 
 def learned(
-    codec: PursuitCodec, h: np.ndarray, bits: float, seed: int, found=None
+    codec: PursuitCodec,
+    h: np.ndarray,
+    bits: float,
+    seed: int,
+    found: Pursuit | None = None,
+    context: AtomContext | None = None,
 ) -> PursuitCodec:
     """The codec with a context of positions, again at so many bits in the mean.
 
@@ -43,12 +48,13 @@ def learned(
         bits: mean bits of a report.
         seed: of the first kernels.
         found: what `search` found for these, where it is known.
+        context: where it is fitted already.
 
     Raises:
         ValueError: the array is not linear.
     """
     found = found or search(codec.grid, h[:EXAMPLES], codec.most)
-    context = fit(codec.grid, codec.tables, found, seed)
+    context = context or fit(codec.grid, codec.tables, found, seed)
     some = found[:OF_STEP]
 
     def at(step: float) -> _AtStep:
@@ -82,7 +88,7 @@ def fit(
     Raises:
         ValueError: the array is not linear.
     """
-    if grid.array.partition(":")[0] != "ula":
+    if grid.index_shape[0] > 1 or grid.index_shape[2] > 1:
         raise ValueError(
             f"array={grid.array}: the learned context takes linear arrays, such as "
             "ula:32; use --method=pursuit"
