@@ -2,8 +2,8 @@
 
 python -m benchmarks.learned_pursuit --json=zoo/results/pursuit_learned.json
 
-Rows that the file has already are not measured again: a command that was killed goes
-on where it was.
+--part=context codes positions beside earlier ones, --part=residual puts a network
+behind the decoder. What the file has of a part and a data set is not measured again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ _DATASETS = flags.DEFINE_list(
     ["cost2100_sim/indoor_quick:16", "cost2100_sim/outdoor_quick:8"],
     "data sets, each with the oversampling of its grid",
 )
+_PARTS = {
+    "context": learned_pursuit.context_rows,
+    "residual": learned_pursuit.residual_rows,
+}
+_PART = flags.DEFINE_enum("part", "context", list(_PARTS), "what is measured")
 _BITS = flags.DEFINE_multi_integer("bits", [128, 256, 768], "mean bits of a report")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "seeds 0, 1, ...", 1)
 _TEST = flags.DEFINE_integer("num_test", 500, "test CSI", 1)
@@ -38,9 +43,11 @@ def main(argv: list[str]) -> None:
         settings = ExperimentConfig(
             dataset=dataset, data_dir=_DATA_DIR.value, num_test=_TEST.value
         )
-        if any(row["dataset"] == dataset for row in content["rows"]):
+        wanted = _PART.value, dataset
+        if wanted in [(row["part"], row["dataset"]) for row in content["rows"]]:
             continue
-        for row in learned_pursuit.context_rows(
+        measure = _PARTS[_PART.value]
+        for row in measure(
             settings, int(oversampling), tuple(_BITS.value), _SEEDS.value
         ):
             content["rows"].append(row | files.environment())

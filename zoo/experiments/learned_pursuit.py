@@ -1,7 +1,8 @@
 """What learning adds to the pursuit codec: each part against the plain one.
 
 `context`: positions coded beside those before them (`zoo.codecs.learned_context`), at
-the same atoms, and at equal bits. Seeds have other training CSI and other first
+the same atoms, and at equal bits. `residual`: a network behind the decoder
+(`zoo.experiments.residual_decoder`). Seeds have other training CSI and other first
 kernels, and share the test CSI.
 """
 
@@ -21,10 +22,12 @@ from zoo.codecs.pursuit import PursuitCodec
 from zoo.codecs.search import Pursuit, search
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.experiments import residual_decoder
 from zoo.metrics import accuracy
 
 MOST = 64  # atoms of a report at most
 PLAIN = 1_000  # training CSI of the plain codec
+TRAIN = 4_000  # of the network behind the decoder
 
 
 class Atoms(NamedTuple):
@@ -84,6 +87,35 @@ def context_rows(
                 ),
                 "plain": _sent(plain, test),
                 "learned": _sent(learned, test),
+            }
+
+
+def residual_rows(
+    settings: ExperimentConfig, oversampling: int, bits: tuple[int, ...], seeds: int
+) -> Iterator[dict]:
+    """Rows of the network behind the decoder, one per seed and rate."""
+    test = atoms(settings, "test", oversampling, 0, settings.num_test)
+    for seed in range(seeds):
+        train = atoms(settings, "train", oversampling, seed * TRAIN, TRAIN)
+        codecs = [
+            pursuit.fit(train.grid, train.h[:PLAIN], rate, MOST, train.found[:PLAIN])
+            for rate in bits
+        ]
+        given = [residual_decoder.pairs(x, train.h, train.found) for x in codecs]
+        network = residual_decoder.train(given, seed)
+        for rate, codec in zip(bits, codecs, strict=True):
+            unseen = residual_decoder.pairs(codec, test.h, test.found)
+            yield {
+                "part": "residual",
+                "dataset": settings.dataset,
+                "bits": rate,
+                "seed": seed,
+                "num_train": TRAIN,
+                "num_test": len(test.h),
+                "oversampling": oversampling,
+                "epochs": residual_decoder.EPOCHS,
+                "parameters": network.count_params(),
+                **residual_decoder.gain(network, unseen, test.h),
             }
 
 
