@@ -9,7 +9,7 @@ the tests compare layer by layer). Needs the extra: pip install -e '.[bench]'.
 python -m benchmarks.encoder --networks= --exports=export/pursuit --samples=h.npz
 
 times the encoder files of exports of the pursuit instead, and the same search in NumPy,
-many CSI at once: processor time per CSI, of CSI of their own data set.
+many CSI at once: processor time per CSI. Each export has samples of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CODEWORD = flags.DEFINE_integer("codeword_dim", 512, "codeword length M", 1)
 _ROUNDS = flags.DEFINE_integer("rounds", 20, "rounds", 1)
 _REPEATS = flags.DEFINE_integer("repeats", 50, "calls of each engine in a round", 1)
 _EXPORTS = flags.DEFINE_list("exports", [], "exports of the pursuit to time")
-_SAMPLES = flags.DEFINE_string("samples", "", "CSI for them: .npz with key h")
+_SAMPLES = flags.DEFINE_list("samples", [], "CSI of each of them: .npz with key h")
 _JSON = flags.DEFINE_string("json", "", "also write the result here")
 
 
@@ -164,8 +164,9 @@ def main(argv: list[str]) -> None:
         print(f"\nx: time of an engine over that of {OURS}")
     if _EXPORTS.value:
         cli.require("samples")
-        h = csi_source.load_samples(Path(_SAMPLES.value))
-        rows += [measure_pursuit(Path(path), h) for path in _EXPORTS.value]
+        for export, samples in zip(_EXPORTS.value, _SAMPLES.value, strict=True):
+            h = csi_source.load_samples(Path(samples))
+            rows.append(measure_pursuit(Path(export), h))
     if _JSON.value:
         engines_of = ENGINES if _NETWORKS.value else ()
         result = {

@@ -2,9 +2,9 @@
 
 python -m benchmarks.pursuit --exports=export/pursuit --samples=h.npz [--json=FILE]
 
-Both streams of each export: CSI through the encoder file, real frames and the reference
-server, beside the same codec in this process (NumPy). One more time with a flipped bit
-in every frame.
+Both streams of each export, on samples of its own: CSI through the encoder file, real
+frames and the reference server, beside the same codec in this process (NumPy). One more
+time with a flipped bit in every frame.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from zoo.codecs import saved
 from zoo.codecs.search import search
 
 _EXPORTS = flags.DEFINE_list("exports", [], "of zoo.export --codec=pursuit")
-_SAMPLES = flags.DEFINE_string("samples", "", "zero-centred CSI: .npz with key h")
+_SAMPLES = flags.DEFINE_list("samples", [], "zero-centred CSI of each: .npz, key h")
 _LIMIT = flags.DEFINE_integer("limit", None, "use the first so many", 1)
 _JSON = flags.DEFINE_string("json", "", "also write the result here")
 BATCH = 32
@@ -99,8 +99,10 @@ def _row(name: str, encoder, decoder, by_numpy, h: np.ndarray) -> dict:
 def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     cli.require("exports", "samples")
-    h = csi_source.load_samples(Path(_SAMPLES.value), _LIMIT.value)
-    rows = [row for path in _EXPORTS.value for row in measure(Path(path), h)]
+    rows = []
+    for export, samples in zip(_EXPORTS.value, _SAMPLES.value, strict=True):
+        h = csi_source.load_samples(Path(samples), _LIMIT.value)
+        rows += measure(Path(export), h)
     if _JSON.value:
         result = {"rows": rows, **files.environment(), "origin": "ours"}
         files.write_json(Path(_JSON.value), result)

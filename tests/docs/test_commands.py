@@ -39,6 +39,8 @@ zoo.rate // --codecs=dft --bits=64 {data_flags} --num_train=200 --json={folder}/
 zoo.evaluate --run={run} --csi_noise=ls --test_snr_db=5
 zoo.evaluate --run={run} --samples={folder}/h.npz
 zoo.export --run={run} --out={export}
+zoo.export --codec=pursuit --report_bits=128 --dataset=cost2100_sim/indoor_tiny \
+--out={pursuit} // --data_dir={data} --oversampling=4
 serving.golden --export={export}
 serving.deployment --export={export} --out={folder}/deploy
 serving.capacity --results=zoo/results/serving.json --ues=20000
@@ -144,6 +146,7 @@ def places(tmp_path_factory, data_dir):
         "folder": folder,
         "run": folder / "run",
         "export": folder / "export",
+        "pursuit": folder / "pursuit",
         "data": data_dir,
         "data_flags": flags(data),
         "plain": flags({**plain, "data_dir": data_dir}),

@@ -31,15 +31,17 @@ def fit(grids: Iterable[AngleDelayGrid], h: np.ndarray, bits: int) -> PlainAtoms
     """
     num, best = -(-len(h) // 10), None
     for grid in grids:
+        if max(grid.num_angles, grid.num_delays) > 1 << bitstream.MAX_BITS:
+            continue
         wide = search(grid, h, _most(grid, bits))
-        for tried in {grid, _narrow(grid, wide)}:
+        for tried in dict.fromkeys([grid, _narrow(grid, wide)]):
             found = wide if tried is grid else search(tried, h, _most(tried, bits))
             stream = of_found(tried, h[:-num], found[:-num], bits)
             error = _errors(stream, h[-num:], found[-num:]).mean()
             if best is None or error < best[0]:
                 best = error, stream
     if best is None:
-        raise ValueError("no grid to choose from")
+        raise ValueError(f"no grid of up to {1 << bitstream.MAX_BITS} angles to try")
     return best[1]
 
 

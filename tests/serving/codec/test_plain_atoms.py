@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -109,3 +111,13 @@ def test_a_window_keeps_the_delays_in_it():
     for window in [(-3, 4), (2, 2), (0, 11), (0,)]:
         with pytest.raises(ValueError, match="expected two taps from -2 to 10"):
             dataclasses.replace(GRID, window=window)
+
+
+def test_neither_stream_needs_tensorflow_or_the_zoo():
+    """What a UE or a base station of one's own takes."""
+    heavy = "{'tensorflow', 'zoo'} & set(sys.modules)"
+    names = "import serving.codec.coded_atoms, serving.codec.plain_atoms, sys"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{names}; assert not {heavy}, {heavy}"]
+    )
+    assert done.returncode == 0
