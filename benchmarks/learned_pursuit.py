@@ -2,8 +2,8 @@
 
 python -m benchmarks.learned_pursuit --json=zoo/results/pursuit_learned.json
 
---part=context codes positions beside earlier ones, --part=residual puts a network
-behind the decoder. What the file has of a part and a data set is not measured again.
+--part=context codes positions beside earlier ones, --part=search lets a network propose
+the places of atoms, --part=residual puts one behind the decoder. What the file has of a part and a data set is not measured again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _DATASETS = flags.DEFINE_list(
 )
 _PARTS = {
     "context": learned_pursuit.context_rows,
+    "search": learned_pursuit.search_rows,
     "residual": learned_pursuit.residual_rows,
 }
 _PART = flags.DEFINE_enum("part", "context", list(_PARTS), "what is measured")

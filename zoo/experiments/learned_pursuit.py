@@ -2,7 +2,8 @@
 
 `context`: positions coded beside those before them (`zoo.codecs.learned_context`), at
 the same atoms, and at equal bits. `residual`: a network behind the decoder
-(`zoo.experiments.residual_decoder`). Seeds have other training CSI and other first
+(`zoo.experiments.residual_decoder`). `search`: a network in the search
+(`zoo.experiments.search_costs`). Seeds have other training CSI and other first
 kernels, and share the test CSI.
 """
 
@@ -16,18 +17,19 @@ from typing import NamedTuple
 import numpy as np
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
-from zoo.codecs import learned_context, methods, pursuit, stops
+from zoo.codecs import learned_context, learned_offsets, methods, pursuit, stops
 from zoo.codecs.coded import grid_of
 from zoo.codecs.pursuit import PursuitCodec
 from zoo.codecs.search import Pursuit, search
 from zoo.config import ExperimentConfig
 from zoo.data import splits
-from zoo.experiments import residual_decoder
+from zoo.experiments import residual_decoder, search_costs
 from zoo.metrics import accuracy
 
 MOST = 64  # atoms of a report at most
 PLAIN = 1_000  # training CSI of the plain codec
 TRAIN = 4_000  # of the network behind the decoder
+EXAMPLES = 1_000  # of the network in the search
 
 
 class Atoms(NamedTuple):
@@ -116,6 +118,39 @@ def residual_rows(
                 "epochs": residual_decoder.EPOCHS,
                 "parameters": network.count_params(),
                 **residual_decoder.gain(network, unseen, test.h),
+            }
+
+
+def search_rows(
+    settings: ExperimentConfig, oversampling: int, bits: tuple[int, ...], seeds: int
+) -> Iterator[dict]:
+    """Rows of the searches, one per seed and rate; tables are those of the plain."""
+    test = atoms(settings, "test", oversampling, 0, settings.num_test)
+    for seed in range(seeds):
+        train = atoms(settings, "train", oversampling, seed * EXAMPLES, EXAMPLES)
+        network = learned_offsets.fit(train.grid, train.h, seed)
+        kinds = search_costs.searches(train.grid, network)
+        found = {
+            name: test._replace(found=kind(test.h, MOST))
+            for name, kind in kinds.items()
+        }
+        costs = {
+            "macs": search_costs.macs(train.grid, network),
+            "cpu_ms": search_costs.cpu_ms(kinds, test.h),
+        }
+        for rate in bits:
+            codec = pursuit.fit(train.grid, train.h, rate, MOST, train.found)
+            yield {
+                "part": "search",
+                "dataset": settings.dataset,
+                "bits": rate,
+                "seed": seed,
+                "num_train": EXAMPLES,
+                "num_test": len(test.h),
+                "oversampling": oversampling,
+                "atoms_of_costs": search_costs.NUM_ATOMS,
+                **costs,
+                **{name: _sent(codec, x) for name, x in found.items()},
             }
 
 
