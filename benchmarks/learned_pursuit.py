@@ -3,7 +3,8 @@
 python -m benchmarks.learned_pursuit --json=zoo/results/pursuit_learned.json
 
 --part=context codes positions beside earlier ones, --part=search lets a network propose
-the places of atoms, --part=residual puts one behind the decoder. What the file has of a part and a data set is not measured again.
+the places of atoms, --part=residual puts one behind the decoder. What the file has of a
+part and a data set is not measured again.
 """
 
 from __future__ import annotations
@@ -35,25 +36,28 @@ _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", "runs/pursuit_learned.json", "results, which grow")
 
 
+def _rows(place: Path) -> list[dict]:
+    return files.read_json(place)["rows"] if place.exists() else []
+
+
 def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     place = Path(_JSON.value)
-    content = files.read_json(place) if place.exists() else {"rows": []}
+    measured = [(row["part"], row["dataset"]) for row in _rows(place)]
     for given in _DATASETS.value:
         dataset, _, oversampling = given.partition(":")
         settings = ExperimentConfig(
             dataset=dataset, data_dir=_DATA_DIR.value, num_test=_TEST.value
         )
-        wanted = _PART.value, dataset
-        if wanted in [(row["part"], row["dataset"]) for row in content["rows"]]:
+        if (_PART.value, dataset) in measured:
             continue
         measure = _PARTS[_PART.value]
         for row in measure(
             settings, int(oversampling), tuple(_BITS.value), _SEEDS.value
         ):
-            content["rows"].append(row | files.environment())
             print(row, flush=True)
-            files.write_json(place, content)
+            rows = [*_rows(place), row | files.environment()]  # others may add, too
+            files.write_json(place, {"rows": rows})
 
 
 if __name__ == "__main__":

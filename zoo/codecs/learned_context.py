@@ -26,7 +26,7 @@ from zoo.codecs.step_search import bisect
 KERNELS = 24
 ROUNDS = 25  # of expectation and maximisation
 EXAMPLES = 2_000  # CSI that the kernels are fitted to
-OF_STEP = 400  # CSI that the step is chosen on
+OF_STEP = 1_000  # CSI that the step is chosen on
 TRIALS = 11  # bisections of the step
 SMOOTH = 0.4  # grid points: width of what one atom adds to a kernel
 FLOOR = 1e-3  # of the mean of a kernel, everywhere
