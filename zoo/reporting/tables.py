@@ -8,7 +8,13 @@ from pathlib import Path
 
 from zoo.experiments import labels
 from zoo.experiments.claims import remark
-from zoo.reporting import comparison_table, quickstart_table, rate_columns, rate_tables
+from zoo.reporting import (
+    comparison_table,
+    learned_tables,
+    quickstart_table,
+    rate_columns,
+    rate_tables,
+)
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import (
     UNPRINTED,
@@ -252,6 +258,9 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "simulators": ("Channel simulators, drops per second", plain),
     "robustness": ("Codecs away from simulated channels", robustness),
     "pursuit_ablation": ("Choices of the pursuit codec", pursuit_ablation),
+    "pursuit_learned": ("Positions beside earlier ones", learned_tables.context),
+    "pursuit_proposals": ("A network in the search", learned_tables.search),
+    "pursuit_residual": ("A network behind the decoder", learned_tables.residual),
     "card": ("Weights that come with the zoo", pretrained),
 }
 
