@@ -8,7 +8,13 @@ from pathlib import Path
 
 from zoo.experiments import labels
 from zoo.experiments.claims import remark
-from zoo.reporting import comparison_table, quickstart_table, rate_columns, rate_tables
+from zoo.reporting import (
+    comparison_table,
+    learned_tables,
+    quickstart_table,
+    rate_columns,
+    rate_tables,
+)
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import (
     UNPRINTED,
@@ -146,6 +152,23 @@ def fast_seeds(content: dict) -> Table:
     return Table([*columns, "better than KLT [dB]", "training [s]"], rows)
 
 
+def equal_drops(content: dict) -> Table:
+    """Networks by data set and ratio, best first, beside the KLT line of each run."""
+    columns = ["data set", "ratio", "network", "seed", NMSE_UNIT]
+    rows = sorted(
+        content["rows"], key=lambda r: (data_set(r), -r["ratio"], r["nmse_db"])
+    )
+    cells = [
+        [data_set(r), ratio(r), r["network"], number(r["seed"]), fixed(r["nmse_db"])]
+        + [fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+")]
+        + [millions(r["ue_macs"]), millions(r["bs_macs"])]
+        + [fixed(r["train_cpu_seconds"] / 60, 1)]
+        for r in rows
+    ]
+    last = ["better than KLT [dB]", "UE MACs", "BS MACs", "training [CPU min]"]
+    return Table([*columns, *last], cells)
+
+
 def networks(content: dict) -> Table:
     """Networks of one ratio, best first, the KLT line among them."""
     columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
@@ -237,6 +260,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "lora_served": ("LORA with LSZQ, 4 bits: channels to bits and back", whole_chain),
     "crnet_fast": ("CRNet in ten minutes, three seeds", fast_seeds),
     "zoo_16": ("Networks at 1/16, short trainings", networks),
+    "klt_residual": ("KLT-residual and published networks, equal drops", equal_drops),
     "precisions_16": ("Encoders at 1/16, 6 bits", precisions),
     "crnet_ablation": ("Start, step and data", ablation),
     "train_speed": ("Milliseconds per training step", train_speed),
@@ -252,6 +276,9 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "simulators": ("Channel simulators, drops per second", plain),
     "robustness": ("Codecs away from simulated channels", robustness),
     "pursuit_ablation": ("Choices of the pursuit codec", pursuit_ablation),
+    "pursuit_learned": ("Positions beside earlier ones", learned_tables.context),
+    "pursuit_proposals": ("A network in the search", learned_tables.search),
+    "pursuit_residual": ("A network behind the decoder", learned_tables.residual),
     "card": ("Weights that come with the zoo", pretrained),
 }
 
