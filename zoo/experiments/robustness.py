@@ -133,7 +133,7 @@ def measure(
         row = bench.measured(row)
         with _alone(path.parent):
             content = _content(path)
-            content["rows"].append(row)
+            content["rows"] = sorted([*content["rows"], row], key=_place)
             files.write_json(path, content | files.environment() | {"origin": "ours"})
         tell(row)
     return _content(path)
@@ -158,6 +158,12 @@ def _content(path: Path) -> dict:
 def _identity(row: dict) -> tuple:
     keys = ("channels", "condition", "system", "report_bits", "num_test")
     return tuple(row[key] for key in keys)
+
+
+def _place(row: dict) -> int:
+    """Place of a row's condition among all."""
+    names = [(c.channels, c.name) for c in conditions()]
+    return names.index((row["channels"], row["condition"]))
 
 
 def _rows(num_test: int, bits, names) -> Iterator[dict]:
