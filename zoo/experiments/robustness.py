@@ -10,9 +10,12 @@ indoor channels, whatever it is tested on.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import functools
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -117,8 +120,7 @@ def measure(
         settings: data directory, num_train, num_test and seed apply.
         bits: mean bits of a report.
         names: systems in the order in which they are measured.
-        path: results JSON, which grows row by row. Of two commands that write it at the
-            same moment one loses its row; the next call measures that again.
+        path: results JSON, which grows row by row; several commands may add to it.
         tell: is given every new row.
 
     Returns:
@@ -129,11 +131,24 @@ def measure(
         if _identity(row) in map(_identity, _content(path)["rows"]):
             continue
         row = bench.measured(row)
-        content = _content(path)  # another command may have added to it
-        content["rows"].append(row)
-        files.write_json(path, content | files.environment() | {"origin": "ours"})
+        with _alone(path.parent):
+            content = _content(path)
+            content["rows"] = sorted([*content["rows"], row], key=_place)
+            files.write_json(path, content | files.environment() | {"origin": "ours"})
         tell(row)
     return _content(path)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While no other command is here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _content(path: Path) -> dict:
@@ -143,6 +158,12 @@ def _content(path: Path) -> dict:
 def _identity(row: dict) -> tuple:
     keys = ("channels", "condition", "system", "report_bits", "num_test")
     return tuple(row[key] for key in keys)
+
+
+def _place(row: dict) -> int:
+    """Place of a row's condition among all."""
+    names = [(c.channels, c.name) for c in conditions()]
+    return names.index((row["channels"], row["condition"]))
 
 
 def _rows(num_test: int, bits, names) -> Iterator[dict]:
