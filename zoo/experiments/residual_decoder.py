@@ -72,7 +72,7 @@ def train(given: list[Pairs], seed: int) -> Model:
     keras.utils.set_random_seed(seed)
     model = build(given[0].decoded.shape[1:])
     weight = [np.full(len(p.scale), 1 / np.mean(p.missing**2)) for p in given]
-    steps = EPOCHS * sum(len(p.scale) for p in given) // BATCH
+    steps = -(-EPOCHS * sum(len(p.scale) for p in given) // BATCH)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.Adam(rate), "mse")
     inputs = [
