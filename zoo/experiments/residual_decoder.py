@@ -79,9 +79,8 @@ def train(given: list[Pairs], seed: int) -> Model:
         np.concatenate([getattr(p, x) for p in given]) for x in ("decoded", "num_atoms")
     ]
     missing = np.concatenate([p.missing for p in given])
-    model.fit(
-        inputs, missing, BATCH, EPOCHS, verbose=0, sample_weight=np.concatenate(weight)
-    )
+    weights = np.concatenate(weight)[:, None, None]  # of the mean over re and im
+    model.fit(inputs, missing, BATCH, EPOCHS, verbose=0, sample_weight=weights)
     return model
 
 
