@@ -28,7 +28,7 @@ from zoo.metrics import accuracy
 
 MOST = 64  # atoms of a report at most
 PLAIN = 1_000  # training CSI of the plain codec
-TRAIN = 4_000  # of the network behind the decoder
+TRAIN = 2_000  # of the network behind the decoder
 EXAMPLES = 1_000  # of the network in the search
 
 
