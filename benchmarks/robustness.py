@@ -27,7 +27,9 @@ SYSTEMS = (
 )
 
 _BITS = flags.DEFINE_multi_integer("bits", [256, 768], "mean bits of a report")
-_SYSTEMS = flags.DEFINE_list("systems", SYSTEMS, "what is measured, in this order")
+_SYSTEMS = flags.DEFINE_list(
+    "systems", list(SYSTEMS), "what is measured, in this order"
+)
 _TRAIN = flags.DEFINE_integer("num_train", 0, "training CSI; 0: as each codec takes")
 _TEST = flags.DEFINE_integer("num_test", 300, "test CSI of every condition", 1)
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")

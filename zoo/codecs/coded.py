@@ -65,9 +65,15 @@ class Coded:
             own["perturb"] = perturbed
         return rate | own
 
+    @property
+    def fits_budget(self) -> bool:
+        """Whether it is fitted to a budget; reports of the others are merely cut."""
+        return self.fixed and self.name == "pursuit" and self.target_db is None
+
     def fitting(self, train: splits.Split) -> dict:
         """Options of a fit."""
-        return self.sending(train) | ({"calibrate": True} if self.calibrate else {})
+        own = {"calibrate": self.calibrate, "fixed": self.fits_budget}
+        return self.sending(train) | {name: True for name, on in own.items() if on}
 
     def sending(self, split: splits.Split) -> dict:
         """What `pursuit` is told of CSI that it sends."""

@@ -24,6 +24,7 @@ ROUNDS = 3  # of tables and stops, each fitted to the other
 TRIALS = 11  # bisections of the step
 STEPS = 8  # tried for a target, each half as much squared error as the one before
 MOST = 128  # atoms of a report that has a target
+COARSER = 2 ** (np.arange(6) / 4)  # steps for a budget over those for a mean
 MARGIN = 1.25  # atoms of any report over those of all training CSI
 
 
@@ -119,6 +120,39 @@ def fit(
         TRIALS,
     )
     return PursuitCodec(grid, best.tables, most)
+
+
+def fit_budget(
+    grid: AngleDelayGrid,
+    h: np.ndarray,
+    budget: float,
+    most: int,
+    found: Pursuit | None = None,
+    noise: Noise | None = None,
+) -> PursuitCodec:
+    """Codec that leaves the least error where no report exceeds a budget.
+
+    Hard channels run out of bits, so its step is coarser than that of `fit`, and its
+    tables are those of the atoms that the budget holds.
+
+    Args:
+        grid: what the atoms are.
+        h: zero-centred training CSI, complex `[n, N_t, N_a]`.
+        budget: bits of a report at most.
+        most: atoms of a report at most.
+        found: what `search` found for these, where it is known.
+        noise: of the training CSI, as `PursuitCodec.encode` takes it.
+
+    Raises:
+        ValueError: bad CSI or noise.
+    """
+    found = found or search(grid, h, most)
+    real = None if noise is None else noise_stop.number(grid, found, norms(h), noise)
+    stop = functools.partial(stops.within, found=found, budget=budget, most=real)
+    step = float(fit(grid, h, budget, most, found, noise).tables.step)
+    tried = [_fitted(grid, found, step * more, stop).tables for more in COARSER]
+    best = min(tried, key=lambda one: stops.error(one, found, stop(one)[0]))
+    return PursuitCodec(grid, best, most)
 
 
 def fit_target(

@@ -23,6 +23,7 @@ def choose(
     noise: Noise | None = None,
     target_db: float | None = None,
     calibrate: bool = False,
+    fixed: bool = False,
 ) -> PursuitCodec:
     """Codec on the grid that serves training CSI best that it was not fitted to.
 
@@ -30,6 +31,7 @@ def choose(
         grids: to choose from.
         h: zero-centred training CSI, complex `[n, N_t, N_a]`.
         bits: mean bits of a report, where there is no target.
+        fixed: whether they are a budget that no report exceeds.
         most: atoms of a report at most, likewise.
         noise: of the CSI, as `PursuitCodec.encode` takes it.
         target_db: error of each CSI relative to its energy [dB].
@@ -38,7 +40,7 @@ def choose(
     Raises:
         ValueError: bad CSI, noise or target.
     """
-    given = h, bits, most, noise, target_db
+    given = h, bits, most, noise, target_db, fixed
     if calibrate:
         even, uneven = grids[0], calibration.calibrated(grids[0], h)
         gains = _best([even, uneven], *given).grid.gains
@@ -46,22 +48,25 @@ def choose(
     return _best(grids, *given)
 
 
-def _best(grids, h, bits, most, noise, target_db) -> PursuitCodec:
+def _best(grids, h, bits, most, noise, target_db, fixed) -> PursuitCodec:
     if len(grids) == 1:
-        return _fit(grids[0], h, bits, most, noise, target_db)
+        return _fit(grids[0], h, bits, most, noise, target_db, fixed)
     num = -(-len(h) // HELD_OUT)
     first, last = (
         (h[part], noise[part] if np.ndim(noise) else noise)
         for part in (slice(-num), slice(-num, None))
     )
-    codecs = [_fit(grid, first[0], bits, most, first[1], target_db) for grid in grids]
+    codecs = [
+        _fit(grid, first[0], bits, most, first[1], target_db, fixed) for grid in grids
+    ]
     return min(codecs, key=lambda codec: _cost(codec, *last, bits, target_db))
 
 
-def _fit(grid, h, bits, most, noise, target_db) -> PursuitCodec:
-    if target_db is None:
-        return pursuit.fit(grid, h, bits, most, noise=noise)
-    return pursuit.fit_target(grid, h, target_db, noise=noise)
+def _fit(grid, h, bits, most, noise, target_db, fixed) -> PursuitCodec:
+    if target_db is not None:
+        return pursuit.fit_target(grid, h, target_db, noise=noise)
+    by_rate = pursuit.fit_budget if fixed else pursuit.fit
+    return by_rate(grid, h, bits, most, noise=noise)
 
 
 def _cost(codec: PursuitCodec, h, noise, bits, target_db) -> float:

@@ -38,32 +38,35 @@ class Pursuit:
         return Pursuit(self.angle[part], self.delay[part], self.value[part])
 
 
-def search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
+def search(
+    grid: AngleDelayGrid, h: np.ndarray, num_atoms: int, coarse: int = COARSE
+) -> Pursuit:
     """The first atoms of channels.
 
     Args:
         grid: what the atoms are.
         h: zero-centred CSI, complex `[n, N_t, N_a]`.
         num_atoms: atoms of each.
+        coarse: points per bin and tap of the first search; those of the grid: of all.
 
     Raises:
         ValueError: CSI of another shape, NaN or infinity.
     """
     h = grid.check(h)
     parts = [
-        _search(grid, h[start : start + BATCH], num_atoms)
+        _search(grid, h[start : start + BATCH], num_atoms, coarse)
         for start in range(0, len(h), BATCH)
     ]
     fields = zip(*[(p.angle, p.delay, p.value) for p in parts], strict=True)
     return Pursuit(*[np.concatenate(field) for field in fields])
 
 
-def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
+def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int, coarse) -> Pursuit:
     residual = h.astype(np.complex64)
     basis = atoms.Basis(grid, len(h), num_atoms)
     angle, delay = np.zeros((2, len(h), num_atoms), np.int32)
     value = np.zeros((len(h), num_atoms), np.complex128)
-    first, steps = _Coarse(grid), neighbours(grid)
+    first, steps = _Coarse(grid, coarse), neighbours(grid, coarse)
     for k in range(num_atoms):
         start = first.best(residual)
         angle[:, k], delay[:, k] = _refined(grid, steps, residual, *start)
@@ -73,12 +76,12 @@ def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int) -> Pursuit:
     return Pursuit(angle, delay, value)
 
 
-def coarse_angles(grid: AngleDelayGrid) -> np.ndarray:
-    """Angles of the first search: every `oversampling / COARSE`-th of a direction."""
+def coarse_angles(grid: AngleDelayGrid, coarse: int = COARSE) -> np.ndarray:
+    """Angles of the first search: every `oversampling / coarse`-th of a direction."""
     index = np.arange(grid.num_angles).reshape(grid.index_shape)
     for axis in (1, 2):
         if grid.index_shape[axis] > 1:
-            every = range(0, index.shape[axis], grid.oversampling // COARSE)
+            every = range(0, index.shape[axis], grid.oversampling // coarse)
             index = index.take(every, axis)
     return index.reshape(-1)
 
@@ -86,9 +89,9 @@ def coarse_angles(grid: AngleDelayGrid) -> np.ndarray:
 class _Coarse:
     """Every `stride`-th atom of a grid in each direction."""
 
-    def __init__(self, grid: AngleDelayGrid):
-        self._stride = grid.oversampling // COARSE
-        self._index = coarse_angles(grid)
+    def __init__(self, grid: AngleDelayGrid, coarse: int):
+        self._stride = grid.oversampling // coarse
+        self._index = coarse_angles(grid, coarse)
         self._left = grid.angles[self._index].conj().astype(np.complex64)
         right = grid.delays[:: self._stride].conj().T
         self._right = np.ascontiguousarray(right, np.complex64)
@@ -101,7 +104,9 @@ class _Coarse:
         return self._index[i], j * self._stride
 
 
-def neighbours(grid: AngleDelayGrid) -> list[tuple[int, np.ndarray]]:
+def neighbours(
+    grid: AngleDelayGrid, coarse: int = COARSE
+) -> list[tuple[int, np.ndarray]]:
     """Steps of the refinement, each with the angles so far around every angle.
 
     Returns:
@@ -112,7 +117,7 @@ def neighbours(grid: AngleDelayGrid) -> list[tuple[int, np.ndarray]]:
     if grid.index_shape[2] == 1:
         around = np.array([[-1, 0, 1], [0, 0, 0]])
     p, x, y = np.unravel_index(np.arange(grid.num_angles), grid.index_shape)
-    steps, step = [], grid.oversampling // COARSE // 2
+    steps, step = [], grid.oversampling // coarse // 2
     while step:
         near = x[:, None] + step * around[0], y[:, None] + step * around[1]
         index = np.broadcast_arrays(p[:, None], *near)

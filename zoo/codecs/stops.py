@@ -1,4 +1,4 @@
-"""Where a pursuit report ends: at atoms not worth their bits, or at a small error."""
+"""Where a pursuit report ends: a budget, an error, atoms not worth their bits."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ def worth(
     return _cut(lagrangian.argmax(axis=1) + 1, bits, most)
 
 
+def within(tables: AtomTables, found: Pursuit, budget: float, most=None) -> Ends:
+    """Atoms that a budget holds.
+
+    Args:
+        tables: of the stream.
+        found: of the search.
+        budget: bits of a report at most.
+        most: atoms at most, `[n]`; None: all.
+
+    Returns:
+        As `worth`.
+    """
+    _, bits = _gains(tables, found)
+    number = np.maximum((np.cumsum(bits, axis=1) <= budget).sum(axis=1), 1)
+    return _cut(number, bits, most)
+
+
 def reaching(
     tables: AtomTables, found: Pursuit, energy: np.ndarray, target_db: float, most=None
 ) -> Ends:
@@ -51,6 +68,13 @@ def reaching(
     enough = error <= 10 ** (target_db / 10) * energy[:, None]
     number = np.where(enough.any(axis=1), enough.argmax(axis=1) + 1, enough.shape[1])
     return _cut(number, bits, most)
+
+
+def error(tables: AtomTables, found: Pursuit, number: np.ndarray) -> float:
+    """What the first `number [n]` atoms leave of CSI, but for a constant."""
+    gain, _ = _gains(tables, found)
+    total = np.take_along_axis(np.cumsum(gain, axis=1), number[:, None] - 1, 1)
+    return -float(total.sum())
 
 
 def _gains(tables: AtomTables, found: Pursuit) -> tuple[np.ndarray, np.ndarray]:

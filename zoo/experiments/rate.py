@@ -192,7 +192,7 @@ def _point(name: str, bits: int, rate: str, fitted_on: str) -> dict:
 
 
 def _codec_rows(points: list[dict], bench: Bench) -> Iterator[dict]:
-    """Rows of a codec at some rates, fitted once."""
+    """Rows of a codec at some rates, fitted once unless it is fitted to a budget."""
     settings, builder = bench.settings, bench.builder
     if other := points[0]["fitted_on"]:
         settings = dataclasses.replace(settings, dataset=other)
@@ -200,9 +200,12 @@ def _codec_rows(points: list[dict], bench: Bench) -> Iterator[dict]:
         builder = splits.open_builder(other, settings.data_dir, settings.manual_dir)
     name, bits = points[0]["model"], points[0]["report_bits"]
     coded = [Coded(name, bits, point["rate"] == "fixed") for point in points]
-    codec, about = methods.fitted(coded[0], settings, methods.array_of(builder))
-    train = results_row.stored_part(settings, builder, "train", about["num_train"])
+    array, fits = methods.array_of(builder), {}
     for one, point in zip(coded, points, strict=True):
+        if one.fits_budget not in fits:
+            fits[one.fits_budget] = methods.fitted(one, settings, array)
+        codec, about = fits[one.fits_budget]
+        train = results_row.stored_part(settings, builder, "train", about["num_train"])
         began = time.monotonic()
         h_hat, found = methods.through_bytes(codec, bench.test, one)
         own = {"model_args": one.options() | methods.codec_options(codec)}

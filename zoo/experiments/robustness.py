@@ -117,21 +117,26 @@ def measure(
         settings: data directory, num_train, num_test and seed apply.
         bits: mean bits of a report.
         names: systems in the order in which they are measured.
-        path: results JSON, which grows row by row.
+        path: results JSON, which grows row by row; several commands may add to it.
         tell: is given every new row.
 
     Returns:
         Content of the file.
     """
-    content = files.read_json(path) if path.exists() else {"rows": []}
-    known = {_identity(row) for row in content["rows"]}
     bench = Bench(settings)
-    for row in _missing(settings.num_test, bits, names, known):
+    for row in _rows(settings.num_test, bits, names):
+        if _identity(row) in map(_identity, _content(path)["rows"]):
+            continue
         row = bench.measured(row)
+        content = _content(path)  # another command may have added to it
         content["rows"].append(row)
         files.write_json(path, content | files.environment() | {"origin": "ours"})
         tell(row)
-    return content
+    return _content(path)
+
+
+def _content(path: Path) -> dict:
+    return files.read_json(path) if path.exists() else {"rows": []}
 
 
 def _identity(row: dict) -> tuple:
@@ -139,7 +144,7 @@ def _identity(row: dict) -> tuple:
     return tuple(row[key] for key in keys)
 
 
-def _missing(num_test: int, bits, names, known) -> Iterator[dict]:
+def _rows(num_test: int, bits, names) -> Iterator[dict]:
     """What rows say before they are measured."""
     for name in names:
         for condition in conditions():
@@ -147,15 +152,13 @@ def _missing(num_test: int, bits, names, known) -> Iterator[dict]:
             if coded == "none":
                 continue
             for number in bits if coded else (128 * NETWORK_BITS,):
-                row = {
+                yield {
                     "channels": condition.channels,
                     "condition": condition.name,
                     "system": name,
                     "report_bits": number,
                     "num_test": num_test,
                 }
-                if _identity(row) not in known:
-                    yield row
 
 
 class Bench:

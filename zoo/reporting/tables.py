@@ -21,6 +21,7 @@ from zoo.reporting.cells import (
     whole,
     words,
 )
+from zoo.reporting.codec_tables import pursuit_ablation, robustness
 from zoo.reporting.deployment_tables import encoder_speed, precisions, served, soak
 from zoo.reporting.key_labels import INTERNAL, label
 from zoo.reporting.rate_curves import data_set, is_rate
@@ -247,6 +248,8 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "serving": ("The decoder served and run directly", served),
     "soak": ("Ten minutes of clients, reloads, damaged frames and kills", soak),
     "simulators": ("Channel simulators, drops per second", plain),
+    "robustness": ("Codecs away from simulated channels", robustness),
+    "pursuit_ablation": ("Choices of the pursuit codec", pursuit_ablation),
     "card": ("Weights that come with the zoo", pretrained),
 }
 

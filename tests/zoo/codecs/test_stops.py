@@ -131,3 +131,34 @@ def test_the_budget_holds_beside_target_and_noise(test):
 def test_a_target_is_below_zero():
     with pytest.raises(ValueError, match="expected dB below 0"):
         pursuit.fit_target(GRID, channels(10), 3)
+
+
+@pytest.mark.parametrize("budget", [96, 200])
+def test_a_codec_for_a_budget_leaves_less_where_no_report_exceeds_it(budget):
+    """Tables and step of the mean rate are those of other reports than are sent."""
+    h, test = channels(400, paths=6, seed=6), channels(200, paths=6, seed=7)
+    found = search(GRID, h, 20)
+    errors = []
+    for fit in (pursuit.fit, pursuit.fit_budget):
+        codec = fit(GRID, h, budget, 20, found)
+        reports = codec.encode(test, budget)
+        assert max(map(len, reports)) <= budget // 8
+        errors.append(nmse_db(test, codec.decode(reports)))
+    assert errors[1] < errors[0] - 0.1
+
+
+def test_what_is_left_within_a_budget_is_what_arrives():
+    h = channels(100, seed=8)
+    codec = pursuit.fit_budget(GRID, h, 160, 16)
+    found = search(GRID, h, 16)
+    number, bits = stops.within(codec.tables, found, 160)
+    assert (bits[number > 1] <= 160).all()
+    atoms = [x[:, :16] for x in (found.angle, found.delay)]
+    levels = codec.tables.quantise(found.value)
+    whole = [
+        codec.tables.encode(*[x[i, :k] for x in (*atoms, *levels)])
+        for i, k in enumerate(number)
+    ]
+    left = np.sum(np.abs(h - codec.decode(whole)) ** 2)
+    expected = pursuit.norms(h).sum() + stops.error(codec.tables, found, number)
+    assert left == pytest.approx(expected, abs=1e-4)

@@ -1,0 +1,84 @@
+"""Codecs away from simulated channels: what is measured, and how it is shown."""
+
+import dataclasses
+import math
+
+import pytest
+
+from zoo import files
+from zoo.config import ExperimentConfig
+from zoo.experiments import robustness
+from zoo.experiments.robustness import Condition
+from zoo.reporting.blocks import markdown
+from zoo.reporting.codec_tables import SYSTEMS, pursuit_ablation, robustness as shown
+
+ERRORS = robustness.PERTURBATIONS["antennas 2 dB, 20 degrees"]
+FEW = (
+    Condition("indoor"),
+    Condition("indoor", "noise 10 dB", snr_db=10),
+    Condition("indoor", "antennas 2 dB, 20 degrees", perturbation=ERRORS),
+)
+
+
+@pytest.fixture
+def settings(data_dir, monkeypatch):
+    monkeypatch.setitem(robustness.CHANNELS, "indoor", "cost2100_sim/indoor_tiny")
+    monkeypatch.setattr(robustness, "conditions", lambda: iter(FEW))
+    monkeypatch.setattr(robustness, "OVERSAMPLING", 4)
+    return ExperimentConfig(data_dir=str(data_dir), num_test=20)
+
+
+def test_every_condition_has_its_own_name():
+    every = list(robustness.conditions())
+    assert len({(c.channels, c.name) for c in every}) == len(every) == 33
+    assert {name for c in every for name, _ in robustness.systems(c)} == set(SYSTEMS)
+    assert all(c.perturbation.options() for c in every if "diffuse" in c.name)
+
+
+def test_rows_are_measured_once(settings, tmp_path):
+    path, names = tmp_path / "rows.json", tuple(SYSTEMS)[:5]
+    told: list[dict] = []
+    content = robustness.measure(settings, (96,), names, path, told.append)
+    rows = {(r["condition"], r["system"]): r for r in content["rows"]}
+    assert len(told) == len(rows) == 3 + 1 + 1 + 1 + 3
+    clean, noisy, uneven = (rows[c.name, "pursuit"] for c in FEW)
+    assert clean["snr_db"] is None and noisy["snr_db"] == 10
+    assert clean["nmse_db"] < noisy["nmse_db"] and clean["nmse_db"] < uneven["nmse_db"]
+    known = rows["noise 10 dB", "pursuit noise known"]
+    assert known["nmse_db"] < 0 and known["feedback_bits"] < 200
+    calibrated = rows[FEW[2].name, "pursuit calibrated"]
+    assert calibrated["nmse_db"] < uneven["nmse_db"]
+    assert uneven["perturb"] == {"gain_db": 2, "phase_deg": 20}
+    before = path.read_text()
+    robustness.measure(settings, (96,), names, path, told.append)
+    assert path.read_text() == before and len(told) == len(rows)
+    table = markdown(shown(files.read_json(path)))
+    assert f"{clean['nmse_db']:.1f} ({clean['feedback_bits']:.0f})" in table
+    assert "| calibrated | DFT taps |" in table and "16 KLTs" not in table
+
+
+@pytest.mark.slow
+def test_the_shipped_network_is_tested_with_bits(settings, tmp_path):
+    settings = dataclasses.replace(settings, num_test=100)
+    content = robustness.measure(
+        settings, (96,), (robustness.NETWORK,), tmp_path / "rows.json"
+    )
+    clean, noisy, _ = content["rows"]
+    assert clean["report_bits"] == clean["feedback_bits"] == 768
+    assert clean["nmse_db"] < -10 and clean["nmse_db"] < noisy["nmse_db"] < -5
+
+
+def test_the_ablation_has_a_column_for_each_place():
+    rows = [
+        {
+            "choice": choice, "dataset_config": config, "report_bits": bits,
+            "nmse_db": -10.0, "feedback_bits": 99.0, "search_ms_per_atom": 0.25,
+        }
+        for choice in ("reference", "grid 2x")
+        for config in ("indoor_quick", "outdoor_quick")
+        for bits in (256, 768)
+    ]  # fmt: skip
+    table = pursuit_ablation({"rows": rows})
+    assert table.columns[1:4] == ["indoor, 256", "indoor, 768", "outdoor, 256"]
+    assert table.rows[1] == ["grid 2x", *["-10.0 (99)"] * 4, "0.25"]
+    assert not math.isnan(table.rows[0][1].values[""])
