@@ -117,7 +117,8 @@ def measure(
         settings: data directory, num_train, num_test and seed apply.
         bits: mean bits of a report.
         names: systems in the order in which they are measured.
-        path: results JSON, which grows row by row; several commands may add to it.
+        path: results JSON, which grows row by row. Of two commands that write it at the
+            same moment one loses its row; the next call measures that again.
         tell: is given every new row.
 
     Returns:

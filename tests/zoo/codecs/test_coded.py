@@ -31,7 +31,7 @@ def test_noise_is_not_sent(settings):
     noisy = dataclasses.replace(
         settings, csi_noise="awgn", train_snr_db=10.0, test_snr_db=10.0
     )
-    rows = [row_of(noisy, bits=512, noise=kind) for kind in coded.NOISE]
+    rows = [row_of(noisy, bits=400, noise=kind) for kind in coded.NOISE]
     plain, *aware = rows
     for row, kind in zip(aware, coded.NOISE[1:], strict=True):
         assert row["model_args"]["noise"] == kind and row["csi_noise"] == "awgn"
@@ -50,14 +50,14 @@ def test_a_report_ends_at_its_target(settings):
 
 def test_antennas_are_calibrated_on_training_csi(settings):
     rows = [
-        row_of(settings, bits=256, perturbation=UNEVEN, calibrate=calibrate)
+        row_of(settings, bits=128, perturbation=UNEVEN, calibrate=calibrate)
         for calibrate in (False, True)
     ]
     assert rows[1]["nmse_db"] < rows[0]["nmse_db"] - 1
     given = rows[1]["model_args"]
     assert given["perturb"] == {"gain_db": 2, "phase_deg": 20}
     assert given["calibrate"] and given["gains"] and "gains" not in rows[0]
-    assert rows[1]["rho"] is None  # subcarriers are those of the unperturbed array
+    assert "rho" not in rows[1]  # stored subcarriers are those of the unperturbed array
 
 
 @pytest.mark.parametrize(

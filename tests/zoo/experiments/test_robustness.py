@@ -10,7 +10,8 @@ from zoo.config import ExperimentConfig
 from zoo.experiments import robustness
 from zoo.experiments.robustness import Condition
 from zoo.reporting.blocks import markdown
-from zoo.reporting.codec_tables import SYSTEMS, pursuit_ablation, robustness as shown
+from zoo.reporting.codec_tables import SYSTEMS, pursuit_ablation
+from zoo.reporting.codec_tables import robustness as shown
 
 ERRORS = robustness.PERTURBATIONS["antennas 2 dB, 20 degrees"]
 FEW = (
@@ -43,7 +44,8 @@ def test_rows_are_measured_once(settings, tmp_path):
     assert len(told) == len(rows) == 3 + 1 + 1 + 1 + 3
     clean, noisy, uneven = (rows[c.name, "pursuit"] for c in FEW)
     assert clean["snr_db"] is None and noisy["snr_db"] == 10
-    assert clean["nmse_db"] < noisy["nmse_db"] and clean["nmse_db"] < uneven["nmse_db"]
+    assert noisy["feedback_bits"] > clean["feedback_bits"]  # noise is described, too
+    assert clean["nmse_db"] < uneven["nmse_db"] - 1
     known = rows["noise 10 dB", "pursuit noise known"]
     assert known["nmse_db"] < 0 and known["feedback_bits"] < 200
     calibrated = rows[FEW[2].name, "pursuit calibrated"]
