@@ -104,7 +104,8 @@ def systems(condition: Condition) -> Iterator[tuple[str, Coded | None]]:
             yield f"pursuit noise {kind}", Coded("pursuit", noise=kind)
     if errors.gain_db:
         yield CALIBRATED, Coded("pursuit", calibrate=True)
-    yield NETWORK, None
+    if not condition.fitted_on:
+        yield NETWORK, None
 
 
 def measure(
