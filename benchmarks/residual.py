@@ -99,7 +99,11 @@ def write() -> None:
     """Rows of all that is complete, by whichever call."""
     whole = cells(_SEEDS.value, NETWORKS, SCENARIOS, REPORTED)
     rows = [
-        {"name": cell.run.name, **files.read_json(cell.run / "evaluation.json")}
+        {
+            "name": cell.run.name,
+            "network": cell.network,
+            **files.read_json(cell.run / "evaluation.json"),
+        }
         for cell in whole
         if cell.is_complete
     ]

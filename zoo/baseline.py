@@ -12,8 +12,9 @@ not quantised.
     python -m zoo.baseline --method=pursuit --report_bits=512
         --dataset=cost2100_sim/indoor --json=pursuit_512.json
 
-sends real bytes, as do `dft`, `klt_coded` and `klt_mixture`: --report_bits in the mean
-of the training CSI, or with --rate=fixed at most in every report. `pursuit` also takes
+sends real bytes, as do `pursuit_learned`, `dft`, `klt_coded` and `klt_mixture`:
+--report_bits in the mean of the training CSI, or with --rate=fixed at most in every
+report. `pursuit_learned` codes positions beside earlier ones. `pursuit` also takes
 --report_nmse=-20, an error at which each report ends; with --noise=known or estimated
 it does not describe noise; with --calibrate it learns the gains of the antennas.
 --perturb='{"gain_db": 2, "phase_deg": 20}' makes antennas unlike, '{"diffuse": 0.3}'
@@ -55,7 +56,7 @@ BELONGS = {
     "num_train": ("klt", *CODED),
     "report_bits": CODED,
     "rate": CODED,
-    "oversampling": ("pursuit",),
+    "oversampling": ("pursuit", "pursuit_learned"),
     "report_nmse": ("pursuit",),
     "noise": ("pursuit",),
     "calibrate": ("pursuit",),

@@ -166,7 +166,9 @@ class ExperimentConfig:
         "most 30",
     )
     dense_rate: float = _flag(
-        1.0, "share of the rate that matrices of fully connected layers take"
+        1.0,
+        "share of the rate that matrices of fully connected layers take; 0: the "
+        "relative error of the start, which is the root of its NMSE, at most 1",
     )
     adam_epsilon: float = _flag(1e-8, "epsilon of Adam (PyTorch 1e-8, Keras 1e-7)")
     seed: int = _flag(0, "seed of weights and of the order of examples")

@@ -106,6 +106,7 @@ def check(config) -> None:
             _require(config, item.name, known, f"one of {', '.join(choices)}{own}")
     _check_warmup(config)
     _check_initial_weights(config)
+    _check_dense_rate(config)
     _check_quantizer(config)
     _check_csi_noise(config)
     _check_feedback(config)
@@ -133,6 +134,14 @@ def _check_initial_weights(config) -> None:
         raise ValueError(
             f"--weights={config.weights} and --init={config.init} both set the initial "
             "weights: leave one out"
+        )
+
+
+def _check_dense_rate(config) -> None:
+    if config.dense_rate == 0 and config.init == "paper" and not config.weights:
+        raise ValueError(
+            "--dense_rate=0 is the relative error of a start that is not the paper's: "
+            "give --init=klt, --weights or another --dense_rate"
         )
 
 

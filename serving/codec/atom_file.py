@@ -9,11 +9,13 @@ import numpy as np
 
 from serving.codec import tables_file
 from serving.codec.angle_delay_grid import AngleDelayGrid
+from serving.codec.atom_context import AtomContext
 from serving.codec.atom_decoder import AtomDecoder
 from serving.codec.atom_stream import AtomTables
 from serving.codec.tables_file import CodecTables
 
 KIND = "pursuit"
+CONTEXT = "context_"  # before the names of the arrays of a context
 MOST = 4096  # atoms of a report that a file may ask for
 LARGEST = 1 << 26  # entries of the responses of a grid, likewise
 
@@ -21,11 +23,15 @@ LARGEST = 1 << 26  # entries of the responses of a grid, likewise
 def tables_of(codec: AtomDecoder) -> CodecTables:
     """What a file holds of a codec."""
     facts = {"grid": dataclasses.asdict(codec.grid), "most": codec.most}
-    arrays = {
-        field.name: np.asarray(getattr(codec.tables, field.name))
-        for field in dataclasses.fields(AtomTables)
-    }
-    return CodecTables(KIND, facts, arrays)
+    arrays = _arrays(codec.tables)
+    if context := arrays.pop("context"):
+        arrays |= {CONTEXT + name: x for name, x in _arrays(context).items()}
+    return CodecTables(KIND, facts, {name: np.asarray(x) for name, x in arrays.items()})
+
+
+def _arrays(tables) -> dict:
+    """Fields of tables by name."""
+    return {x.name: getattr(tables, x.name) for x in dataclasses.fields(tables)}
 
 
 def decoder_of(tables: CodecTables) -> AtomDecoder:
@@ -41,7 +47,14 @@ def decoder_of(tables: CodecTables) -> AtomDecoder:
     size = grid.num_angles * grid.num_antennas + grid.num_delays * grid.num_delay
     if size > LARGEST:
         raise ValueError(f"a grid of {size} entries: expected {LARGEST} at most")
-    return AtomDecoder(grid, AtomTables(**tables.arrays), most)
+    arrays = dict(tables.arrays)
+    context = {
+        name.removeprefix(CONTEXT): arrays.pop(name)
+        for name in tables.arrays
+        if name.startswith(CONTEXT)
+    }
+    context = AtomContext(**context) if context else None
+    return AtomDecoder(grid, AtomTables(**arrays, context=context), most)
 
 
 def read(path: str | Path) -> AtomDecoder:

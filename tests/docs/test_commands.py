@@ -35,7 +35,8 @@ zoo.train_stages --flagfile=zoo/flagfiles/dnnnet.cfg // {plain} --lr=1e-3 \
 --run_dir={folder}/stages
 zoo.convert_weights --model=csinet --source={folder}/csinet.h5 --out={folder}/converted
 zoo.baseline --method=fista --codeword_dim=128 // {data_flags} --max_iterations=50
-zoo.rate // --codecs=dft --bits=64 {data_flags} --num_train=200 --json={folder}/rate.json
+zoo.rate // --codecs=dft --bits=64 {data_flags} --num_train=200 \
+--json={folder}/rate.json
 zoo.evaluate --run={run} --csi_noise=ls --test_snr_db=5
 zoo.evaluate --run={run} --samples={folder}/h.npz
 zoo.export --run={run} --out={export}

@@ -50,6 +50,11 @@ BASELINES: dict[str, tuple[str, str]] = {
         "Conference 1993, https://doi.org/10.1109/ACSSC.1993.342465",
         "paths of an oversampled angle-delay grid, real bytes; own code, Apache-2.0",
     ),
+    "pursuit_learned": (
+        "Pati, Rezaiifar, Krishnaprasad: Orthogonal Matching Pursuit, Asilomar "
+        "Conference 1993, https://doi.org/10.1109/ACSSC.1993.342465",
+        "pursuit whose positions have a learned context; own code, Apache-2.0",
+    ),
     "tval3": (
         "Li, Yin, Jiang, Zhang: An Efficient Augmented Lagrangian Method with "
         "Applications to Total Variation Minimization, Comput. Optim. Appl. 56, 2013, "
@@ -60,4 +65,4 @@ BASELINES: dict[str, tuple[str, str]] = {
 }
 
 # Those that send real bytes of a given number instead of M numbers, see `zoo.codecs`.
-CODED = ("dft", "klt_coded", "klt_mixture", "pursuit")
+CODED = ("dft", "klt_coded", "klt_mixture", "pursuit", "pursuit_learned")

@@ -11,7 +11,13 @@ import numpy as np
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tfds_builders.csi_examples import real_pairs
 from tfds_builders.progress import Progress
-from zoo.codecs import klt_mixture, pursuit_choice, transform_codec, transforms
+from zoo.codecs import (
+    klt_mixture,
+    learned_context,
+    pursuit_choice,
+    transform_codec,
+    transforms,
+)
 from zoo.codecs.coded import Coded, grid_of, load
 from zoo.config import ExperimentConfig
 from zoo.data import splits
@@ -54,6 +60,12 @@ def _pursuit(
     return pursuit_choice.choose(grids, h, bits, most, **options)
 
 
+def _learned(grids, h: np.ndarray, bits: float, seed: int) -> Codec:
+    """The pursuit with a context of positions, on the grid of the plain one."""
+    plain = _pursuit(grids, h[: METHODS["pursuit"].examples], bits, seed)
+    return learned_context.learned(plain, h, bits, seed)
+
+
 def _transform(kind) -> Callable[..., Codec]:
     return lambda grids, h, bits, seed: transform_codec.fit(kind.fit(h), h, bits)
 
@@ -64,6 +76,7 @@ def _mixture(num_kinds: int) -> Callable[..., Codec]:
 
 METHODS: dict[str, Method] = {
     "pursuit": Method(_pursuit, 1_000),
+    "pursuit_learned": Method(_learned, learned_context.EXAMPLES),
     "dft": Method(_transform(transforms.Dft), 1_000),
     "klt_coded": Method(_transform(transforms.Karhunen), 20_000),
     "klt_mixture": Method(_mixture(16), 20_000),

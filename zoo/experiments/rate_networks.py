@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
+from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.data.batches import BATCH
@@ -15,7 +16,7 @@ from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, run_row
 
 TRAINED, LATER = "in training", "after training"
-READ = ("dataset", "data_dir", "manual_dir", "csi_noise", "test_snr_db", "num_test")
+READ = ("dataset", "data_dir", "manual_dir", "num_test")
 
 
 def rows(plan, bench, is_known: Callable[[dict], bool]) -> Iterator[dict]:
@@ -27,7 +28,7 @@ def rows(plan, bench, is_known: Callable[[dict], bool]) -> Iterator[dict]:
         is_known: of the beginning of a row.
 
     Raises:
-        ValueError: a run of sequences, or of CSI of another shape.
+        ValueError: a run of other inputs, or of CSI of another shape.
     """
     for path in plan.runs:
         run = RunDirectory(path)
@@ -39,12 +40,24 @@ def rows(plan, bench, is_known: Callable[[dict], bool]) -> Iterator[dict]:
 
 
 def _reading(run: RunDirectory, data: ExperimentConfig) -> ExperimentConfig:
-    """Configuration of a run that reads other data."""
+    """Configuration of a run that reads other data.
+
+    Raises:
+        ValueError: other inputs than a single CSI, or CSI of another scaling.
+    """
     own = run.config()
-    if own.num_frames:
-        raise ValueError(f"{run.path} is of sequences: rate curves are of single CSI")
+    spec = registry.get(own.model)
+    if own.num_frames or spec.takes_uplink:
+        what = "the uplink" if spec.takes_uplink else "sequences"
+        raise ValueError(f"{run.path} takes {what}: rate curves are of single CSI")
+    if own.scaling != data.scaling:
+        raise ValueError(
+            f"--scaling={data.scaling}: {run.path} was trained with "
+            f"--scaling={own.scaling}, give that"
+        )
+    quiet = evaluation.with_noise(own, data.csi_noise, data.test_snr_db)
     read = {name: getattr(data, name) for name in READ}
-    return dataclasses.replace(own, num_train=0, num_validation=0, **read)
+    return dataclasses.replace(quiet, num_train=0, num_validation=0, **read)
 
 
 def _has_bits(run: RunDirectory, settings: ExperimentConfig) -> bool:

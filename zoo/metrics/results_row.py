@@ -140,7 +140,10 @@ def kept_subcarriers(
     estimate = accuracy.to_complex(h_hat)
     points, kept, step = subcarriers
     keep = (kept - 1) * step + 1
-    freq = transforms.delay_to_frequency(estimate, points, keep, last)[..., ::step]
+    freq = np.concatenate([  # the whole grid of all at once would take gigabytes
+        transforms.delay_to_frequency(x, points, keep, last)[..., ::step]
+        for x in np.array_split(estimate, -(-len(estimate) // BATCH))
+    ])  # fmt: skip
     return {
         "rho": accuracy.rho(csi_freq, freq),
         "sgcs": accuracy.sgcs(csi_freq, freq),

@@ -8,6 +8,8 @@ from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import Cell, as_written, fixed, number
 from zoo.reporting.key_labels import label
 
+ENTRY_BITS = 6  # of a codeword in `benchmarks.precisions`
+
 
 def precisions(content: dict) -> Table:
     """Encoders of several networks in every precision."""
@@ -16,6 +18,7 @@ def precisions(content: dict) -> Table:
     columns += ["int8 operations", "not int8", KLT, *rate_columns.COLUMNS]
     rows = []
     for r in content["rows"]:
+        sent = r | {"feedback_bits": ENTRY_BITS * r["codeword_dim"]}
         for name, e in r["precisions"].items():
             floats = ", ".join(e["not_int8"]["encode"]) or "none"
             rows.append(
@@ -31,7 +34,7 @@ def precisions(content: dict) -> Table:
                     int8_operations(e),
                     floats if e["num_int8"]["encode"] else "all",
                     fixed(r["nmse_pca_db"]),
-                    *rate_columns.cells(r, rate_curves.data_set(r)),
+                    *rate_columns.cells(sent, rate_curves.data_set(r)),
                 ]
             )
     return Table(columns, rows)

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from zoo.metrics import plots
 from zoo.reporting.blocks import NMSE_UNIT
-from zoo.reporting.rate_curves import CLASSIC, LINE, NETWORK, Curve
+from zoo.reporting.rate_curves import CLASSIC, CODECS, LINE, NETWORK, Curve
 
 TICKS = [2**i for i in range(3, 15)]
 COLOURS = {
@@ -30,16 +30,16 @@ def save(panels: dict[str, list[Curve]], target) -> None:
     """
     width = max(LEAST_WIDTH, WIDTH * len(panels) + 1)
     figure, axes = plots.plt.subplots(
-        1, len(panels), figsize=(width, HEIGHT), sharey=True, squeeze=False,
-        layout="constrained",
+        1, len(panels), figsize=(width, HEIGHT), sharex=True, sharey=True,
+        squeeze=False, layout="constrained",
     )  # fmt: skip
     styles = _styles([curve for own in panels.values() for curve in own])
     for axis, (title, own) in zip(axes[0], panels.items(), strict=True):
         for curve in own:
             _draw(axis, curve, styles[curve.name])
-        _finish(axis, title, own)
+        _finish(axis, title)
     axes[0, 0].set_ylabel(NMSE_UNIT)
-    axes[0, 0].set_ylim(*_limits([c for own in panels.values() for c in own]))
+    _limit(axes[0, 0], [curve for own in panels.values() for curve in own])
     handles = [plots.plt.Line2D([], [], **style) for style in styles.values()]
     longest = max(map(len, styles))
     columns = max(1, int(width / (KEY + LETTER * longest)))
@@ -54,9 +54,8 @@ def _styles(all_curves: list[Curve]) -> dict[str, dict]:
         kind: itertools.cycle(zip(COLOURS[kind], MARKERS[kind], strict=False))
         for kind in COLOURS
     }
-    order = CLASSIC, NETWORK, LINE
     styles: dict[str, dict] = {}
-    for curve in sorted(all_curves, key=lambda curve: order.index(curve.kind)):
+    for curve in sorted(all_curves, key=_place):
         if curve.kind == LINE:
             styles.setdefault(curve.name, {"color": "black", "linestyle": ":"})
         elif curve.name not in styles:
@@ -65,28 +64,30 @@ def _styles(all_curves: list[Curve]) -> dict[str, dict]:
     return styles
 
 
+def _place(curve: Curve) -> tuple:
+    """Key that sorts codecs, each with its own colour everywhere, then the others."""
+    names = list(CODECS.values())
+    known = names.index(curve.name) if curve.name in names else len(names)
+    return (CLASSIC, NETWORK, LINE).index(curve.kind), known
+
+
 def _draw(axis, curve: Curve, style: dict) -> None:
     x, y = zip(*curve.points, strict=True)
     dashes = {"linestyle": "--", "fillstyle": "none"} if curve.fixed else {}
     axis.plot(x, y, linewidth=1.3, markersize=6, **{**style, **dashes})
 
 
-def _measured(all_curves: list[Curve]) -> tuple[tuple, tuple]:
-    """Bits and NMSE of all points but those of lines."""
+def _limit(axis, all_curves: list[Curve]) -> None:
+    """As wide and high as what was measured: lines go on beyond it."""
     points = [p for curve in all_curves if curve.kind != LINE for p in curve.points]
-    return tuple(zip(*points, strict=True))
-
-
-def _limits(all_curves: list[Curve]) -> tuple[float, float]:
-    _, values = _measured(all_curves)
-    return min(values) - 2, max(0.0, max(values)) + 0.5
-
-
-def _finish(axis, title: str, own: list[Curve]) -> None:
-    """Ticks at powers of two, as wide as what was measured."""
-    bits, _ = _measured(own)
-    axis.set_xscale("log", base=2)
+    bits, values = zip(*points, strict=True)
     axis.set_xlim(min(bits) / 1.15, max(bits) * 1.15)
+    axis.set_ylim(min(values) - 2, max(0.0, max(values)) + 0.5)
+
+
+def _finish(axis, title: str) -> None:
+    """Ticks at powers of two."""
+    axis.set_xscale("log", base=2)
     axis.xaxis.set_major_locator(FixedLocator(TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter("{x:,.0f}")

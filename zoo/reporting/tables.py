@@ -8,7 +8,13 @@ from pathlib import Path
 
 from zoo.experiments import labels
 from zoo.experiments.claims import remark
-from zoo.reporting import comparison_table, quickstart_table, rate_columns, rate_tables
+from zoo.reporting import (
+    comparison_table,
+    learned_tables,
+    quickstart_table,
+    rate_columns,
+    rate_tables,
+)
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import (
     UNPRINTED,
@@ -146,22 +152,41 @@ def fast_seeds(content: dict) -> Table:
     return Table([*columns, "better than KLT [dB]", "training [s]"], rows)
 
 
+def equal_drops(content: dict) -> Table:
+    """Networks by data set and ratio, best first, beside the KLT line of each run."""
+    columns = ["data set", "ratio", "network", "seed", NMSE_UNIT]
+    rows = sorted(
+        content["rows"], key=lambda r: (data_set(r), -r["ratio"], r["nmse_db"])
+    )
+    cells = [
+        [data_set(r), ratio(r), r["network"], number(r["seed"]), fixed(r["nmse_db"])]
+        + [fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+")]
+        + [millions(r["ue_macs"]), millions(r["bs_macs"])]
+        + [fixed(r["train_cpu_seconds"] / 60, 1)]
+        for r in rows
+    ]
+    last = ["better than KLT [dB]", "UE MACs", "BS MACs", "training [CPU min]"]
+    return Table([*columns, *last], cells)
+
+
 def networks(content: dict) -> Table:
     """Networks of one ratio, best first, the KLT line among them."""
     columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
     rows = content["rows"]
-    bits = rate_columns.cells(rows[0], data_set(rows[0]))  # of one ratio, all floats
     found = [
         (r["nmse_db"], r["model"], r["init"], Cell(f"{r['lr']:g}", value=r["lr"]))
         + (fixed(r["rho"], 4), *(millions(r[f"{side}_macs"]) for side in ("ue", "bs")))
+        + tuple(rate_columns.cells(r, data_set(r)))
         for r in rows
     ]
-    macs = millions(rows[0]["codeword_dim"] * csi_values(rows[0]))
-    found.append((rows[0]["nmse_pca_db"], KLT, "", "", "", macs, macs))
+    first = rows[0] | {"feedback_bits": None}  # of one codeword length
+    macs = millions(first["codeword_dim"] * csi_values(first))
+    bits = rate_columns.cells(first, data_set(first))
+    found.append((first["nmse_pca_db"], KLT, "", "", "", macs, macs, *bits))
     return Table(
         [*columns, *rate_columns.COLUMNS],
         [
-            [name, start, rate, fixed(nmse_db), *others, *bits]
+            [name, start, rate, fixed(nmse_db), *others]
             for nmse_db, name, start, rate, *others in sorted(found)
         ],
     )
@@ -235,6 +260,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "lora_served": ("LORA with LSZQ, 4 bits: channels to bits and back", whole_chain),
     "crnet_fast": ("CRNet in ten minutes, three seeds", fast_seeds),
     "zoo_16": ("Networks at 1/16, short trainings", networks),
+    "klt_residual": ("KLT-residual and published networks, equal drops", equal_drops),
     "precisions_16": ("Encoders at 1/16, 6 bits", precisions),
     "crnet_ablation": ("Start, step and data", ablation),
     "train_speed": ("Milliseconds per training step", train_speed),
@@ -250,6 +276,9 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "simulators": ("Channel simulators, drops per second", plain),
     "robustness": ("Codecs away from simulated channels", robustness),
     "pursuit_ablation": ("Choices of the pursuit codec", pursuit_ablation),
+    "pursuit_learned": ("Positions beside earlier ones", learned_tables.context),
+    "pursuit_proposals": ("A network in the search", learned_tables.search),
+    "pursuit_residual": ("A network behind the decoder", learned_tables.residual),
     "card": ("Weights that come with the zoo", pretrained),
 }
 

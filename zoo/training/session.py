@@ -61,6 +61,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     distribution.check_same_epoch(strategy, progress["epoch"] if progress else 0)
     run.rewind_metrics(progress["epoch"] if progress else -1)
     state = progress or _start(trainer, run, validation, source, chief=worker == 0)
+    if not settings.dense_rate:
+        trainer.set_dense_rate(state["dense_rate"])
     begin = state["epoch"]
     with (
         batches_from(begin) as batches,
@@ -115,6 +117,7 @@ def _start(trainer, run, validation, source, chief: bool) -> dict:
     state["seconds"] = time.monotonic() - began
     state["cpu_seconds"] = time.process_time() - cpu
     state["best_db"] = trainer.validate(validation)[0]
+    state["dense_rate"] = min(1.0, 10 ** (state["best_db"] / 20))  # if it follows that
     print(
         f"initial weights from {source}: val NMSE {state['best_db']:.2f} dB "
         f"({state['seconds']:.0f} s)",

@@ -104,7 +104,7 @@ class Trainer:
         network = self.model.trained
         with strategy.scope():
             self.schedule = make_schedule(settings, steps_per_epoch)
-            optimizer = Adam(
+            self._adam = optimizer = Adam(
                 self.schedule, settings.dense_rate, epsilon=settings.adam_epsilon
             )
             self.scaled = settings.precision == "mixed_float16"
@@ -157,6 +157,10 @@ class Trainer:
         if settings.loss == "phase":
             return phase_error(csi, csi_hat), rate + penalty
         return csi_hat - csi, rate + penalty
+
+    def set_dense_rate(self, share: float) -> None:
+        """Change the share of the rate that matrices take; before the first step."""
+        self._adam.dense_rate = share
 
     def _draw(self):
         """Number of this update and replica: the same again in a resumed run."""

@@ -11,7 +11,7 @@ from serving.codec import atom_file, tables_file
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.tables_file import CodecTables
 from tests.zoo.codecs.paths import N_C, channels
-from zoo.codecs import klt_mixture, pursuit, saved, transform_codec
+from zoo.codecs import klt_mixture, learned_context, pursuit, saved, transform_codec
 from zoo.codecs.transforms import Dft, Karhunen
 
 TRAIN = channels(300, array=(8,), num_delay=8, seed=1)
@@ -19,6 +19,9 @@ TEST = channels(40, array=(8,), num_delay=8, seed=2)
 GRID = AngleDelayGrid("ula:8", N_C, 8, oversampling=4)
 FITS = {
     "pursuit": lambda: pursuit.fit(GRID, TRAIN, 120, most=10),
+    "pursuit_learned": lambda: learned_context.learned(
+        pursuit.fit(GRID, TRAIN, 120, most=10), TRAIN, 120, seed=0
+    ),
     "dft": lambda: transform_codec.fit(Dft.fit(TRAIN), TRAIN, 120),
     "klt_coded": lambda: transform_codec.fit(Karhunen.fit(TRAIN), TRAIN, 120),
     "klt_mixture": lambda: klt_mixture.fit(TRAIN, 120, num_kinds=3),
@@ -104,7 +107,7 @@ def test_files_of_another_kind_are_refused(tmp_path):
         saved.load(tmp_path / "none.npz")
 
 
-@pytest.mark.parametrize("kind", list(FITS))
+@pytest.mark.parametrize("kind", list(saved.MAKERS))
 @pytest.mark.parametrize("facts", [{}, {"kinds": 3}, {"shape": "8x8"}, {"most": "7"}])
 def test_well_formed_nonsense_is_refused(tmp_path, kind, facts):
     path = _written(tmp_path / "x.npz", kind, facts, {"size": np.zeros((2, 2))})

@@ -161,6 +161,22 @@ def test_networks_at_their_bits_and_at_fitted_ones(runs, settings, tmp_path):
     assert rows[2]["num_test"] == 40 and rows[2]["ue_macs"] == whole["ue_macs"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "dualnet_mag", "codeword_dim": 256}, "takes the uplink"),
+        ({"scaling": "global"}, "--scaling=stored: .* --scaling=global, give that"),
+    ],
+)
+def test_runs_that_do_not_fit_are_refused(changes, words, settings, tmp_path):
+    own = {"model": "crnet", "codeword_dim": 32, **changes}
+    run = tmp_path / "run"
+    run.mkdir()
+    files.write_json(run / "config.json", ExperimentConfig(**own).to_json())
+    with pytest.raises(ValueError, match=words):
+        rate.measure(Plan(runs=(run,)), settings, tmp_path / "rate.json")
+
+
 def test_gaussian_line_is_reverse_water_filling():
     rng = np.random.default_rng(0)
     deviation = np.array([4.0, 1.0, 0.5, 0.01])

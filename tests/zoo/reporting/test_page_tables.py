@@ -57,8 +57,11 @@ def test_tables_are_made_again(root):
         "before\n<!-- results: results/zoo_16.json -->\n| network |"
     )
     assert first.endswith(" |\n<!-- end of results -->\n") and "old" not in new
-    assert "| crnet | klt | 0.002 | -12.25 | 0.9600 | 0.42M | 2.58M |\n" in first
-    assert "| linear KLT |  |  | -11.00 |  | 0.26M | 0.26M |\n" in first
+    assert (
+        "| crnet | klt | 0.002 | -12.25 | 0.9600 | 0.42M | 2.58M | 4,096 (float) |"
+        in first
+    )
+    assert "| linear KLT |  |  | -11.00 |  | 0.26M | 0.26M | 4,096 (float) |" in first
     assert "| fast | 11,874 | 0.50 |\n" in second
     assert page_tables.updated(new, root) == new
 

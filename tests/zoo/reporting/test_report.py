@@ -72,8 +72,8 @@ def test_page_is_self_contained_and_linked(written, page):
 def test_paper_and_ours_have_columns_of_their_own(page):
     data = "tr38901/lora_rma_nlos_quick"
     assert page.table("block", "series", "paper", "ours") == [
-        ["4", "mlp", "-29.21", "-14.25", "1", "-11.50", data],  # seeds, KLT line
-        ["4", "cnn", "-11.23", "-10.50", "1", "-11.50", data],
+        ["4", "mlp", "-29.21", "-14.25", "1", "-11.50", "4,096 (float)", data],
+        ["4", "cnn", "-11.23", "-10.50", "1", "-11.50", "4,096 (float)", data],
     ]
     assert page.table("side", "series") == [
         ["1/4 ue", "clnet", "1,049,000", "1,048,968"]
@@ -140,7 +140,7 @@ def test_other_results_have_tables(page):
         ["fast", "11,874", "0.50"]
     ]
     (row,) = page.table("network", "data set", "ratio", "seed")
-    assert row[-2:] == ["-11.75", "-11.00"]
+    assert row[4:7] == ["-11.75", "-11.00", "768"]
     assert page.table("seed", "zoo, NMSE [dB]", "PyTorch, NMSE [dB]") == [
         ["0", "-9.50", "-9.25", "-0.25", "-11.00"],
         ["mean", "-9.50", "-9.25", "-0.25", "-11.00"],
@@ -150,8 +150,8 @@ def test_other_results_have_tables(page):
 def test_markdown_says_the_same(written):
     text = (written / "report.md").read_text(encoding="utf-8")
     assert (
-        "| 4 | mlp | -29.21 | -14.25 | 1 | -11.50 | tr38901/lora_rma_nlos_quick |"
-        in text
+        "| 4 | mlp | -29.21 | -14.25 | 1 | -11.50 | 4,096 (float) | "
+        "tr38901/lora_rma_nlos_quick |" in text
     )
     assert "- **not confirmed**: no point in common" in text
     assert '<details id="net-crnet" markdown="1"><summary>crnet: ' in text
@@ -176,7 +176,7 @@ def test_what_decides_nothing_is_marked():
     assert [row["note"] for row in found] == [
         "at its start: no epoch was better", "learned nothing",
     ]  # fmt: skip
-    assert [row["feedback bits"] for row in found] == ["", "512"]
+    assert [row["feedback bits"] for row in found] == ["4,096 (float)", "512"]
 
 
 def test_claims_of_our_own_stand_apart():

@@ -11,11 +11,12 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT
-from zoo import registry
+from zoo import files, registry
 from zoo.experiments.comparison_plan import Case, Plan
 from zoo.keras_compat import keras
 from zoo.training import session
 from zoo.training.optimizer import Adam
+from zoo.training.trainer import Trainer
 
 SHAPES = {"matrix": (5, 4), "kernel": (3, 3, 2, 4), "bias": (4,)}
 SHARE = 0.03
@@ -70,19 +71,38 @@ def weights_after(run) -> dict[str, np.ndarray]:
     return {w.path: np.asarray(w) for w in network.trainable_weights}
 
 
-def test_nothing_of_a_matrix_moves_at_zero(tiny_config, tmp_path):
-    """In a whole run, fused step included; a resumed one goes on with its share."""
-    changes = {"model": "csinet", "dense_rate": 0.0, "epochs": 1}
+def test_matrices_of_a_run_take_their_share(tiny_config, tmp_path):
+    """Fused step included; another share is another run."""
+    changes = {"model": "csinet", "dense_rate": 1e-6, "epochs": 1}
     run = session.train(tiny_config(tmp_path / "run", **changes))
     moved = weights_after(run)
     keras.utils.set_random_seed(run.config().seed)
     start = registry.build("csinet", run.csi_shape(), run.config().codeword_dim)
     for weight in start.trained.trainable_weights:
-        same = np.array_equal(moved[weight.path], np.asarray(weight))
-        assert same == (len(weight.shape) == 2), weight.path
-    assert run.config().dense_rate == 0.0
-    with pytest.raises(ValueError, match="--dense_rate: 0.0 -> 0.5"):
+        change = np.abs(moved[weight.path] - np.asarray(weight)).max()
+        assert (change < 1e-6) == (len(weight.shape) == 2), weight.path
+    with pytest.raises(ValueError, match="--dense_rate: 1e-06 -> 0.5"):
         session.train(tiny_config(tmp_path / "run", **changes | {"dense_rate": 0.5}))
+
+
+def test_a_share_as_large_as_the_error_of_the_start(tiny_config, tmp_path, monkeypatch):
+    """The same when the run goes on after its first epoch."""
+    taken = []
+    monkeypatch.setattr(Trainer, "set_dense_rate", lambda self, x: taken.append(x))
+    flags = {"model": "klt_residual", "init": "klt", "dense_rate": 0.0}
+    flags |= {"schedule": "constant", "num_train": 160}
+    run = session.train(tiny_config(tmp_path / "run", **flags, epochs=1))
+    start = run.read_metrics()[0]
+    assert start["epoch"] == 0 and start["val_nmse_db"] < -1
+    edit = files.read_json(run.path / "config.json") | {"epochs": 2}
+    files.write_json(run.path / "config.json", edit)
+    session.train(tiny_config(tmp_path / "run", **flags, epochs=2))
+    assert taken == [pytest.approx(10 ** (start["val_nmse_db"] / 20))] * 2
+
+
+def test_without_a_start_there_is_no_such_share(tiny_config, tmp_path):
+    with pytest.raises(ValueError, match="--dense_rate=0 is the relative error of a"):
+        tiny_config(tmp_path / "run", dense_rate=0.0)
 
 
 def test_a_negative_share_is_refused(tiny_config, tmp_path):
@@ -93,4 +113,4 @@ def test_a_negative_share_is_refused(tiny_config, tmp_path):
 def test_a_comparison_takes_the_share_of_the_networks_flagfile():
     plan = Plan(("klt_residual", "crnet"), (128,), epochs=1)
     shares = [plan.overrides(Case(name, 128, 0))["dense_rate"] for name in plan.models]
-    assert shares == [0.03, 1.0]
+    assert shares == [0.0, 1.0]
