@@ -42,7 +42,7 @@ def context(content: dict) -> Table:
 
 
 def search(content: dict) -> Table:
-    """Errors at the bits of the plain search's codec, and what each search costs."""
+    """Errors at equal mean bits, and what each search costs."""
     columns = [*SEARCHES, "proposals lose [dB]"]
     columns += [f"{name}, real MACs per CSI" for name in SEARCHES]
     columns += [f"{name}, CPU ms per CSI" for name in SEARCHES]
