@@ -158,6 +158,6 @@ def test_committed_curves_are_whole():
         codecs = {row["model"] for row in content["rows"] if not row.get("run")}
         assert codecs >= {"pursuit", "dft", "klt_coded"}
         for row in content["rows"]:
-            assert row["commit"] and row["test_data"] and row["nmse_worst_db"]
+            assert row["commit"] and row["test_data"] and row["nmse_worst_db"] < 3
             if row["rate"] == "fixed":
                 assert row["feedback_bits_min_max"][1] <= row["report_bits"]
