@@ -12,6 +12,7 @@ import numpy as np
 from serving.codec.nmse import nmse, nmse_db, to_db
 
 __all__ = ["nmse", "nmse_db", "to_db"]  # with what is defined here
+BATCH = 1000
 
 
 def to_complex(h: np.ndarray) -> np.ndarray:
@@ -35,6 +36,16 @@ def cosine_similarity(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
     Returns:
         float64 `[n, N_f]`.
     """
+    pairs = zip(_parts(h), _parts(h_hat), strict=True)
+    return np.concatenate([_similarity(*pair) for pair in pairs])
+
+
+def _parts(h: np.ndarray) -> list[np.ndarray]:
+    """At most `BATCH` examples each: products of all of them would take gigabytes."""
+    return np.array_split(h, max(1, -(-len(h) // BATCH)))
+
+
+def _similarity(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
     inner = np.abs(np.sum(h.conj() * h_hat, axis=1, dtype=np.complex128))
     norms = np.linalg.norm(h, axis=1) * np.linalg.norm(h_hat, axis=1).astype(float)
     return np.divide(inner, norms, out=np.zeros_like(inner), where=norms > 0)
@@ -55,6 +66,8 @@ def beamforming_loss_db(h: np.ndarray, h_hat: np.ndarray) -> float:
 
     10 log10(sum_k ||h_k||^2 rho_k^2 / sum_k ||h_k||^2); 0 is perfect, negative a loss.
     """
-    energy = np.sum(np.abs(h) ** 2, axis=1, dtype=np.float64)
+    energy = np.concatenate(
+        [np.sum(np.abs(part) ** 2, axis=1, dtype=np.float64) for part in _parts(h)]
+    )
     kept = np.sum(energy * cosine_similarity(h, h_hat) ** 2)
     return float(to_db(kept / energy.sum()))
