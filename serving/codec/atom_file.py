@@ -16,7 +16,7 @@ from serving.codec.tables_file import CodecTables
 
 KIND = "pursuit"
 CONTEXT = "context_"  # before the names of the arrays of a context
-MOST = 4096  # atoms of a report that a file may ask for
+MOST = 1024  # atoms of a report that a file may ask for
 LARGEST = 1 << 26  # entries of the responses of a grid, likewise
 
 
@@ -57,14 +57,14 @@ def decoder_of(tables: CodecTables) -> AtomDecoder:
     return AtomDecoder(grid, AtomTables(**arrays, context=context), most)
 
 
-def read(path: str | Path) -> AtomDecoder:
-    """Receiver of a saved pursuit codec.
+def read(path: str | Path, sha256: str = "") -> AtomDecoder:
+    """Receiver of a saved pursuit codec; arguments as `tables_file.read`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: damaged, or of another codec; the message names the file.
+        ValueError: damaged, or another file; the message names it.
     """
-    tables = tables_file.read(path, KIND)
+    tables = tables_file.read(path, KIND, sha256)
     try:
         return decoder_of(tables)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:

@@ -8,6 +8,7 @@ from serving.codec.angle_delay_grid import AngleDelayGrid
 
 SMALLEST = 1e-6  # share of an atom outside those before it, where it adds nothing
 BATCH = 128  # CSI: their bases take memory
+ENTRIES = 1 << 22  # of the bases of a batch
 
 
 class Basis:
@@ -74,11 +75,10 @@ def combine(grid: AngleDelayGrid, angle, delay, values: np.ndarray) -> np.ndarra
         delay: grid indices.
         values: components along the orthogonalised atoms, complex `[n, atoms]`.
     """
+    size = min(BATCH, max(1, ENTRIES // max(values.shape[1], 1) ** 2))
     parts = [
-        _combined(
-            grid, angle[i : i + BATCH], delay[i : i + BATCH], values[i : i + BATCH]
-        )
-        for i in range(0, len(angle), BATCH)
+        _combined(grid, angle[i : i + size], delay[i : i + size], values[i : i + size])
+        for i in range(0, len(angle), size)
     ]
     shape = 0, grid.num_antennas, grid.num_delay
     return np.concatenate([np.zeros(shape, np.complex128), *parts])

@@ -7,7 +7,6 @@ behind the receiver makes a codeword again, which a served decoder takes as it i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,16 +32,13 @@ def read_tables(directory: Path, codec: dict) -> AtomDecoder:
         ValueError: the export has none, or they are damaged or of another export.
     """
     name = codec.get("tables")
-    if not name:
+    sha256 = codec["files"].get(name) if isinstance(name, str) else None
+    if not sha256:
         raise ValueError(
             f"{directory}: model {codec['model']} has no coded stream, only exports of "
             "python -m zoo.export --codec=pursuit have one"
         )
-    path = directory / Path(name).name
-    tables = atom_file.read(path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != codec["files"].get(name):
-        raise ValueError(f"{path} is of another export: its sha256 is not codec.json's")
-    return tables
+    return atom_file.read(directory / Path(name).name, sha256)
 
 
 def atoms_of(grid: AngleDelayGrid, codeword: np.ndarray) -> tuple[np.ndarray, ...]:

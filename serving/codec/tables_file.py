@@ -21,8 +21,8 @@ LARGEST = 1 << 29  # bytes of all arrays: more is no codec
 ABOUT, CHECKSUM = "about", "sha256"
 # What zipfile, zlib, NumPy and json raise on damaged bytes.
 DAMAGE = (
-    ValueError, KeyError, TypeError, OSError, EOFError, MemoryError, RecursionError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error,
+    ValueError, KeyError, TypeError, OSError, EOFError, MemoryError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
@@ -59,23 +59,28 @@ def pack(tables: CodecTables) -> bytes:
     return written.getvalue()
 
 
-def read(path: str | Path, kind: str = "") -> CodecTables:
+def read(path: str | Path, kind: str = "", sha256: str = "") -> CodecTables:
     """Read a file.
 
     Args:
         path: written by `pack`.
         kind: that it must have; '': any.
+        sha256: of the whole file, hexadecimal; '': any.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: damaged, too large, of another format or kind; the message names the
-            file.
+        ValueError: damaged, too large, another file than was asked for, of another
+            format or kind; the message names the file.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 and found != sha256:
+        raise ValueError(f"{path}: its sha256 is {found}, expected {sha256}")
     try:
-        tables = _unpack(path)
+        tables = _unpack(content)
     except DAMAGE as error:
         raise ValueError(
             f"{path}: not tables of a codec, or damaged: {error}"
@@ -85,13 +90,13 @@ def read(path: str | Path, kind: str = "") -> CodecTables:
     return tables
 
 
-def _unpack(path: Path) -> CodecTables:
-    with zipfile.ZipFile(path) as archive:
+def _unpack(content: bytes) -> CodecTables:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     if size > LARGEST:
         raise ValueError(f"{size} bytes of arrays, expected {LARGEST} at most")
-    with np.load(path, allow_pickle=False) as content:
-        arrays = {name: content[name] for name in content.files}
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
     text, checksum = (arrays.pop(name).tobytes() for name in (ABOUT, CHECKSUM))
     if hashlib.sha256(text).digest() != checksum:
         raise ValueError("the checksum of its description is wrong")
@@ -101,7 +106,10 @@ def _unpack(path: Path) -> CodecTables:
     found = {name: _digest(x) for name, x in arrays.items()}
     if found != about["arrays"]:
         raise ValueError("the checksum of an array is wrong")
-    return CodecTables(about["kind"], about["facts"], arrays)
+    kind, facts = about["kind"], about["facts"]
+    if not (isinstance(kind, str) and isinstance(facts, dict)):
+        raise ValueError(f"kind {kind!r} or facts: expected a text and an object")
+    return CodecTables(kind, facts, arrays)
 
 
 def _digest(x: np.ndarray) -> str:

@@ -36,6 +36,11 @@ class MixtureCodec:
     labels: np.ndarray
     weight: float
 
+    def __post_init__(self):
+        labels = prefix_coder.check_tables(self.labels, "labels")
+        if labels.ndim != 1 or len(labels) != len(self.kinds):
+            raise ValueError(f"{len(labels)} labels of {len(self.kinds)} kinds")
+
     def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
         """Report of each CSI `[n, N_t, N_a]`, cut to `budget` bits (0: not)."""
         found = [kind.levels(h) for kind in self.kinds]

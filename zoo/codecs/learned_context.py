@@ -65,7 +65,7 @@ def learned(
         tables = replace(tables, context=context)
         return _AtStep(tables, float(stops.worth(tables, some)[1].mean()))
 
-    best = bisect(at, 2 * float(codec.tables.step), bits, TRIALS)
+    best = bisect(at, 2 * float(codec.tables.step), bits, TRIALS, levels=8)
     return PursuitCodec(codec.grid, best.tables, codec.most)
 
 

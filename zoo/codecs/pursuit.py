@@ -37,6 +37,7 @@ class PursuitCodec(AtomDecoder):
         budget: int = 0,
         noise: Noise | None = None,
         target_db: float | None = None,
+        weight: float = stops.WEIGHT,
     ) -> list[bytes]:
         """Report of each CSI; it ends at what it reaches first.
 
@@ -47,6 +48,7 @@ class PursuitCodec(AtomDecoder):
                 'estimated': atoms that it could have given are not sent.
             target_db: error of each CSI relative to its energy [dB]. Without target and
                 budget atoms that are not worth their bits are not sent.
+            weight: see `stops.worth`; that of the fit.
 
         Raises:
             ValueError: CSI of another shape, NaN, infinity, a budget below a byte, or
@@ -57,23 +59,19 @@ class PursuitCodec(AtomDecoder):
         found = search(self.grid, h, self.most)
         levels = self.tables.quantise(found.value)
         reports = []
-        for i, k in enumerate(self._number(h, found, budget, noise, target_db)):
-            report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
-            reports.append(self.tables.encode(*report, bits=budget))
-        return reports
-
-    def _number(self, h, found: Pursuit, budget: int, noise, target_db) -> np.ndarray:
-        """Atoms `[n]` of the reports, but for those that the budget cuts off."""
         if target_db is not None:
             number, _ = stops.reaching(self.tables, found, norms(h), target_db)
         elif budget:
             number = np.full(len(h), self.most)
         else:
-            number, _ = stops.worth(self.tables, found)
+            number, _ = stops.worth(self.tables, found, weight=weight)
         if noise is not None:
             real = noise_stop.number(self.grid, found, norms(h), noise)
             number = np.minimum(number, real)
-        return number
+        for i, k in enumerate(number):
+            report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
+            reports.append(self.tables.encode(*report, bits=budget))
+        return reports
 
 
 def norms(h: np.ndarray) -> np.ndarray:

@@ -23,7 +23,11 @@ Found = TypeVar("Found", bound=AtOneStep)
 
 
 def bisect(
-    fitted_at: Callable[[float], Found], largest: float, bits: float, trials: int
+    fitted_at: Callable[[float], Found],
+    largest: float,
+    bits: float,
+    trials: int,
+    levels: float = FINEST,
 ) -> Found:
     """What `fitted_at` gives at the step that takes so many bits in the mean.
 
@@ -32,8 +36,9 @@ def bisect(
         largest: value that steps are measured by.
         bits: wanted.
         trials: bisections.
+        levels: of the largest values at most.
     """
-    low, high = math.log(largest / FINEST), math.log(largest)
+    low, high = math.log(largest / levels), math.log(largest)
     for _ in range(trials):
         middle = (low + high) / 2
         found = fitted_at(math.exp(middle))

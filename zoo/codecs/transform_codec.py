@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,6 +33,18 @@ class TransformCodec:
     tables: LevelTables
     shape: tuple[int, int]
     count: int
+
+    def __post_init__(self):
+        entries, contexts = self.transform.sizes, len(self.tables.size)
+        most = 2 * entries[0]
+        if not (isinstance(self.count, int) and 2 <= self.count <= most):
+            raise ValueError(f"count={self.count}: expected 2 to {most} levels")
+        if len(self.shape) != 2 or math.prod(self.shape) != entries[1]:
+            raise ValueError(f"shape={self.shape}: expected {entries[1]} entries")
+        if contexts < self.transform.num_contexts:
+            raise ValueError(
+                f"tables of {contexts} contexts, expected {self.transform.num_contexts}"
+            )
 
     def levels(self, h: np.ndarray) -> np.ndarray:
         """Levels int64 `[n, count]` of CSI, complex `[n, N_t, N_a]`."""

@@ -44,6 +44,11 @@ class Karhunen:
         return Karhunen(self.basis[:num])
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """Coefficients, and entries of a CSI."""
+        return self.basis.shape
+
+    @property
     def num_contexts(self) -> int:
         """A context of every component's parts."""
         return len(self.basis)
@@ -106,6 +111,11 @@ class Dft:
     def first(self, num: int) -> Dft:
         """Itself: any first taps can be had."""
         return self
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Coefficients, and entries of a CSI."""
+        return len(self.order), len(self.order)
 
     @property
     def num_contexts(self) -> int:

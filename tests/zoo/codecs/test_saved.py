@@ -73,6 +73,23 @@ def test_damage_anywhere_is_an_error(codec, path, tmp_path):
     assert refused > 40
 
 
+def test_every_bit_of_the_table_of_contents_can_flip(tmp_path):
+    """Flags of an archive, too: 'encrypted', unknown ways to compress, far offsets."""
+    path = _written(tmp_path / "x.npz", arrays={"a": np.arange(4)})
+    whole = path.read_bytes()
+    first, refused = whole.index(b"PK\1\2"), 0
+    for bit in range(8 * first, 8 * len(whole)):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bytes(content))
+        try:
+            tables_file.read(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 100
+
+
 def test_a_wrong_checksum_is_an_error(codec, path, tmp_path):
     """Arrays changed by someone who can write archives, but not the description."""
     with np.load(path) as content:
@@ -120,7 +137,7 @@ def test_well_formed_nonsense_is_refused(tmp_path, kind, facts):
     [
         ({"array": "ula:100000000"}, 8, "a grid of"),
         ({"array": "ula:16"}, 8, "they belong to another codec"),
-        ({}, 10**9, "expected 1 to 4096 atoms"),
+        ({}, 10**9, "expected 1 to 1024 atoms"),
     ],
 )
 def test_a_file_cannot_ask_for_much_memory(tmp_path, grid, most, message):
@@ -138,6 +155,36 @@ def test_a_small_file_of_many_zeros_is_not_unpacked(tmp_path, monkeypatch):
     assert path.stat().st_size < 1 << 14
     with pytest.raises(ValueError, match="bytes of arrays, expected"):
         tables_file.read(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("klt_coded", {"count": 3_000_000}, "expected 2 to"),
+        ("klt_coded", {"shape": [9, 4]}, "expected 64 entries"),
+        ("dft", {"count": "4"}, "expected 2 to"),
+        ("klt_mixture", {"kinds": []}, "labels of 0 kinds"),
+    ],
+)
+def test_facts_that_do_not_fit_the_tables_are_refused(tmp_path, kind, change, message):
+    path = tmp_path / "x.npz"
+    saved.save(FITS[kind](), path)
+    tables = tables_file.read(path)
+    _written(path, kind, {**tables.facts, **change}, tables.arrays)
+    with pytest.raises(ValueError, match=message):
+        saved.load(path)
+
+
+def test_a_kind_that_is_no_text_is_refused(tmp_path):
+    path = _written(tmp_path / "x.npz", kind=["pursuit"])
+    with pytest.raises(ValueError, match="expected a text"):
+        saved.load(path)
+
+
+def test_another_file_than_was_asked_for_is_refused_unread(tmp_path):
+    (tmp_path / "x.npz").write_bytes(b"of somebody else")
+    with pytest.raises(ValueError, match="its sha256 is .* expected 00"):
+        atom_file.read(tmp_path / "x.npz", "00")
 
 
 def test_pickled_objects_are_refused(tmp_path):

@@ -133,6 +133,14 @@ def test_a_target_is_below_zero():
         pursuit.fit_target(GRID, channels(10), 3)
 
 
+def test_reports_end_where_the_fit_let_them_end():
+    h = channels(300, seed=9)
+    codec = pursuit.fit(GRID, h, 120, 16, weight=0.0)
+    sent = 8 * np.mean([len(report) for report in codec.encode(h, weight=0.0)])
+    assert sent == pytest.approx(120, abs=12)
+    assert 8 * np.mean([len(report) for report in codec.encode(h)]) < sent - 20
+
+
 @pytest.mark.parametrize("budget", [96, 200])
 def test_a_codec_for_a_budget_leaves_less_where_no_report_exceeds_it(budget):
     """Tables and step of the mean rate are those of other reports than are sent."""
