@@ -15,13 +15,14 @@ from absl import flags
 from tfds_builders import cli
 from zoo.config import ExperimentConfig
 from zoo.experiments import robustness
+from zoo.experiments.robustness_conditions import AWARE, CALIBRATED, NETWORK
 
 SYSTEMS = (
     "pursuit",
     "dft",
-    *(f"pursuit noise {kind}" for kind in robustness.AWARE),
-    robustness.CALIBRATED,
-    robustness.NETWORK,
+    *(f"pursuit noise {kind}" for kind in AWARE),
+    CALIBRATED,
+    NETWORK,
     "klt_coded",
     "klt_mixture",
 )

@@ -53,7 +53,7 @@ def _define_flags() -> None:
     client_tls.define_flags()
 
 
-def _connect(values: flags.FlagValues, received) -> Callable[[], Decoder | Router]:
+def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
     from serving.ue_side.decoder_client import Decoder
     from serving.ue_side.router import Router, read_routes
 
@@ -62,7 +62,7 @@ def _connect(values: flags.FlagValues, received) -> Callable[[], Decoder | Route
     if values.routes:
         routes = read_routes(values.routes)
         return lambda: Router(values.endpoint, routes, **where)
-    return lambda: received(Decoder(values.endpoint, values.model_name, **where))
+    return lambda: Decoder(values.endpoint, values.model_name, **where)
 
 
 def _progress(daemon: UeDaemon, shown: tqdm) -> Callable[[], None]:
@@ -92,7 +92,8 @@ def main(argv: list[str]) -> None:
     source = open_source(
         values.source, encoder.codec.get("uplink", False), values.repeat
     )
-    link = Link(_connect(values, received))
+    connect = _connect(values)
+    link = Link(lambda: received(connect()))
     daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
     with progress.bar(values.reports or None, "reports", " reports") as shown:
         daemon.run(stop, values.reports, _progress(daemon, shown))

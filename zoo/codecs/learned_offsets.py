@@ -58,7 +58,7 @@ def fit(grid: AngleDelayGrid, h: np.ndarray, seed: int) -> Offsets:
     keras.utils.set_random_seed(seed)
     dense = [layers.Dense(HIDDEN, "relu") for _ in range(2)] + [layers.Dense(2)]
     model = keras.Sequential([keras.Input((16,)), *dense])
-    steps = EPOCHS * len(offsets) // BATCH
+    steps = -(-EPOCHS * len(offsets) // BATCH)
     rate = keras.optimizers.schedules.CosineDecay(4e-3, steps)
     model.compile(keras.optimizers.Adam(rate), "mse")
     model.fit(_features(patches), offsets, BATCH, EPOCHS, verbose=0)

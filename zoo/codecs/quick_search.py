@@ -103,6 +103,7 @@ class _Left:
             np.zeros((len(h), most, size), np.complex64) for size in sizes
         )
         self._sum = np.zeros((len(h), most), np.complex64)
+        self._atoms = np.zeros((len(h), most), np.int64)  # angle and delay in one
 
     def map(self) -> np.ndarray:
         """Correlations with the coarse grid, `[n, angles, delays]`."""
@@ -116,12 +117,17 @@ class _Left:
         return self._index[i], j * self._stride
 
     def moved(self, i: np.ndarray, j: np.ndarray, offset: np.ndarray) -> Columns:
-        """Grid indices of coarse cells of a linear array moved by coarse steps."""
+        """Grid indices of coarse cells of a linear array moved by coarse steps.
+
+        A cell stays where it is if the atom it would move to has been taken.
+        """
         across, along = np.rint(offset.T * self._stride).astype(int)
         angle, delay = self.points(i, j)
-        return (angle + across) % self._grid.num_angles, (delay + along).clip(
-            0, self.last
-        )
+        moved = (angle + across) % self._grid.num_angles
+        later = (delay + along).clip(0, self.last)
+        atom = moved * (self.last + 1) + later
+        taken = (self._atoms[:, : self._size] == atom[:, None]).any(axis=1)
+        return np.where(taken, angle, moved), np.where(taken, delay, later)
 
     def around(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """Correlations `[n, 3, 3]` around coarse cells of a linear array."""
@@ -176,6 +182,7 @@ class _Left:
         self._mix[:, k, :k] = -(along[:, None] @ mix)[:, 0] * scale[:, None]
         self._mix[:, k, k] = scale
         self._left[:, k], self._right[:, k] = left, right
+        self._atoms[:, k] = angle * (self.last + 1) + delay
         self._rows[:, k] = left @ self._coarse[0].T
         self._columns[:, k] = right @ self._coarse[1].T
         self._size += 1

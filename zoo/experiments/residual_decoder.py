@@ -72,16 +72,15 @@ def train(given: list[Pairs], seed: int) -> Model:
     keras.utils.set_random_seed(seed)
     model = build(given[0].decoded.shape[1:])
     weight = [np.full(len(p.scale), 1 / np.mean(p.missing**2)) for p in given]
-    steps = EPOCHS * sum(len(p.scale) for p in given) // BATCH
+    steps = -(-EPOCHS * sum(len(p.scale) for p in given) // BATCH)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.Adam(rate), "mse")
     inputs = [
         np.concatenate([getattr(p, x) for p in given]) for x in ("decoded", "num_atoms")
     ]
     missing = np.concatenate([p.missing for p in given])
-    model.fit(
-        inputs, missing, BATCH, EPOCHS, verbose=0, sample_weight=np.concatenate(weight)
-    )
+    weights = np.concatenate(weight)[:, None, None]  # of the mean over re and im
+    model.fit(inputs, missing, BATCH, EPOCHS, verbose=0, sample_weight=weights)
     return model
 
 

@@ -1,12 +1,4 @@
-"""Codecs away from the channels of a simulator: noise, other places, other arrays.
-
-Every codec is fitted to clean training CSI of the channels it is tested on, but for
-what a condition says; the arrays and the scattering of a perturbation are those of
-training CSI, too. `pursuit noise known` and `pursuit noise estimated` are fitted to
-noisy CSI, `pursuit calibrated` estimates the gains of the antennas. The network that
-is shipped with the zoo has a quantiser fitted after its training: it is for clean
-indoor channels, whatever it is tested on.
-"""
+"""Codecs away from the channels of a simulator, measured row by row."""
 
 from __future__ import annotations
 
@@ -17,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from zoo import files
 from zoo.codecs import methods
@@ -25,83 +16,20 @@ from zoo.codecs.coded import Coded, load
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.data.batches import BATCH
-from zoo.data.perturbations import Perturbation
+from zoo.experiments.robustness_conditions import (
+    CHANNELS,
+    NETWORK,
+    conditions,
+    systems,
+)
 from zoo.exporting import fit_quantizer
 from zoo.importing import weights_by_name
 from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation
 
-CHANNELS = {
-    "indoor": "cost2100_sim/indoor_quick",
-    "outdoor": "cost2100_sim/outdoor_quick",
-    "RMa": "tr38901/lora_rma_nlos_quick",
-    "UMa": "tr38901/lora_uma_nlos_quick",
-    "UMi": "tr38901/lora_umi_nlos_quick",
-}
-FOREIGN = {"indoor": "outdoor", "outdoor": "indoor"}
-OVERSAMPLING = 8
-CODECS = ("pursuit", "dft", "klt_coded", "klt_mixture")
-AWARE, CALIBRATED = ("known", "estimated"), "pursuit calibrated"
-NETWORK, NETWORK_BITS = "crnet_indoor_16", 6  # of a codeword entry
-CLEAN = "as simulated"
-
-
-class Condition(NamedTuple):
-    """What a codec meets.
-
-    Attributes:
-        channels: it is tested on, of `CHANNELS`.
-        name: what differs from them.
-        fitted_on: channels of its training CSI; '': the same.
-        snr_db: of the CSI that is sent.
-        perturbation: of all CSI.
-    """
-
-    channels: str
-    name: str = CLEAN
-    fitted_on: str = ""
-    snr_db: float = math.inf
-    perturbation: Perturbation = Perturbation()
-
-
-PERTURBATIONS = {
-    "antennas 0.5 dB, 5 degrees": Perturbation(gain_db=0.5, phase_deg=5),
-    "antennas 2 dB, 20 degrees": Perturbation(gain_db=2, phase_deg=20),
-    "antennas 2 dB, 20 degrees, other ones in each drop": Perturbation(
-        gain_db=2, phase_deg=20, arrays="each"
-    ),
-    **{
-        f"diffuse {share:.0%}, {spread}": Perturbation(diffuse=share, spread=spread)
-        for spread in ("white", "exponential")
-        for share in (0.1, 0.3, 0.5)
-    },
-}
-
-
-def conditions() -> Iterator[Condition]:
-    """All of them, those that need no other fit of a codec first."""
-    yield from map(Condition, CHANNELS)
-    for channels, other in FOREIGN.items():
-        yield Condition(channels, f"fitted {other}", other)
-        for snr_db in (30, 20, 10, 0):
-            yield Condition(channels, f"noise {snr_db} dB", snr_db=snr_db)
-    for channels in FOREIGN:
-        for name, perturbation in PERTURBATIONS.items():
-            yield Condition(channels, name, perturbation=perturbation)
-
-
-def systems(condition: Condition) -> Iterator[tuple[str, Coded | None]]:
-    """Names of codecs in a condition, and how they are asked; None: the network."""
-    errors = condition.perturbation
-    for name in CODECS:
-        yield name, Coded(name)
-    if condition.snr_db < math.inf:
-        for kind in AWARE:
-            yield f"pursuit noise {kind}", Coded("pursuit", noise=kind)
-    if errors.gain_db:
-        yield CALIBRATED, Coded("pursuit", calibrate=True)
-    yield NETWORK, None
+OVERSAMPLING = 8  # of the grid, the same in all rows
+NETWORK_BITS = 6  # of a codeword entry
 
 
 def measure(
@@ -117,8 +45,7 @@ def measure(
         settings: data directory, num_train, num_test and seed apply.
         bits: mean bits of a report.
         names: systems in the order in which they are measured.
-        path: results JSON, which grows row by row. Of two commands that write it at the
-            same moment one loses its row; the next call measures that again.
+        path: results JSON, which grows row by row; several commands may add to it.
         tell: is given every new row.
 
     Returns:
@@ -129,9 +56,10 @@ def measure(
         if _identity(row) in map(_identity, _content(path)["rows"]):
             continue
         row = bench.measured(row)
-        content = _content(path)  # another command may have added to it
-        content["rows"].append(row)
-        files.write_json(path, content | files.environment() | {"origin": "ours"})
+        with files.alone(path.parent):
+            content = _content(path)
+            content["rows"] = sorted([*content["rows"], row], key=_place)
+            files.write_json(path, content | files.environment() | {"origin": "ours"})
         tell(row)
     return _content(path)
 
@@ -143,6 +71,12 @@ def _content(path: Path) -> dict:
 def _identity(row: dict) -> tuple:
     keys = ("channels", "condition", "system", "report_bits", "num_test")
     return tuple(row[key] for key in keys)
+
+
+def _place(row: dict) -> int:
+    """Place of a row's condition among all."""
+    names = [(c.channels, c.name) for c in conditions()]
+    return names.index((row["channels"], row["condition"]))
 
 
 def _rows(num_test: int, bits, names) -> Iterator[dict]:

@@ -86,7 +86,7 @@ def coded_codec(grid: AngleDelayGrid, h: np.ndarray, bits: int) -> PursuitCodec:
     """Codec of coded reports that have so many bits at most."""
     most = int(methods.SPREAD * bits / methods.LEAST_ATOM_BITS) + 2
     found = search(grid, h, most)
-    tables = pursuit.fit(grid, h, bits, most, found).tables
+    tables = pursuit.fit_budget(grid, h, bits, most, found).tables
     levels = tables.quantise(found.value)
     lengths = tables.lengths(found.angle, found.delay, *levels)
     begun = (np.cumsum(lengths, axis=1) < bits).sum(axis=1).max() + 1

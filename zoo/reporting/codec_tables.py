@@ -25,7 +25,7 @@ def robustness(content: dict) -> Table:
         key = row["channels"], row["condition"], row["report_bits"]
         found.setdefault(key, {})[row["system"]] = row
     shown = [name for name in SYSTEMS if any(name in own for own in found.values())]
-    columns = [f"channels; {WIDTH}", "condition", "bits", "best"]
+    columns = [f"channels; {WIDTH}", "condition", "bits", "least error"]
     cells = [
         [*map(number, key), _best(own), *(_cell(own.get(name)) for name in shown)]
         for key, own in sorted(found.items(), key=_order(content))

@@ -18,7 +18,7 @@ def _places(content: dict) -> Iterator[tuple[list, list[dict]]]:
     found: dict[tuple, list[dict]] = {}
     for row in content["rows"]:
         found.setdefault((row["dataset"], row["bits"]), []).append(row)
-    for (dataset, bits), rows in found.items():
+    for (dataset, bits), rows in sorted(found.items()):
         config = dataset.rpartition("/")[2].removesuffix("_quick")
         yield [config, number(bits), number(len(rows))], rows
 
@@ -42,17 +42,20 @@ def context(content: dict) -> Table:
 
 
 def search(content: dict) -> Table:
-    """Errors at the bits of the plain search's codec, and what each search costs."""
+    """Errors at equal mean bits, and what each search costs."""
     columns = [*SEARCHES, "proposals lose [dB]"]
-    columns += [f"{name}, real MACs per CSI" for name in SEARCHES]
-    columns += [f"{name}, CPU ms per CSI" for name in SEARCHES]
+    columns += [f"{name}, million MACs" for name in SEARCHES]
+    columns += [f"{name}, CPU ms" for name in SEARCHES]
     cells = []
     for place, rows in _places(content):
         lost = [row["proposals"]["nmse_db"] - row["plain"]["nmse_db"] for row in rows]
         errors = [_sent([row[name] for row in rows]) for name in SEARCHES]
         macs, times = (
-            [number(_mean([row[key] for row in rows], name)) for name in SEARCHES]
-            for key in ("macs", "cpu_ms")
+            [
+                number(_mean([row[key] for row in rows], name) / unit)
+                for name in SEARCHES
+            ]
+            for key, unit in (("macs", 1e6), ("cpu_ms", 1))
         )
         cells.append([*place, *errors, _spread(lost), *macs, *times])
     return Table([*PLACE, *columns], cells)
@@ -80,7 +83,10 @@ def _sent(rows: list[dict]) -> str:
 
 
 def _spread(values: list[float]) -> str:
-    text = f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    mean, low, high = (
+        round(x, 2) + 0.0 for x in (np.mean(values), min(values), max(values))
+    )
+    text = f"{mean:.2f} ({low:.2f} to {high:.2f})"
     return Cell(text.replace("-", "−"), value=float(np.mean(values)))
 
 

@@ -8,8 +8,10 @@ import shutil
 import numpy as np
 import pytest
 
+from serving import client
 from serving.codec import bitstream, coded_atoms
 from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
+from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side.decoder_client import CodedDecoder, Decoder
 from tests.conftest import assert_one_line_error, run_command
 from tests.support.pursuit_export import sample_channels
@@ -32,32 +34,35 @@ def endpoint(pursuit_files):
         yield server.endpoint
 
 
-def client(pursuit_files, samples, endpoint, *flags):
-    """Report of the client's command."""
-    report = samples.with_name("report.json")
+def test_either_stream_is_served(pursuit_files, endpoint):
+    path, h = pursuit_files.path / "encoder.tflite", sample_channels(60)
+    plain, coded, short = UeEncoder(path), CodedEncoder(path), CodedEncoder(path, 64)
+    bits = 8 * pursuit_files.codec["payload_bytes"]
+    served = Decoder(endpoint, "csi_decoder", 60)
+    receiver = CodedDecoder(served, CodedReceiver(coded.tables, coded.codec))
+    plain, coded, short = (
+        client.measure(encoder, decoder, h, batch=16)
+        for encoder, decoder in ((plain, served), (coded, receiver), (short, receiver))
+    )
+    assert plain["payload_bits_per_csi"] == bits >= coded["payload_bits_per_csi"]
+    assert short["payload_bits_per_csi"] <= 64
+    assert plain["invalid"] == coded["invalid"] == short["invalid"] == 0
+    assert coded["nmse_db"] < plain["nmse_db"] < short["nmse_db"] < -4
+    receiver.close()
+
+
+def test_the_client_sends_coded(pursuit_files, samples, endpoint):
     done = run_command(
         "serving.client",
         f"--encoder={pursuit_files.path / 'encoder.tflite'}",
         f"--samples={samples}",
         f"--endpoint={endpoint}",
         "--batch=16",
-        f"--json={report}",
-        *flags,
+        "--stream=coded",
+        "--report_bits=64",
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(report.read_text())
-
-
-def test_the_client_sends_either_stream(pursuit_files, samples, endpoint):
-    plain = client(pursuit_files, samples, endpoint)
-    coded = client(pursuit_files, samples, endpoint, "--stream=coded")
-    short = ("--stream=coded", "--report_bits=64")
-    short = client(pursuit_files, samples, endpoint, *short)
-    bits = 8 * pursuit_files.codec["payload_bytes"]
-    assert plain["payload_bits_per_csi"] == bits >= coded["payload_bits_per_csi"]
-    assert short["payload_bits_per_csi"] <= 64
-    assert plain["invalid"] == coded["invalid"] == short["invalid"] == 0
-    assert coded["nmse_db"] < plain["nmse_db"] < short["nmse_db"] < -4
+    assert "0 invalid; 64 payload bits, 19 frame bytes" in done.stdout
 
 
 def test_the_daemon_reports_coded(pursuit_files, samples, endpoint):

@@ -55,6 +55,15 @@ def test_proposals_are_better_than_cells_and_worse_than_steps():
     assert steps < proposed < cells / 2
 
 
+def test_no_atom_is_proposed_twice():
+    """A network that always says the same would do so."""
+    h = channels(30, paths=1, seed=6)
+    found = quick_search.search(GRID, h, 12, lambda x: np.full((len(x), 2), 1.0))
+    atoms = found.angle * 10_000 + found.delay
+    assert all(len(set(row)) == 12 for row in atoms.tolist())
+    assert np.isfinite(found.value).all() and left(h, found) > 0
+
+
 def test_planar_arrays_have_no_proposals():
     grid = AngleDelayGrid("upa:4x4", N_C, 8, oversampling=4)
     with pytest.raises(ValueError, match="linear arrays"):

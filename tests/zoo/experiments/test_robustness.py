@@ -8,12 +8,13 @@ import pytest
 from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.experiments import robustness
-from zoo.experiments.robustness import Condition
+from zoo.experiments import robustness_conditions as given
+from zoo.experiments.robustness_conditions import Condition
 from zoo.reporting.blocks import markdown
 from zoo.reporting.codec_tables import SYSTEMS, pursuit_ablation
 from zoo.reporting.codec_tables import robustness as shown
 
-ERRORS = robustness.PERTURBATIONS["antennas 2 dB, 20 degrees"]
+ERRORS = given.PERTURBATIONS["antennas 2 dB, 20 degrees"]
 FEW = (
     Condition("indoor"),
     Condition("indoor", "noise 10 dB", snr_db=10),
@@ -30,9 +31,9 @@ def settings(data_dir, monkeypatch):
 
 
 def test_every_condition_has_its_own_name():
-    every = list(robustness.conditions())
+    every = list(given.conditions())
     assert len({(c.channels, c.name) for c in every}) == len(every) == 33
-    assert {name for c in every for name, _ in robustness.systems(c)} == set(SYSTEMS)
+    assert {name for c in every for name, _ in given.systems(c)} == set(SYSTEMS)
     assert all(c.perturbation.options() for c in every if "diffuse" in c.name)
 
 
@@ -63,7 +64,7 @@ def test_rows_are_measured_once(settings, tmp_path):
 def test_the_shipped_network_is_tested_with_bits(settings, tmp_path):
     settings = dataclasses.replace(settings, num_test=100)
     content = robustness.measure(
-        settings, (96,), (robustness.NETWORK,), tmp_path / "rows.json"
+        settings, (96,), (given.NETWORK,), tmp_path / "rows.json"
     )
     clean, noisy, _ = content["rows"]
     assert clean["report_bits"] == clean["feedback_bits"] == 768
