@@ -61,7 +61,10 @@ def test_leaderboard_has_every_payload_and_says_what_failed(tmp_path):
     cells = [dict(zip(table.columns, r, strict=True)) for r in table.rows]
     order = [(c["network"], c["M"]) for c in cells]
     assert order[:3] == [("linear KLT", "128"), ("crnet", "128"), ("my_net", "128")]
-    assert cells[0]["feedback bits"] == "4,096" and cells[1]["feedback bits"] == "512"
+    assert (
+        cells[0]["feedback bits"] == "4,096 (float)"
+        and cells[1]["feedback bits"] == "512"
+    )
     assert cells[1]["NMSE [dB]"] == "-9.50"
     assert cells[1]["spread"] == "-10.00 to -9.00"
     assert cells[4]["note"] == "1 failed: out of luck & <memory>"
