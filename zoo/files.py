@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
 import json
 import os
 import platform
@@ -39,6 +41,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While no other command holds the same folder: several may add to its files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def require_free(folder: Path, size: int) -> None:
@@ -108,10 +122,14 @@ def command() -> str:
     return " ".join([program, *sys.argv[1:]])
 
 
+# Of the code that runs: a checkout may move on under a long command.
+_source = functools.cache(provenance.source)
+
+
 def environment() -> dict:
     """Commit, versions, device and date: the provenance of a run or result."""
     packages = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
-    source = provenance.source()
+    source = _source()
     return {
         "commit": source.commit,
         "version": source.version,

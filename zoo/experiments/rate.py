@@ -7,6 +7,7 @@ so that a command that was killed goes on where it was.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ RATES = ("mean", "fixed")
 BITS = (64, 128, 256, 512, 768, 1024, 1536)
 LATER_BITS = (3, 4, 6, 8)  # per entry of a codeword that was trained as floats
 KLT_EXAMPLES = methods.METHODS["klt_coded"].examples
-IDENTITY = ("model", "run", "bits", "report_bits", "rate", "fitted_on")
+IDENTITY = ("model", "run", "weights_sha256", "bits", "report_bits", "rate",
+            "fitted_on")  # fmt: skip
 SAME = ("dataset", "scaling", "csi_noise", "test_snr_db", "num_train", "num_test",
         "seed")  # fmt: skip
 
@@ -96,16 +98,21 @@ def measure(
         ValueError: the file is of other data, or as the codecs and runs say.
     """
     bench = Bench(settings)
-    content = _begun(path, bench)
-    known = {_identity(row) for row in content["rows"]}
-    line = content.get("gaussian_klt") or bench.gaussian_klt()
-    for row in _rows(plan, bench, known):
-        content = _begun(path, bench)  # with what another command has added
-        content |= {"gaussian_klt": line, **files.environment(), "origin": "ours"}
-        content["rows"].append(row)
-        files.write_json(path, content)
+    line = _begun(path, bench).get("gaussian_klt") or bench.gaussian_klt()
+
+    def is_known(row: dict) -> bool:  # perhaps since another command measured it
+        return _identity(row) in map(_identity, _begun(path, bench)["rows"])
+
+    for row in _rows(plan, bench, is_known):
+        with files.alone(path.parent):
+            if is_known(row):
+                continue
+            content = _begun(path, bench)
+            content |= {"gaussian_klt": line, **files.environment(), "origin": "ours"}
+            content["rows"].append(row)
+            files.write_json(path, content)
         tell(row)
-    return content
+    return _begun(path, bench)
 
 
 class Bench:
@@ -118,6 +125,7 @@ class Bench:
             settings.dataset, settings.data_dir, settings.manual_dir
         )
         self._test: splits.Split | None = None
+        files.environment()  # of the code as it is now
 
     @property
     def test(self) -> splits.Split:
@@ -126,6 +134,7 @@ class Bench:
             self._test = splits.load_split(self.settings, "test")
         return self._test
 
+    @functools.cached_property
     def about(self) -> dict:
         """What makes points comparable."""
         settings = self.settings.to_json()
@@ -157,7 +166,7 @@ class Bench:
 
 def _begun(path: Path, bench: Bench) -> dict:
     """Content of a results file, or of a new one."""
-    about = bench.about()
+    about = bench.about
     if not path.exists():
         return {"rate_curves": about, "rows": []}
     content = files.read_json(path)
@@ -175,15 +184,15 @@ def _identity(row: dict) -> tuple:
     return tuple(row.get(key) for key in IDENTITY)
 
 
-def _rows(plan: Plan, bench: Bench, known: set[tuple]) -> Iterator[dict]:
+def _rows(plan: Plan, bench: Bench, is_known: Callable[[dict], bool]) -> Iterator[dict]:
     """Rows of a plan but for those that are known."""
     for name in plan.codecs:
         for bits in plan.bits:
             given = [_point(name, bits, rate, plan.fitted_on) for rate in plan.rates]
-            missing = [point for point in given if _identity(point) not in known]
+            missing = [point for point in given if not is_known(point)]
             if missing:
                 yield from _codec_rows(missing, bench)
-    yield from rate_networks.rows(plan, bench, lambda row: _identity(row) in known)
+    yield from rate_networks.rows(plan, bench, is_known)
 
 
 def _point(name: str, bits: int, rate: str, fitted_on: str) -> dict:

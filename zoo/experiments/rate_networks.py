@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from zoo import registry
+from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.data.batches import BATCH
@@ -71,6 +71,7 @@ def _point(run: RunDirectory, settings: ExperimentConfig, bits: int) -> dict:
     return {
         "model": settings.model,
         "run": run.path.name,
+        "weights_sha256": files.sha256(run.weights),
         "codeword_dim": settings.codeword_dim,
         "bits": bits,
         "quantised": TRAINED if settings.bits == bits else LATER,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import functools
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -59,24 +56,12 @@ def measure(
         if _identity(row) in map(_identity, _content(path)["rows"]):
             continue
         row = bench.measured(row)
-        with _alone(path.parent):
+        with files.alone(path.parent):
             content = _content(path)
             content["rows"] = sorted([*content["rows"], row], key=_place)
             files.write_json(path, content | files.environment() | {"origin": "ours"})
         tell(row)
     return _content(path)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """While no other command is here."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _content(path: Path) -> dict:

@@ -1,4 +1,4 @@
-"""Two columns of every table of networks: their bits, and a codec's error at these."""
+"""Two columns of every table of networks: their bits, and a codec's error in these."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from zoo.reporting import rate_curves
 from zoo.reporting.cells import UNPRINTED, Cell
 
 FLOAT_BITS = 32  # of an entry of a codeword that is not quantised
-CODEC = "codec without a network, same bits [dB]"
+CODEC = "codec without a network, at most as many bits [dB]"
 COLUMNS = ["feedback bits", CODEC]
 NOTE = (
     "Feedback bits are those of one CSI; a codeword of floats counts 32 bits an entry, "
     "as papers count, though a quantiser of 5 or 6 is enough. "
-    "Beside them is the NMSE of the best codec without a network at as many bits on "
-    "the same channels: ~ between two measured points; ≤ with the most bits that were "
-    "measured, which are fewer; – where none was."
+    "Beside them is the NMSE of the best codec without a network none of whose reports "
+    "is longer, on the same channels, of which its test split may have others: ~ "
+    "between two measured budgets; ≤ with the largest one, which is smaller; – where "
+    "none was measured."
 )
 
 

@@ -92,8 +92,8 @@ class Classic(NamedTuple):
     Attributes:
         name: registry name of the codec.
         nmse_db: NMSE.
-        how: `EXACT` where it was measured at these bits, `BETWEEN` two points, or with
-            `FEWER` bits, the most that were measured: then it is at most that.
+        how: `EXACT` where it was measured with this budget, `BETWEEN` two budgets, or
+            with `FEWER` bits, the largest budget: then it is at most that.
     """
 
     name: str
@@ -110,10 +110,10 @@ def committed() -> tuple[dict, ...]:
 def best_classic(
     data: str, bits: float, contents: Iterable[dict] | None = None
 ) -> Classic | None:
-    """The best measured codec of some channels at so many bits in the mean.
+    """The best measured codec of some channels when no report exceeds so many bits.
 
-    Between two points the NMSE in dB is taken to be straight over the logarithm of the
-    bits.
+    That is what a network of fixed length is held to. Between two budgets the NMSE in
+    dB is taken to be straight over the logarithm of the bits.
 
     Args:
         data: 'name/config' of the channels.
@@ -121,7 +121,7 @@ def best_classic(
         contents: of results files with rate curves; None: those of the zoo.
 
     Returns:
-        None where nothing is measured at as many bits or fewer.
+        None where nothing is measured with as small a budget.
     """
     found = []
     for content in committed() if contents is None else contents:
@@ -129,7 +129,7 @@ def best_classic(
             continue
         by_name: dict[str, list[dict]] = {}
         for row in content["rows"]:
-            if row["rate"] == "mean" and not row["fitted_on"]:
+            if row["rate"] == "fixed" and not row["fitted_on"]:
                 by_name.setdefault(row["model"], []).append(row)
         found += [_at(name, rows, bits) for name, rows in by_name.items()]
     known = [one for one in found if one is not None]
@@ -137,7 +137,7 @@ def best_classic(
 
 
 def _at(name: str, rows: list[dict], bits: float) -> Classic | None:
-    points = sorted((row["feedback_bits"], row["nmse_db"]) for row in rows)
+    points = sorted((row["report_bits"], row["nmse_db"]) for row in rows)
     x, y = np.log2([p[0] for p in points]), [p[1] for p in points]
     place, near = math.log2(bits), math.log2(1 + EQUAL)
     if place < x[0] - near:

@@ -28,7 +28,7 @@ NOTE = (
     "length joined by a line; of several trainings it shows the one of the lowest "
     "NMSE on the test split, which flatters networks. The dotted line is what Gaussian "
     "components along one KLT would take. Tables that list networks give the best "
-    "codec at the same bits beside each."
+    "codec in at most as many bits beside each."
 )
 
 
