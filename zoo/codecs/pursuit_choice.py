@@ -11,6 +11,7 @@ from serving.codec.angle_delay_grid import AngleDelayGrid
 from zoo.codecs import calibration, pursuit
 from zoo.codecs.noise_stop import Noise
 from zoo.codecs.pursuit import PursuitCodec
+from zoo.codecs.search import check_number
 
 HELD_OUT = 10  # one of so many training CSI decides
 
@@ -38,8 +39,9 @@ def choose(
         calibrate: whether gains of the antennas are estimated, and used if they help.
 
     Raises:
-        ValueError: bad CSI, noise or target.
+        ValueError: bad or fewer than two CSI, bad noise or target.
     """
+    check_number(h)
     given = h, bits, most, noise, target_db, fixed
     if calibrate:
         even, uneven = grids[0], calibration.calibrated(grids[0], h)
