@@ -93,7 +93,7 @@ class PlainAtoms:
         scale, found = np.float32(self.largest), [angle, delay]
         for i, (group, width) in enumerate(zip(self.groups, self.widths, strict=True)):
             index = levels(parts[:, group], scale, width)
-            found.append(index.reshape(len(parts), -1))
+            found.append(index.reshape(len(parts), 2 * index.shape[1]))
             if i < len(self.reach):
                 last = middles(index[:, -1:], scale, width)
                 scale = self.next_scale(i, last)
@@ -110,7 +110,7 @@ class PlainAtoms:
         angle, delay, *levels_of = np.split(indices, ends, axis=1)
         scale, parts = np.float32(self.largest), []
         for i, (index, width) in enumerate(zip(levels_of, self.widths, strict=True)):
-            pairs = index.reshape(len(index), -1, 2)
+            pairs = index.reshape(len(index), index.shape[1] // 2, 2)
             parts.append(middles(pairs, scale, width))
             if i < len(self.reach):
                 scale = self.next_scale(i, parts[-1][:, -1:])
@@ -130,8 +130,11 @@ class PlainAtoms:
             BitstreamError: another length, a padding bit, a position off the grid.
         """
         rows = [bitstream.unpack_sections(x, self.sections) for x in payloads]
-        angle, delay, value = self.atoms(np.stack(rows))
-        if angle.max() >= self.grid.num_angles or delay.max() >= self.grid.num_delays:
+        size = sum(count for count, _ in self.sections)
+        angle, delay, value = self.atoms(np.array(rows, np.int64).reshape(-1, size))
+        if (angle >= self.grid.num_angles).any() or (
+            delay >= self.grid.num_delays
+        ).any():
             raise bitstream.BitstreamError(
                 f"an atom at angle {angle.max()} and delay {delay.max()}: the grid has "
                 f"{self.grid.num_angles} and {self.grid.num_delays}"

@@ -10,7 +10,7 @@ import numpy as np
 from serving.codec import bitstream
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.plain_atoms import GROUP, UNIT, PlainAtoms, levels, middles
-from zoo.codecs.search import Pursuit, search
+from zoo.codecs.search import Pursuit, check_number, search
 
 COVERED = 0.9995  # share of the training atoms' energy that a smaller window holds
 WIDEST = 12  # bits of a part at most
@@ -27,8 +27,9 @@ def fit(grids: Iterable[AngleDelayGrid], h: np.ndarray, bits: int) -> PlainAtoms
         bits: of a report at most.
 
     Raises:
-        ValueError: bad CSI, or bits for no atom.
+        ValueError: bad or fewer than two CSI, or bits for no atom.
     """
+    check_number(h)
     num, best = -(-len(h) // 10), None
     for grid in grids:
         if max(grid.num_angles, grid.num_delays) > 1 << bitstream.MAX_BITS:

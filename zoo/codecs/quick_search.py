@@ -17,7 +17,7 @@ import numpy as np
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.atoms import SMALLEST
-from zoo.codecs.search import COARSE, Pursuit, coarse_angles, neighbours
+from zoo.codecs.search import COARSE, Pursuit, coarse_angles, joined, neighbours
 
 EVERY = 4  # atoms between two maps
 CELLS = 32  # of a map that are brought up to date with every atom
@@ -56,8 +56,7 @@ def search(
         _search(grid, h[start : start + BATCH], num_atoms, propose, every, cells)
         for start in range(0, len(h), BATCH)
     ]
-    fields = zip(*[(p.angle, p.delay, p.value) for p in parts], strict=True)
-    return Pursuit(*[np.concatenate(field) for field in fields])
+    return joined(parts, num_atoms)
 
 
 def _search(grid, h, num_atoms: int, propose, every: int, cells: int) -> Pursuit:

@@ -9,6 +9,7 @@ Asilomar Conference 1993).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,28 @@ def search(
         _search(grid, h[start : start + BATCH], num_atoms, coarse)
         for start in range(0, len(h), BATCH)
     ]
-    fields = zip(*[(p.angle, p.delay, p.value) for p in parts], strict=True)
-    return Pursuit(*[np.concatenate(field) for field in fields])
+    return joined(parts, num_atoms)
+
+
+def check_number(h: np.ndarray) -> None:
+    """Refuse training CSI of which none can be held out.
+
+    Raises:
+        ValueError: they are fewer than two.
+    """
+    if len(h) < 2:
+        raise ValueError(
+            f"{len(h)} training CSI: expected 2 or more, one of them to choose a grid "
+            "by; take a larger data set"
+        )
+
+
+def joined(parts: Iterable[Pursuit], num_atoms: int) -> Pursuit:
+    """Atoms of all CSI of some parts, of which there may be none."""
+    places, values = np.zeros((2, 0, num_atoms), np.int32), np.zeros((0, num_atoms))
+    each = Pursuit(*places, values.astype(np.complex128)), *parts
+    fields = zip(*[(p.angle, p.delay, p.value) for p in each], strict=True)
+    return Pursuit(*map(np.concatenate, fields))
 
 
 def _search(grid: AngleDelayGrid, h: np.ndarray, num_atoms: int, coarse) -> Pursuit:

@@ -8,7 +8,7 @@ import pytest
 from serving.codec import atoms
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels, nmse_db
-from zoo.codecs import pursuit, stops
+from zoo.codecs import plain, pursuit, pursuit_choice, quick_search, stops
 from zoo.codecs.search import search
 
 GRID = AngleDelayGrid("ula:16", N_C, 16, oversampling=8)
@@ -203,3 +203,24 @@ def test_bad_sizes_are_refused():
         AngleDelayGrid("ula:1", N_C, 8)
     with pytest.raises(ValueError, match="expected 2, 4, 8"):
         AngleDelayGrid("ula:8", N_C, 8, oversampling=3)
+
+
+def test_no_csi_are_no_reports(codec):
+    none = channels(1)[:0]
+    for options in ({}, {"budget": 96}, {"target_db": -10.0}, {"noise": 0.1}):
+        assert codec.encode(none, **options) == []
+    assert codec.decode([]).shape == (0, 16, 16)
+    assert quick_search.search(GRID, none, 5).value.shape == (0, 5)
+    stream, found = plain.fit([GRID], channels(20), 96), search(GRID, none, 9)
+    atoms = found[:, : stream.num_atoms]
+    assert stream.encode(atoms.angle, atoms.delay, atoms.value) == []
+    assert stream.decode([]).shape == (0, 16, 16)
+
+
+@pytest.mark.parametrize("num", [0, 1])
+def test_too_few_training_csi_are_refused(num):
+    few, message = channels(2)[:num], f"{num} training CSI: expected 2 or more"
+    with pytest.raises(ValueError, match=message):
+        pursuit_choice.choose([GRID], few, 96, 8)
+    with pytest.raises(ValueError, match=message):
+        plain.fit([GRID], few, 96)
