@@ -43,6 +43,18 @@ def test_responses_are_those_of_channels():
     assert np.abs(found.value[0, 0]) ** 2 > 0.999
 
 
+@pytest.mark.parametrize(("last", "num_delay"), [(0, 16), (3, 16), (0, N_C)])
+def test_delays_outside_of_the_window_are_like_those_beside_them(last, num_delay):
+    """Whole taps that are not kept: no atom is made of rounding errors."""
+    coarse, fine = (
+        AngleDelayGrid("ula:2", N_C, num_delay, last, oversampling=over).delays
+        for over in (2, 1024)
+    )
+    beside = fine[1::512][: len(coarse)]  # a thousandth of a tap later
+    likeness = np.abs(np.sum(coarse.conj() * beside, axis=1))
+    assert likeness.min() > 0.999
+
+
 def test_polarisations_are_blocks():
     grid = AngleDelayGrid("upa:4x2x2", N_C, 8, oversampling=4)
     assert grid.angles.shape == (2 * 16 * 8, 16)
