@@ -41,7 +41,7 @@ def content(settings, path):
 def test_a_plan_names_what_is_wrong():
     for changes, words in (
         ({}, "nothing to measure: give --codecs or --models"),
-        ({"codecs": ("zip",)}, "--codecs=zip: expected some of pursuit, "),
+        ({"codecs": ("zip",)}, "--codecs=zip: expected some of pursuit"),
         ({"codecs": ("dft",), "rates": ("least",)}, "--rate=least: expected some of"),
         ({"codecs": ("dft",), "bits": (4,)}, "--bits=4: expected 8 or more"),
         ({"codecs": ("dft",), "bits": ()}, "--bits=: expected 8 or more"),
