@@ -14,6 +14,7 @@ from zoo.codecs.pursuit import PursuitCodec
 from zoo.codecs.search import check_number
 
 HELD_OUT = 10  # one of so many training CSI decides
+ROUNDING = 1e-6  # of the energy of a CSI, above a target that is reached
 
 
 def choose(
@@ -71,8 +72,13 @@ def _fit(grid, h, bits, most, noise, target_db, fixed) -> PursuitCodec:
     return by_rate(grid, h, bits, most, noise=noise)
 
 
-def _cost(codec: PursuitCodec, h, noise, bits, target_db) -> float:
-    """Error at equal bits, or bytes to a target."""
-    if target_db is not None:
-        return sum(map(len, codec.encode(h, noise=noise, target_db=target_db)))
-    return np.sum(np.abs(h - codec.decode(codec.encode(h, int(bits), noise))) ** 2)
+def _cost(codec: PursuitCodec, h, noise, bits, target_db) -> tuple[float, ...]:
+    """Error at equal bits, or share of the CSI that miss a target, and bytes to it."""
+    if target_db is None:
+        return (
+            pursuit.norms(h - codec.decode(codec.encode(h, int(bits), noise))).sum(),
+        )
+    reports = codec.encode(h, noise=noise, target_db=target_db)
+    allowed = (10 ** (target_db / 10) + ROUNDING) * pursuit.norms(h)
+    missed = pursuit.norms(h - codec.decode(reports)) > allowed
+    return missed.mean(), sum(map(len, reports))

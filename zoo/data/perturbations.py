@@ -12,6 +12,7 @@ components).
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -58,11 +59,15 @@ class Perturbation:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}: expected {' or '.join(choices)}"
                 )
-        if not (0 <= self.diffuse <= 1 and min(self.gain_db, self.phase_deg) >= 0):
+        errors = self.gain_db, self.phase_deg
+        if not (0 <= self.diffuse <= 1 and all(0 <= x < math.inf for x in errors)):
             raise ValueError(
                 f"diffuse={self.diffuse}, gain_db={self.gain_db}, phase_deg="
-                f"{self.phase_deg}: expected a share of 0 to 1, and no negative errors"
+                f"{self.phase_deg}: expected a share of 0 to 1, and finite errors of 0 "
+                "or more"
             )
+        if not (isinstance(self.seed, int) and self.seed >= 0):
+            raise ValueError(f"seed={self.seed}: expected a whole number, 0 or more")
 
     @classmethod
     def of(cls, text: str) -> Perturbation:
@@ -80,7 +85,9 @@ class Perturbation:
             ) from error
 
     def options(self) -> dict:
-        """What differs from unperturbed CSI."""
+        """What differs from unperturbed CSI; empty where nothing is perturbed."""
+        if not (self.gain_db or self.phase_deg or self.diffuse):
+            return {}
         nothing = asdict(Perturbation())
         return {k: v for k, v in asdict(self).items() if v != nothing[k]}
 
@@ -100,7 +107,7 @@ class Perturbation:
             h = grid.antennas.T @ (gains * (grid.antennas.conj() @ h))
         if self.diffuse:
             h = _mixed(h, self._scattered(h.shape, grid.last_taps, split), self.diffuse)
-        return h * (norm / np.linalg.norm(h, axis=(1, 2)))[:, None, None]
+        return norm[:, None, None] * _unit(h)
 
     def of_split(
         self, given: Split, grid: AngleDelayGrid, config: ExperimentConfig, split: str
@@ -147,5 +154,10 @@ class Perturbation:
 
 def _mixed(h: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
     """Sum of both, `share` of whose energy is that of `other`."""
-    parts = [x / np.linalg.norm(x, axis=(1, 2), keepdims=True) for x in (h, other)]
-    return np.sqrt(1 - share) * parts[0] + np.sqrt(share) * parts[1]
+    return np.sqrt(1 - share) * _unit(h) + np.sqrt(share) * _unit(other)
+
+
+def _unit(h: np.ndarray) -> np.ndarray:
+    """CSI of norm 1, but for those of zeros."""
+    norm = np.linalg.norm(h, axis=(1, 2), keepdims=True)
+    return h / np.maximum(norm, np.finfo(norm.dtype).tiny)

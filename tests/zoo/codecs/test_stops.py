@@ -7,7 +7,7 @@ import pytest
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels, nmse_db
-from zoo.codecs import noise_stop, pursuit, stops
+from zoo.codecs import noise_stop, pursuit, pursuit_choice, stops
 from zoo.codecs.search import search
 
 GRID = AngleDelayGrid("ula:16", N_C, 16, oversampling=8)
@@ -119,6 +119,20 @@ def test_a_target_takes_the_fewest_bits_that_reach_it():
         step = codec.tables.step * factor
         other = dataclasses.replace(codec.tables, step=np.float64(step))
         assert bits(other) > best
+
+
+def test_a_grid_that_reaches_the_target_is_taken(monkeypatch):
+    """Four atoms of the coarse grid are fewer bytes, and miss it for every CSI."""
+    monkeypatch.setattr(pursuit, "MOST", 4)
+    h = channels(100, array=(8,), num_delay=8, seed=1)
+    coarse, fine = (AngleDelayGrid("ula:8", N_C, 8, oversampling=x) for x in (2, 16))
+    size = {
+        grid: sum(map(len, pursuit.fit_target(grid, h, -20).encode(h, target_db=-20)))
+        for grid in (coarse, fine)
+    }
+    assert size[coarse] < size[fine]
+    codec = pursuit_choice.choose([coarse, fine], h, 0, 4, target_db=-20)
+    assert codec.grid == fine
 
 
 def test_the_budget_holds_beside_target_and_noise(test):

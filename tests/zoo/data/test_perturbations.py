@@ -127,6 +127,12 @@ def test_a_split_is_perturbed_whole():
         ("[1]", "expected a JSON object"),
         ('{"gain": 1}', "gain_db, phase_deg"),
         ('{"diffuse": 1.5}', "share of 0 to 1"),
+        ('{"diffuse": NaN}', "share of 0 to 1"),
+        ('{"gain_db": NaN}', "gain_db=nan.*finite errors of 0 or more"),
+        ('{"phase_deg": Infinity}', "phase_deg=inf.*finite errors"),
+        ('{"gain_db": 1, "phase_deg": NaN}', "phase_deg=nan"),
+        ('{"seed": 1.5}', "seed=1.5: expected a whole number"),
+        ('{"seed": -1}', "seed=-1: expected a whole number, 0 or more"),
         ('{"arrays": "many"}', "one or each"),
         ('{"spread": "pink"}', "white or exponential"),
     ],
@@ -139,3 +145,13 @@ def test_what_is_no_perturbation_is_refused(text, message):
 def test_options_are_what_is_given():
     found = Perturbation.of('{"gain_db": 2, "phase_deg": 20}')
     assert found.options() == {"gain_db": 2, "phase_deg": 20}
+    for nothing in ('{"spread": "exponential"}', '{"arrays": "each"}', '{"seed": 3}'):
+        assert Perturbation.of(nothing).options() == {}
+
+
+@pytest.mark.parametrize("errors", [{"gain_db": 2}, {"diffuse": 0.3}])
+def test_a_csi_of_zeros_stays_one(errors):
+    h = H[:3] * np.array([0, 1, 1])[:, None, None]
+    found = Perturbation(**errors).applied(h, GRID, "test")
+    assert not found[0].any()
+    np.testing.assert_allclose(energy(found), energy(h), rtol=1e-5)
