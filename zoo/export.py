@@ -26,7 +26,9 @@ from zoo.quantization import precisions
 
 CODECS = ("pursuit",)
 NETWORK = (
-    "run", "weights", "weights_sha256", "bits", "fitted_run", "precision", *OWN
+    "run", "weights", "weights_sha256", "bits", "fitted_run", "precision", *OWN,
+    "calibration_samples", "int8_loss", "qat_epochs", "qat_lr", "qat_samples",
+    "sparsity", "clusters", "evaluate", "test_samples",
 )  # fmt: skip
 CODEC = ("dataset", "data_dir", "manual_dir", "scaling", "report_bits", "oversampling")
 
@@ -105,6 +107,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("codec", "", ["", *CODECS], "codec to fit instead of a run")
     settings = flags.FlagValues()
     config_flags.define_flags(settings)
+    settings["dataset"].value = ""
     for name in CODEC[:4]:
         flags.DEFINE_flag(settings[name])
     flags.DEFINE_integer("report_bits", 0, "bits of a report of --codec, at most")

@@ -31,7 +31,7 @@ class Coded:
         perturbation: of all CSI, see `Perturbation`.
 
     Raises:
-        ValueError: an option of another codec.
+        ValueError: an option of another codec, bits below 0, or a budget with a target.
     """
 
     name: str
@@ -46,6 +46,15 @@ class Coded:
     def __post_init__(self):
         if self.noise not in NOISE:
             raise ValueError(f"noise={self.noise!r}: expected {', '.join(NOISE)}")
+        if self.bits < 0:
+            raise ValueError(
+                f"report_bits={self.bits}: expected 0 or more, such as 512"
+            )
+        if self.fixed and self.target_db is not None:
+            raise ValueError(
+                f"rate=fixed has no effect with report_nmse={self.target_db}: leave "
+                "one of them out"
+            )
         own = self.noise != "none" or self.target_db is not None or self.calibrate
         if own and self.name != "pursuit":
             raise ValueError(
@@ -68,7 +77,7 @@ class Coded:
     @property
     def fits_budget(self) -> bool:
         """Whether it is fitted to a budget; reports of the others are merely cut."""
-        return self.fixed and self.name == "pursuit" and self.target_db is None
+        return self.fixed and self.name == "pursuit"
 
     def fitting(self, train: splits.Split) -> dict:
         """Options of a fit."""

@@ -67,6 +67,14 @@ def test_antennas_are_calibrated_on_training_csi(settings):
         (["--method=dft", "--report_nmse=-9"], "no effect"),
         (["--method=klt", "--perturb={}"], "no effect"),
         (["--method=pursuit", "--report_bits=9", "--report_nmse=-9"], "or --report_nm"),
+        (
+            ["--method=pursuit", "--report_nmse=-20", "--rate=fixed"],
+            "rate=fixed has no effect with report_nmse=-20",
+        ),
+        (
+            ["--method=pursuit", "--report_nmse=-20", "--report_bits=-5"],
+            "report_bits=-5: expected 0 or more",
+        ),
         (["--method=dft", "--report_bits=9", "--perturb={]"], "expected a JSON object"),
     ],
 )

@@ -1,6 +1,9 @@
 """The pursuit through its files: TFLite, frames, SavedModel, golden vectors."""
 
+import ast
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +25,7 @@ from zoo.exporting.search_graph import SearchGraph
 
 pytest_plugins = ["tests.support.pursuit_export"]
 H = sample_channels(200)
+INDOOR = "--dataset=cost2100_sim/indoor_tiny"
 
 
 @pytest.fixture(scope="module")
@@ -199,14 +203,27 @@ def test_the_receiver_refuses_damaged_frames(pursuit_files):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--codec=pursuit", "--bits=3"], ["--bits is for a run"]),
+        (["--codec=pursuit", INDOOR, "--bits=3"], ["--bits is for a run"]),
+        (["--codec=pursuit", INDOOR, "--evaluate"], ["--evaluate is for a run"]),
         (["--report_bits=64"], ["--report_bits is for --codec"]),
-        (["--codec=pursuit", "--out=x"], ["--report_bits is missing"]),
+        (["--codec=pursuit", "--out=x", INDOOR], ["--report_bits is missing"]),
+        (["--codec=pursuit", "--out=x", "--report_bits=9"], ["--dataset is missing"]),
     ],
 )
 def test_flags_of_the_other_kind_are_refused(flags, words):
-    given = ["--dataset=cost2100_sim/indoor_tiny"] if "--bits=3" in flags else []
-    assert_one_line_error(run_command("zoo.export", *given, *flags), *words)
+    assert_one_line_error(run_command("zoo.export", *flags), *words)
+
+
+def test_every_flag_is_for_a_run_for_a_codec_or_for_both():
+    code = (
+        "from absl.flags import FLAGS\n"
+        "from zoo.export import CODEC, NETWORK, define_flags\n"
+        "before = set(FLAGS)\n"
+        "define_flags()\n"
+        "print({*FLAGS} - before ^ {*NETWORK, *CODEC})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ast.literal_eval(done.stdout) == {"codec", "out", "version"}, done.stderr
 
 
 @pytest.mark.slow
@@ -215,7 +232,7 @@ def test_the_command(data_dir, tmp_path):
     done = run_command(
         "zoo.export",
         "--codec=pursuit",
-        "--dataset=cost2100_sim/indoor_tiny",
+        INDOOR,
         f"--data_dir={data_dir}",
         "--report_bits=128",
         "--oversampling=4",
