@@ -19,6 +19,7 @@ from zoo.codecs.transform_codec import TransformCodec
 from zoo.codecs.transforms import Karhunen
 
 ROUNDS = 6  # of labels and bases, each fitted to the other
+HELD_OUT = 1_000  # training CSI that the bits are counted of, a tenth at most
 COMMON = 400  # leading components of all channels, within which the kinds differ
 
 
@@ -43,8 +44,7 @@ class MixtureCodec:
 
     def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
         """Report of each CSI `[n, N_t, N_a]`, cut to `budget` bits (0: not)."""
-        found = [kind.levels(h) for kind in self.kinds]
-        label = np.stack(self._costs(h, found), axis=1).argmin(axis=1)
+        label, found, _ = self.choice(h)
         first = prefix_coder.model(self.labels)
         reports = []
         for i, k in enumerate(label.tolist()):
@@ -54,14 +54,23 @@ class MixtureCodec:
             reports.append(prefix_coder.encode([(k, first), *symbols]))
         return [r[: budget // 8] if budget else r for r in reports]
 
-    def _costs(self, h: np.ndarray, found: list[np.ndarray]) -> list[np.ndarray]:
-        """Lagrangian cost of each CSI in each kind."""
-        costs = []
-        for k, (kind, levels) in enumerate(zip(self.kinds, found, strict=True)):
-            error = np.abs(kind.csi(levels) - h) ** 2
-            bits = kind.lengths(levels) - np.log2(self.labels[k] / prefix_coder.TOTAL)
-            costs.append(error.sum(axis=(1, 2)) + self.weight * bits)
-        return costs
+    def choice(self, h: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+        """The kind of the least Lagrangian cost.
+
+        Args:
+            h: CSI, complex `[n, N_t, N_a]`.
+
+        Returns:
+            Label `[n]`; levels in each kind; ideal bits of the label's `[n]`.
+        """
+        found = [kind.levels(h) for kind in self.kinds]
+        costs, bits = [], []
+        for kind, levels, share in zip(self.kinds, found, self.labels, strict=True):
+            error = np.sum(np.abs(kind.csi(levels) - h) ** 2, axis=(1, 2))
+            bits.append(kind.lengths(levels) - np.log2(share / prefix_coder.TOTAL))
+            costs.append(error + self.weight * bits[-1])
+        label = np.argmin(costs, axis=0)
+        return label, found, np.take_along_axis(np.array(bits), label[None], 0)[0]
 
     def decode(self, reports: Sequence[bytes]) -> np.ndarray:
         """CSI complex128 `[n, N_t, N_a]` of reports, or of their first bytes."""
@@ -77,14 +86,19 @@ class MixtureCodec:
 
 
 def fit(h: np.ndarray, bits: float, num_kinds: int, seed: int = 0) -> MixtureCodec:
-    """Codec whose reports of training CSI have so many bits in the mean.
+    """Codec whose reports have so many bits in the mean.
+
+    The bits are those of training CSI that the kinds were not fitted to: of the others
+    each kind knows its own too well.
 
     Args:
-        h: zero-centred training CSI, complex `[n, N_t, N_a]`.
+        h: zero-centred training CSI, complex `[n, N_t, N_a]`, 20 or more.
         bits: mean bits of a report.
         num_kinds: K.
         seed: of the first labels.
     """
+    num = min(HELD_OUT, len(h) // 10)
+    h, later = h[:-num], h[-num:]
     common = Karhunen.fit(h).basis[:COMMON]
     z = h.reshape(len(h), -1) @ common.conj().T
     label = _labels(z.astype(np.complex64), num_kinds, seed)
@@ -92,30 +106,23 @@ def fit(h: np.ndarray, bits: float, num_kinds: int, seed: int = 0) -> MixtureCod
     own = [Karhunen.fit(part) for part in parts]
     x = [basis.coefficients(p) for basis, p in zip(own, parts, strict=True)]
     transforms = [Karhunen(basis.basis @ common) for basis in own]
-    share = np.array([len(part) / len(h) for part in parts])
+    labels = prefix_coder.tables_of(np.array([len(part) for part in parts]))
 
-    def at(step: float) -> _AllFitted:
-        each = [
-            transform_codec.fitted(t, part, step)
+    def at(step: float) -> _AtStep:
+        kinds = [
+            transform_codec.made(t, transform_codec.fitted(t, part, step), h.shape[1:])
             for t, part in zip(transforms, x, strict=True)
         ]
-        mean = sum(f.mean_bits * s for f, s in zip(each, share, strict=True))
-        return _AllFitted(each, mean - float((share * np.log2(share)).sum()), step)
+        codec = MixtureCodec(kinds, labels, 2 * np.log(2) / 6 * step**2)
+        return _AtStep(codec, float(codec.choice(later)[2].mean()))
 
     largest = max(np.abs(part).max() for part in x)
-    found = bisect(at, largest, bits, transform_codec.TRIALS)
-    kinds = [
-        transform_codec.made(t, f, h.shape[1:])
-        for t, f in zip(transforms, found.each, strict=True)
-    ]
-    weight = 2 * np.log(2) / 6 * found.step**2
-    return MixtureCodec(kinds, prefix_coder.tables_of(share), weight)
+    return bisect(at, largest, bits, transform_codec.TRIALS).codec
 
 
-class _AllFitted(NamedTuple):
-    each: list[transform_codec.Fitted]
+class _AtStep(NamedTuple):
+    codec: MixtureCodec
     mean_bits: float
-    step: float
 
 
 def _labels(z: np.ndarray, num_kinds: int, seed: int) -> np.ndarray:

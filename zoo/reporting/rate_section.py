@@ -23,7 +23,7 @@ from zoo.reporting.rate_curves import (
 
 NOTE = (
     "What a link carries are bits. Codecs without a network are fitted to training CSI "
-    "in seconds and send real bytes; a point is at the bits that they took in the "
+    "and send real bytes; a point is at the bits that they took in the "
     "mean of the test CSI. A network stands at the bits of its codeword, those of one "
     "length joined by a line; of several trainings it shows the one of the lowest "
     "NMSE on the test split, which flatters networks. The dotted line is what Gaussian "

@@ -274,7 +274,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "serving": ("The decoder served and run directly", served),
     "soak": ("Ten minutes of clients, reloads, damaged frames and kills", soak),
     "simulators": ("Channel simulators, drops per second", plain),
-    "robustness": ("Codecs away from simulated channels", robustness),
+    "robustness": ("Codecs under noise, on other channels and arrays", robustness),
     "pursuit_ablation": ("Choices of the pursuit codec", pursuit_ablation),
     "pursuit_learned": ("Positions beside earlier ones", learned_tables.context),
     "pursuit_proposals": ("A network in the search", learned_tables.search),
