@@ -16,6 +16,7 @@ SYSTEMS = {
     "klt_mixture": "16 KLTs",
     "crnet_indoor_16": "CRNet 1/16, indoor",
 }
+SAME = 1.1  # times the bits asked for
 
 
 def robustness(content: dict) -> Table:
@@ -27,7 +28,11 @@ def robustness(content: dict) -> Table:
     shown = [name for name in SYSTEMS if any(name in own for own in found.values())]
     columns = [f"channels; {WIDTH}", "condition", "bits", "least error"]
     cells = [
-        [*map(number, key), _best(own), *(_cell(own.get(name)) for name in shown)]
+        [
+            *map(number, key),
+            _best(own, key[2]),
+            *(_cell(own.get(name)) for name in shown),
+        ]
         for key, own in sorted(found.items(), key=_order(content))
     ]
     return Table([*columns, *(SYSTEMS[name] for name in shown)], cells)
@@ -42,9 +47,11 @@ def _order(content: dict):
     return lambda item: (places[item[0][0]], places[item[0][:2]], item[0][2])
 
 
-def _best(own: dict[str, dict]) -> str:
-    """Name of the system of the smallest error."""
-    return SYSTEMS[min(own, key=lambda name: own[name]["nmse_db"])]
+def _best(own: dict[str, dict], bits: int) -> str:
+    """Name of the system of the smallest error among those that send no more bits."""
+    equal = [x for x in own if own[x]["feedback_bits"] <= SAME * bits]
+    best = min(equal, key=lambda name: own[name]["nmse_db"], default=None)
+    return SYSTEMS[best] if best else ""
 
 
 def _cell(row: dict | None) -> str:
