@@ -85,6 +85,7 @@ def rows(settings: ExperimentConfig) -> Iterator[dict]:
                 grid, h, bits, _most(bits), found[part], weight=choice.weight
             )
             reports = encoded(codec, seen[part], choice.weight)
+            made = files.environment()
             yield {
                 "choice": choice.name,
                 **data_set(settings, builder),
@@ -94,6 +95,9 @@ def rows(settings: ExperimentConfig) -> Iterator[dict]:
                 "search_ms_per_atom": search_ms,
                 "num_train": len(h),
                 "num_test": len(truth),
+                "seed": settings.seed,
+                "commit": made["commit"],
+                "date": made["date"],
             }
 
 

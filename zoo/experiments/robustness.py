@@ -19,9 +19,11 @@ from zoo.data.batches import BATCH
 from zoo.experiments.robustness_conditions import (
     CHANNELS,
     NETWORK,
+    Condition,
     conditions,
     systems,
 )
+from zoo.experiments.runner import data_digest
 from zoo.exporting import fit_quantizer
 from zoo.importing import weights_by_name
 from zoo.metrics import accuracy
@@ -30,6 +32,8 @@ from zoo.training import evaluation
 
 OVERSAMPLING = 8  # of the grid, the same in all rows
 NETWORK_BITS = 6  # of a codeword entry
+IDENTITY = ("channels", "condition", "system", "report_bits")
+SAME = ("num_test", "num_train", "seed", "data_sha256")
 
 
 def measure(
@@ -50,10 +54,13 @@ def measure(
 
     Returns:
         Content of the file.
+
+    Raises:
+        ValueError: a row of the file is of other data, sizes or another seed.
     """
     bench = Bench(settings)
-    for row in _rows(settings.num_test, bits, names):
-        if _identity(row) in map(_identity, _content(path)["rows"]):
+    for row in [row for row in _rows(settings, bits, names) if not _known(row, path)]:
+        if _known(row, path):  # since another command measured it
             continue
         row = bench.measured(row)
         with files.alone(path.parent):
@@ -68,9 +75,21 @@ def _content(path: Path) -> dict:
     return files.read_json(path) if path.exists() else {"rows": []}
 
 
-def _identity(row: dict) -> tuple:
-    keys = ("channels", "condition", "system", "report_bits", "num_test")
-    return tuple(row[key] for key in keys)
+def _known(row: dict, path: Path) -> bool:
+    """Whether a results file has a row, which must be of the same data and sizes."""
+    for old in _content(path)["rows"]:
+        if any(old[key] != row[key] for key in IDENTITY):
+            continue
+        changed = [key for key in SAME if old.get(key, row[key]) != row[key]]
+        if changed:
+            changes = ", ".join(f"{k}: {old[k]} -> {row[k]}" for k in changed)
+            what = ", ".join(str(row[key]) for key in IDENTITY)
+            raise ValueError(
+                f"{path} holds {what} bits of another measurement ({changes}): give "
+                "another --json, or other --systems"
+            )
+        return True
+    return False
 
 
 def _place(row: dict) -> int:
@@ -79,7 +98,7 @@ def _place(row: dict) -> int:
     return names.index((row["channels"], row["condition"]))
 
 
-def _rows(num_test: int, bits, names) -> Iterator[dict]:
+def _rows(settings: ExperimentConfig, bits, names) -> Iterator[dict]:
     """What rows say before they are measured."""
     for name in names:
         for condition in conditions():
@@ -92,8 +111,28 @@ def _rows(num_test: int, bits, names) -> Iterator[dict]:
                     "condition": condition.name,
                     "system": name,
                     "report_bits": number,
-                    "num_test": num_test,
+                    "num_test": settings.num_test,
+                    "num_train": coded and _num_train(settings, condition, coded),
+                    "seed": settings.seed,
+                    "data_sha256": data_digest(_builder(settings, condition.channels)),
                 }
+
+
+def _num_train(settings: ExperimentConfig, condition: Condition, coded: Coded) -> int:
+    """Training CSI that a codec is fitted to."""
+    builder = _builder(settings, condition.fitted_on or condition.channels)
+    limits = settings.num_train, methods.METHODS[coded.name].examples
+    available = builder.info.splits["train"].num_examples
+    return min(limit for limit in (*limits, available) if limit)
+
+
+@functools.cache
+def _opened(dataset: str, data_dir: str):
+    return splits.open_builder(dataset, data_dir)
+
+
+def _builder(settings: ExperimentConfig, channels: str):
+    return _opened(CHANNELS[channels], settings.data_dir)
 
 
 class Bench:
@@ -104,6 +143,7 @@ class Bench:
         self._conditions = {(c.channels, c.name): c for c in conditions()}
         self._fitted = functools.lru_cache(10)(self._fit)
         self._network = functools.cache(self._load_network)
+        files.environment()  # of the code as it is now
 
     def measured(self, row: dict) -> dict:
         """A row with its error and the bits that it took."""
@@ -124,9 +164,9 @@ class Bench:
                 condition.fitted_on or condition.channels,
                 condition.snr_db if coded.noise != "none" else math.inf,
             )
-            codec, about = self._fitted(coded, train)
+            codec, _ = self._fitted(coded, train)
             h_hat, found = methods.through_bytes(codec, test, coded)
-            found = {"num_train": about["num_train"], **found}
+        made = files.environment()
         return row | {
             "nmse_db": accuracy.nmse_db(test.h, h_hat),
             **found,
@@ -134,8 +174,8 @@ class Bench:
             "fitted_on": condition.fitted_on or None,
             "snr_db": None if math.isinf(condition.snr_db) else condition.snr_db,
             "perturb": condition.perturbation.options(),
-            "seed": settings.seed,
-            "commit": files.environment()["commit"],
+            "commit": made["commit"],
+            "date": made["date"],
         }
 
     def _on(self, channels: str, snr_db: float) -> ExperimentConfig:
@@ -177,5 +217,4 @@ class Bench:
 
 
 def _array(settings: ExperimentConfig) -> dict | None:
-    builder = splits.open_builder(settings.dataset, settings.data_dir)
-    return methods.array_of(builder)
+    return methods.array_of(_opened(settings.dataset, settings.data_dir))

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import golden_vectors, nmse
+from serving.codec import bitstream, golden_vectors, nmse
 from serving.codec.angle_delay_grid import AngleDelayGrid
+from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
 from serving.codec.plain_atoms import PlainAtoms
+from tfds_builders.csi_examples import real_pairs
 from zoo import files
 from zoo.codecs import methods, plain, pursuit, saved
 from zoo.codecs.pursuit import PursuitCodec
@@ -124,6 +126,7 @@ def export(fitted: Fitted, settings: ExperimentConfig, out: Path, version: int =
         _verify_encoder(partial / ENCODER, link, h)
         verify_export.verify_decoder(decoder, link, link.encode(h), codec)
         golden_vectors.write(partial, [ENCODER], h)
+        _verify_coded(partial, decoder, fitted, h)
     return codec
 
 
@@ -190,3 +193,23 @@ def _verify_encoder(path: Path, link: PursuitLink, h: np.ndarray) -> None:
     indices = [np.asarray(link.quantizer.indices(z)) for z in (own, expected)]
     same = int((indices[0] == indices[1]).all(axis=1).sum())
     print(f"{path.name}: {same} of {len(h)} reports are those of the NumPy search")
+
+
+def _verify_coded(out: Path, decoder: Path, fitted: Fitted, h: np.ndarray) -> None:
+    """Send CSI as coded reports through the files, and compare with the codec."""
+    ue = CodedEncoder(out / ENCODER)
+    receiver = CodedReceiver(ue.tables, ue.codec)
+    frames = [bitstream.frame(ue.encode_bits(x), ue.model_id) for x in h]
+    codewords, whole = receiver.codewords(frames)
+    served = tf.saved_model.load(str(decoder)).signatures["decode_float"]
+    answer = served(codeword=tf.constant(codewords))
+    codec, budget = fitted.coded, 8 * ue.codec["payload_bytes"]
+    seen = accuracy.to_complex(h)
+    expected = real_pairs(codec.decode(codec.encode(seen, budget)))
+    found, wanted = (nmse.nmse(h, x) for x in (answer["h"].numpy(), expected))
+    valid = whole.all() and answer["valid"].numpy().all()
+    if not (valid and found.mean() <= WORSE * wanted.mean() + 1e-9):
+        raise ValueError(
+            f"{out}: coded reports have a squared error of {found.mean():.2e}, those "
+            f"of the codec {wanted.mean():.2e}; the export was discarded"
+        )

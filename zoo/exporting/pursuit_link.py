@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from serving.codec.coded_atoms import codeword_of
 from serving.codec.plain_atoms import UNIT, PlainAtoms
 from zoo.codecs.search import search
 
@@ -31,10 +32,8 @@ class PursuitLink:
     def encode(self, h: np.ndarray) -> np.ndarray:
         """Codeword of zero-centred CSI float32 `[n, N_t, N_a, 2]`, by NumPy."""
         found = search(self.grid, h[..., 0] + 1j * h[..., 1], self.num_atoms)
-        value = found.value
-        shares = found.angle / self.grid.num_angles, found.delay / self.grid.num_delays
-        each = np.stack([*shares, value.real, value.imag], axis=-1)
-        return each.reshape(len(h), -1).astype(np.float32)
+        atoms = found.angle, found.delay, found.value
+        return codeword_of(self.grid, *atoms, self.num_atoms)
 
     def recover(self, codeword) -> tf.Tensor:
         """Zero-centred CSI float32 `[n, N_t, N_a, 2]` of a codeword.

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from zoo.codecs import learned_context, learned_offsets
+from zoo import files
+from zoo.codecs import learned_context, learned_offsets, pursuit
 from zoo.config import ExperimentConfig
 from zoo.experiments import learned_pursuit, residual_decoder, search_costs
 from zoo.reporting import learned_tables
@@ -11,8 +12,8 @@ from zoo.reporting.blocks import markdown
 
 
 @pytest.fixture
-def measured(data_dir, monkeypatch):
-    """Rows of a part on a few channels."""
+def settings(data_dir, monkeypatch):
+    """A few channels."""
     for module, name, value in (
         (learned_pursuit, "MOST", 8),
         (learned_pursuit, "PLAIN", 30),
@@ -26,10 +27,15 @@ def measured(data_dir, monkeypatch):
         (search_costs, "REPEATS", 1),
     ):
         monkeypatch.setattr(module, name, value)
-    settings = ExperimentConfig(
+    return ExperimentConfig(
         dataset="cost2100_sim/indoor_tiny", data_dir=str(data_dir), num_test=20
     )
-    return lambda part: list(part(settings, 4, (96,), 1))
+
+
+@pytest.fixture
+def measured(settings):
+    """Rows of a part."""
+    return lambda part: list(part(settings, 4, (96,), 0))
 
 
 def test_the_context_is_measured_at_the_same_atoms(measured):
@@ -65,3 +71,41 @@ def test_multiplications_of_the_plain_search():
         search_costs._plain(0, antennas=4, taps=3, rows=8, columns=10, steps=2)
     )
     assert found == [8 * 3 * 14, 2 * 3 * 3 * 7, 0, 3 * 5, 3 * 4]
+
+
+def test_a_killed_measurement_goes_on(settings, tmp_path, monkeypatch):
+    """A seed of which a rate is missing is measured again, a whole one is not."""
+    path, told = tmp_path / "rows.json", []
+    for bits in ((64,), (64, 96)):
+        learned_pursuit.measure("context", settings, 4, bits, 1, path, told.append)
+    learned_pursuit.measure("context", settings, 4, (64, 96), 2, path, told.append)
+    places = [(row["seed"], row["bits"]) for row in told]
+    assert places == [(0, 64), (0, 96), (1, 64), (1, 96)]
+    assert files.read_json(path)["rows"] == told and told[0]["commit"]
+    monkeypatch.delitem(learned_pursuit.PARTS, "context")  # nothing is left to do
+    learned_pursuit.measure("context", settings, 4, (64, 96), 2, path, told.append)
+
+
+def test_both_codecs_are_fitted_to_the_same_csi(measured, monkeypatch):
+    fitted = []
+    fit, learned = pursuit.fit, learned_context.learned
+    monkeypatch.setattr(
+        pursuit, "fit", lambda grid, h, *x: fitted.append(h) or fit(grid, h, *x)
+    )
+    monkeypatch.setattr(
+        learned_context,
+        "learned",
+        lambda codec, h, *x: fitted.append(h) or learned(codec, h, *x),
+    )
+    monkeypatch.setattr(learned_pursuit, "PLAIN", 10)
+    measured(learned_pursuit.context_rows)
+    assert len(fitted) == 2 and np.array_equal(*fitted)
+
+
+def test_reports_that_lose_atoms_are_not_measured(measured, monkeypatch):
+    whole = learned_pursuit._reports
+    monkeypatch.setattr(
+        learned_pursuit, "_reports", lambda *x: [r[:2] for r in whole(*x)]
+    )
+    with pytest.raises(ValueError, match="report .* decodes to .* atoms, .* were sent"):
+        measured(learned_pursuit.context_rows)

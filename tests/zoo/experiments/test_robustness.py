@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from tests.conftest import ROOT, run_command
 from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.experiments import robustness
@@ -55,9 +56,26 @@ def test_rows_are_measured_once(settings, tmp_path):
     before = path.read_text()
     robustness.measure(settings, (96,), names, path, told.append)
     assert path.read_text() == before and len(told) == len(rows)
+    assert clean["num_train"] == 400 and clean["seed"] == 0 and clean["date"]
+    for changes in ({"num_train": 50}, {"seed": 1}, {"num_test": 10}):
+        ((name, new),) = changes.items()
+        other = dataclasses.replace(settings, **changes)
+        with pytest.raises(ValueError, match=f"{name}: {clean[name]} -> {new}.*--json"):
+            robustness.measure(other, (96,), names, path)
     table = markdown(shown(files.read_json(path)))
     assert f"{clean['nmse_db']:.1f} ({clean['feedback_bits']:.0f})" in table
     assert "| calibrated | DFT taps |" in table and "16 KLTs" not in table
+
+
+def test_committed_rows_are_known(monkeypatch):
+    """Those of an older file say nothing of their data."""
+    settings = ExperimentConfig(num_test=200, num_train=500)
+    monkeypatch.setattr(robustness, "_num_train", lambda *_: 500)
+    monkeypatch.setattr(robustness, "data_digest", lambda _: "0")
+    monkeypatch.setattr(robustness, "_builder", lambda *_: None)
+    path = ROOT / "zoo" / "results" / "robustness.json"
+    rows = list(robustness._rows(settings, (256, 768), ("pursuit", given.NETWORK)))
+    assert len(rows) > 60 and all(robustness._known(row, path) for row in rows)
 
 
 @pytest.mark.slow
@@ -69,6 +87,15 @@ def test_the_shipped_network_is_tested_with_bits(settings, tmp_path):
     clean, noisy, _ = content["rows"]
     assert clean["report_bits"] == clean["feedback_bits"] == 768
     assert clean["nmse_db"] < -10 and clean["nmse_db"] < noisy["nmse_db"] < -5
+
+
+def test_rows_of_the_ablation_say_what_made_them(data_dir, tmp_path):
+    sizes = "--bits=48", "--num_train=20", "--num_test=5", f"--json={tmp_path / 'x'}"
+    data = "--datasets=cost2100_sim/indoor_tiny", f"--data_dir={data_dir}"
+    done = run_command("benchmarks.pursuit_ablation", *data, *sizes)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for row in files.read_json(tmp_path / "x")["rows"]:
+        assert row["seed"] == 0 and row["commit"] and row["date"]
 
 
 def test_the_ablation_has_a_column_for_each_place():

@@ -16,10 +16,12 @@ from serving.codec.coded_atoms import CodedEncoder, CodedReceiver, atoms_of
 from serving.codec.nmse import nmse_db
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from tests.support.pursuit_export import BITS, sample_channels
+from tests.support.pursuit_export import BITS, GRID, sample_channels
 from tests.zoo.codecs.paths import N_C, channels
 from tfds_builders.csi_examples import real_pairs
 from zoo.codecs.search import search
+from zoo.config import ExperimentConfig
+from zoo.exporting import pursuit_export
 from zoo.exporting.pursuit_link import PursuitLink
 from zoo.exporting.search_graph import SearchGraph
 
@@ -198,6 +200,24 @@ def test_the_receiver_refuses_damaged_frames(pursuit_files):
     angle, delay, value = atoms_of(coded.tables.grid, codewords[:1])
     h = combine(coded.tables.grid, angle, delay, value)
     assert nmse_db(H[:1], real_pairs(h)) < -10
+
+
+def test_an_export_whose_coded_reports_fail_is_discarded(
+    pursuit_files, tmp_path, monkeypatch
+):
+    """A receiver that takes every atom for its neighbour in angle."""
+
+    class Wrong(CodedReceiver):
+        def codewords(self, frames):
+            found, valid = super().codewords(frames)
+            found[:, ::4] = (found[:, ::4] + 1 / GRID.num_angles) % 1
+            return found, valid
+
+    monkeypatch.setattr(pursuit_export, "CodedReceiver", Wrong)
+    out = tmp_path / "export"
+    with pytest.raises(ValueError, match="coded reports have a squared error of"):
+        pursuit_export.export(pursuit_files.fitted, ExperimentConfig(), out)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
