@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 
+USUAL_SHAPE = (32, 32, 2)  # of rows that do not say
 RATIO = re.compile(r"1/[1-9]\d*")
 AS_NUMBER = "as number"  # ends the name of a ratio's second column in a file
 
@@ -86,3 +88,13 @@ def place(x) -> str:
     if isinstance(x, str) and RATIO.fullmatch(x):
         return Cell(x, value=x, **{AS_NUMBER: 1 / int(x[2:])})
     return number(x)
+
+
+def ratio(row: dict) -> Cell:
+    """Compression ratio of a results row, as '1/16'."""
+    return place(f"1/{round(1 / row['ratio'])}")
+
+
+def csi_values(row: dict) -> int:
+    """Real values of one CSI matrix of a results row."""
+    return math.prod((row.get("csi_shape") or USUAL_SHAPE)[-3:])

@@ -11,11 +11,10 @@ from zoo.baselines.catalogue import BASELINES
 from zoo.metrics import plots
 from zoo.reporting import pareto, rate_columns
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Picture, Section, Table
-from zoo.reporting.cells import device, fixed, number, spread
+from zoo.reporting.cells import csi_values, device, fixed, number, spread
 from zoo.reporting.pareto import MIN_NETWORKS
 from zoo.reporting.rate_curves import data_set
 from zoo.reporting.results_files import complete
-from zoo.reporting.tables import csi_values
 
 NOTE = (
     "Our own trainings on our own simulated channels, short ones on CPUs, so this "

@@ -12,11 +12,11 @@ from zoo import registry
 from zoo.metrics import complexity
 from zoo.reporting import rate_columns
 from zoo.reporting.blocks import Table
-from zoo.reporting.cells import UNPRINTED, Cell, fixed, number
+from zoo.reporting.cells import UNPRINTED, Cell, csi_values, fixed, number
 from zoo.reporting.rate_columns import FLOAT_BITS
 from zoo.reporting.rate_curves import data_set, is_rate
 from zoo.reporting.results_files import rows_of
-from zoo.reporting.tables import KLT, NMSE_UNIT, csi_values
+from zoo.reporting.tables import KLT, NMSE_UNIT
 
 COSTS = {
     "ue_macs": "UE MACs per CSI",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from zoo.reporting.cells import (
     UNPRINTED,
     Cell,
     fixed,
-    millions,
     number,
     place,
     spread,
@@ -32,7 +30,15 @@ from zoo.reporting.deployment_tables import encoder_speed, precisions, served, s
 from zoo.reporting.key_labels import INTERNAL, label
 from zoo.reporting.rate_curves import data_set, is_rate
 from zoo.reporting.results_files import complete, rows_of
-from zoo.reporting.training_tables import ablation, torch_curve, train_speed
+from zoo.reporting.training_tables import (
+    ablation,
+    equal_drops,
+    fast_seeds,
+    networks,
+    pretrained,
+    torch_curve,
+    train_speed,
+)
 
 ENVIRONMENT = (
     "commit",
@@ -44,17 +50,6 @@ ENVIRONMENT = (
     "versions",
     "origin",
 )
-USUAL_SHAPE = (32, 32, 2)  # of rows that do not say
-
-
-def ratio(row: dict) -> Cell:
-    """Compression ratio of a results row, as '1/16'."""
-    return place(f"1/{round(1 / row['ratio'])}")
-
-
-def csi_values(row: dict) -> int:
-    """Real values of one CSI matrix of a results row."""
-    return math.prod((row.get("csi_shape") or USUAL_SHAPE)[-3:])
 
 
 def reproduced(result: dict) -> Table:
@@ -134,64 +129,6 @@ def klt_of(entry: dict) -> float | None:
     return sum(lines) / len(lines)
 
 
-def fast_seeds(content: dict) -> Table:
-    """Seeds of CRNet's short trainings against the KLT line of the same run."""
-    columns = ["ratio", "seed", NMSE_UNIT, "KLT [dB]", *rate_columns.COLUMNS]
-    rows = [
-        [
-            ratio(r),
-            number(r["seed"]),
-            fixed(r["nmse_db"]),
-            fixed(r["nmse_pca_db"]),
-            *rate_columns.cells(r, data_set(r)),
-            fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+"),
-            fixed(r["train_seconds"], 0),
-        ]
-        for r in content["rows"]
-    ]
-    return Table([*columns, "better than KLT [dB]", "training [s]"], rows)
-
-
-def equal_drops(content: dict) -> Table:
-    """Networks by data set and ratio, best first, beside the KLT line of each run."""
-    columns = ["data set", "ratio", "network", "seed", NMSE_UNIT]
-    rows = sorted(
-        content["rows"], key=lambda r: (data_set(r), -r["ratio"], r["nmse_db"])
-    )
-    cells = [
-        [data_set(r), ratio(r), r["network"], number(r["seed"]), fixed(r["nmse_db"])]
-        + [fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+")]
-        + [millions(r["ue_macs"]), millions(r["bs_macs"])]
-        + [fixed(r["train_cpu_seconds"] / 60, 1)]
-        for r in rows
-    ]
-    last = ["better than KLT [dB]", "UE MACs", "BS MACs", "training [CPU min]"]
-    return Table([*columns, *last], cells)
-
-
-def networks(content: dict) -> Table:
-    """Networks of one ratio, best first, the KLT line among them."""
-    columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
-    rows = content["rows"]
-    found = [
-        (r["nmse_db"], r["model"], r["init"], Cell(f"{r['lr']:g}", value=r["lr"]))
-        + (fixed(r["rho"], 4), *(millions(r[f"{side}_macs"]) for side in ("ue", "bs")))
-        + tuple(rate_columns.cells(r, data_set(r)))
-        for r in rows
-    ]
-    first = rows[0] | {"feedback_bits": None}  # of one codeword length
-    macs = millions(first["codeword_dim"] * csi_values(first))
-    bits = rate_columns.cells(first, data_set(first))
-    found.append((first["nmse_pca_db"], KLT, "", "", "", macs, macs, *bits))
-    return Table(
-        [*columns, *rate_columns.COLUMNS],
-        [
-            [name, start, rate, fixed(nmse_db), *others]
-            for nmse_db, name, start, rate, *others in sorted(found)
-        ],
-    )
-
-
 def whole_chain(content: dict) -> Table:
     """Summary of a quickstart."""
     summary, labels = content["summary"], quickstart_table.LABELS
@@ -202,18 +139,6 @@ def whole_chain(content: dict) -> Table:
             for key, label in labels.items()
         ],
     )
-
-
-def pretrained(content: dict) -> Table:
-    """The card of published weights."""
-    columns = ["network", "ratio", "data set", "ours [dB]", "linear KLT [dB]"]
-    columns += rate_columns.COLUMNS
-    r = content
-    row = [r["model"], ratio(r), data_set(r), fixed(r["nmse_db"])]
-    row += [fixed(r["nmse_pca_db"]), *rate_columns.cells(r, data_set(r))]
-    row.append(number(r["num_test"]))
-    row.append(fixed(r["train_seconds"] / 3600, 1))
-    return Table([*columns, "test drops", "training [h]"], [row])
 
 
 def plain(content: dict) -> Table:

@@ -1,10 +1,83 @@
-"""Tables of the measurements on training: starts, steps, speed and PyTorch's curve."""
+"""Tables of trainings: networks, starts, steps, speed and PyTorch's curve."""
 
 from __future__ import annotations
 
-from zoo.reporting import rate_columns, rate_curves
-from zoo.reporting.blocks import NMSE_UNIT, Table
-from zoo.reporting.cells import fixed, number
+from zoo.reporting import rate_columns
+from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
+from zoo.reporting.cells import Cell, csi_values, fixed, millions, number, ratio
+from zoo.reporting.rate_curves import data_set
+
+
+def fast_seeds(content: dict) -> Table:
+    """Seeds of CRNet's short trainings against the KLT line of the same run."""
+    columns = ["ratio", "seed", NMSE_UNIT, "KLT [dB]", *rate_columns.COLUMNS]
+    rows = [
+        [
+            ratio(r),
+            number(r["seed"]),
+            fixed(r["nmse_db"]),
+            fixed(r["nmse_pca_db"]),
+            *rate_columns.cells(r, data_set(r)),
+            fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+"),
+            fixed(r["train_seconds"], 0),
+        ]
+        for r in content["rows"]
+    ]
+    return Table([*columns, "better than KLT [dB]", "training [s]"], rows)
+
+
+def equal_drops(content: dict) -> Table:
+    """Networks by data set and ratio, best first, beside the KLT line of each run."""
+    columns = ["data set", "ratio", "network", "seed", NMSE_UNIT]
+    rows = sorted(
+        content["rows"], key=lambda r: (data_set(r), -r["ratio"], r["nmse_db"])
+    )
+    cells = [
+        [data_set(r), ratio(r), r["network"], number(r["seed"]), fixed(r["nmse_db"])]
+        + [fixed(r["nmse_pca_db"] - r["nmse_db"], sign="+")]
+        + [millions(r["ue_macs"]), millions(r["bs_macs"])]
+        + [fixed(r["train_cpu_seconds"] / 60, 1)]
+        + rate_columns.cells(r, data_set(r))
+        for r in rows
+    ]
+    last = ["better than KLT [dB]", "UE MACs", "BS MACs", "training [CPU min]"]
+    last += rate_columns.COLUMNS
+    return Table([*columns, *last], cells)
+
+
+def networks(content: dict) -> Table:
+    """Networks of one ratio, best first, the KLT line among them."""
+    columns = ["network", "start", "peak rate", NMSE_UNIT, "rho", "UE MACs", "BS MACs"]
+    rows = content["rows"]
+    found = [
+        (r["nmse_db"], r["model"], r["init"], Cell(f"{r['lr']:g}", value=r["lr"]))
+        + (fixed(r["rho"], 4), *(millions(r[f"{side}_macs"]) for side in ("ue", "bs")))
+        + tuple(rate_columns.cells(r, data_set(r)))
+        for r in rows
+    ]
+    first = rows[0] | {"feedback_bits": None}  # of one codeword length
+    macs = millions(first["codeword_dim"] * csi_values(first))
+    bits = rate_columns.cells(first, data_set(first))
+    found.append((first["nmse_pca_db"], KLT, "", "", "", macs, macs, *bits))
+    return Table(
+        [*columns, *rate_columns.COLUMNS],
+        [
+            [name, start, rate, fixed(nmse_db), *others]
+            for nmse_db, name, start, rate, *others in sorted(found)
+        ],
+    )
+
+
+def pretrained(content: dict) -> Table:
+    """The card of published weights."""
+    columns = ["network", "ratio", "data set", "ours [dB]", "linear KLT [dB]"]
+    columns += rate_columns.COLUMNS
+    r = content
+    row = [r["model"], ratio(r), data_set(r), fixed(r["nmse_db"])]
+    row += [fixed(r["nmse_pca_db"]), *rate_columns.cells(r, data_set(r))]
+    row.append(number(r["num_test"]))
+    row.append(fixed(r["train_seconds"] / 3600, 1))
+    return Table([*columns, "test drops", "training [h]"], [row])
 
 
 def ablation(content: dict) -> Table:
@@ -17,7 +90,7 @@ def ablation(content: dict) -> Table:
             "stream" if r["dataset_config"].endswith(":stream") else "fixed",
             number(r["epochs"]),
             fixed(r["nmse_db"]),
-            *rate_columns.cells(r, rate_curves.data_set(r)),
+            *rate_columns.cells(r, data_set(r)),
             fixed(r["train_seconds"], 0),
         ]
         for r in content["rows"]
