@@ -21,6 +21,7 @@ from zoo.reporting.cells import (
     fixed,
     number,
     place,
+    ratio,
     spread,
     whole,
     words,
