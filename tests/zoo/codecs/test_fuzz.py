@@ -9,7 +9,7 @@ import pytest
 from serving.codec import bitstream
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels
-from zoo.codecs import klt_mixture, pursuit, transform_codec
+from zoo.codecs import klt_mixture, learned_context, pursuit, transform_codec
 from zoo.codecs.transforms import Dft, Karhunen
 
 MODEL_ID = b"fuzz"
@@ -21,6 +21,9 @@ TRAIN = channels(200, seed=1)
 GRID = AngleDelayGrid("ula:16", N_C, 16, oversampling=4)
 FITS = {
     "pursuit": lambda: pursuit.fit(GRID, TRAIN, 400, most=30),
+    "pursuit_learned": lambda: learned_context.learned(
+        pursuit.fit(GRID, TRAIN, 150, most=10), TRAIN, 150, seed=0
+    ),  # few atoms, each of which makes tables of its own
     "dft": lambda: transform_codec.fit(Dft.fit(TRAIN), TRAIN, 400),
     "klt_coded": lambda: transform_codec.fit(Karhunen.fit(TRAIN), TRAIN, 400),
     "klt_mixture": lambda: klt_mixture.fit(TRAIN, 400, num_kinds=3),
