@@ -15,6 +15,8 @@ LABELS = {
     "p50_ms": "p50 of a request [ms]",
     "p99_ms": "p99 of a request [ms]",
     "num_versions": "versions of the model",
+    "num_test": "test CSI",
+    "num_train": "training CSI",
     "memory_mb_per_minute": "growth of memory [MB/min]",
     "codeword_dim": "M",
     "drops_per_s": "drops/s, median",
