@@ -117,7 +117,8 @@ def _start(trainer, run, validation, source, chief: bool) -> dict:
     state["seconds"] = time.monotonic() - began
     state["cpu_seconds"] = time.process_time() - cpu
     state["best_db"] = trainer.validate(validation)[0]
-    state["dense_rate"] = min(1.0, 10 ** (state["best_db"] / 20))  # if it follows that
+    # Of two digits: workers validate apart, and must not differ by rounding errors.
+    state["dense_rate"] = float(f"{min(1.0, 10 ** (state['best_db'] / 20)):.2g}")
     print(
         f"initial weights from {source}: val NMSE {state['best_db']:.2f} dB "
         f"({state['seconds']:.0f} s)",

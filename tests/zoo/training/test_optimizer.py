@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -86,9 +87,19 @@ def test_matrices_of_a_run_take_their_share(tiny_config, tmp_path):
 
 
 def test_a_share_as_large_as_the_error_of_the_start(tiny_config, tmp_path, monkeypatch):
-    """The same when the run goes on after its first epoch."""
-    taken = []
-    monkeypatch.setattr(Trainer, "set_dense_rate", lambda self, x: taken.append(x))
+    """The same when the run goes on after its first epoch; matrices move by it."""
+    taken, trainers, whole = [], [], Trainer.set_dense_rate
+
+    def matrices(trainer):
+        weights = trainer.model.trained.trainable_weights
+        return np.concatenate([np.ravel(w) for w in weights if len(w.shape) == 2])
+
+    def spied(trainer, share, used=None):
+        taken.append(share)
+        trainers.append((trainer, matrices(trainer)))
+        whole(trainer, used or share)
+
+    monkeypatch.setattr(Trainer, "set_dense_rate", spied)
     flags = {"model": "klt_residual", "init": "klt", "dense_rate": 0.0}
     flags |= {"schedule": "constant", "num_train": 160}
     run = session.train(tiny_config(tmp_path / "run", **flags, epochs=1))
@@ -97,7 +108,15 @@ def test_a_share_as_large_as_the_error_of_the_start(tiny_config, tmp_path, monke
     edit = files.read_json(run.path / "config.json") | {"epochs": 2}
     files.write_json(run.path / "config.json", edit)
     session.train(tiny_config(tmp_path / "run", **flags, epochs=2))
-    assert taken == [pytest.approx(10 ** (start["val_nmse_db"] / 20))] * 2
+    share = float(f"{10 ** (start['val_nmse_db'] / 20):.2g}")
+    assert taken == [share] * 2
+    all_of_it = functools.partialmethod(spied, used=1.0)
+    monkeypatch.setattr(Trainer, "set_dense_rate", all_of_it)
+    session.train(tiny_config(tmp_path / "whole", **flags, epochs=1))
+    moved = [np.linalg.norm(matrices(trainer) - begin) for trainer, begin in trainers]
+    assert (
+        min(moved) > 0 and moved[:2] == [pytest.approx(share * moved[2], rel=0.1)] * 2
+    )
 
 
 def test_without_a_start_there_is_no_such_share(tiny_config, tmp_path):
