@@ -215,7 +215,7 @@ def _table(counts: np.ndarray, most: int) -> np.ndarray:
     """Table int64 of whole counts, of which hardly one has more than `most`."""
     counts = counts >> max(int(counts.sum()).bit_length() - 42, 0)
     most = max(most, 2 * TOTAL // len(counts))
-    for _ in range(4):  # what is cut off goes to the others
+    for _ in range(8):  # what is cut off goes to the others
         counts = np.minimum(counts, int(counts.sum()) * most // TOTAL)
     total = int(counts.sum())
     table = 1 + counts * (TOTAL - len(counts)) // total
