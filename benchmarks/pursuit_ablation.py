@@ -67,7 +67,7 @@ def rows(settings: ExperimentConfig) -> Iterator[dict]:
     builder = splits.open_builder(settings.dataset, settings.data_dir)
     train, test = (splits.load_split(settings, name) for name in ("train", "test"))
     h, truth = (accuracy.to_complex(split.h) for split in (train, test))
-    array, most = methods.array_of(builder), _most(max(_BITS.value))
+    array, most = methods.array_of(builder), methods.most_atoms(max(_BITS.value))
 
     @functools.cache
     def searched(oversampling: int, coarse: int) -> tuple[Pursuit, Pursuit, float]:
@@ -80,11 +80,19 @@ def rows(settings: ExperimentConfig) -> Iterator[dict]:
         grid = grid_of(train, array, choice.oversampling)
         found, seen, search_ms = searched(choice.oversampling, choice.coarse)
         for bits in _BITS.value:
-            part = np.s_[:, : _most(bits)]
+            at_most = methods.most_atoms(bits)
+            part = np.s_[:, :at_most]
             codec = pursuit.fit(
-                grid, h, bits, _most(bits), found[part], weight=choice.weight
+                grid,
+                h,
+                bits,
+                at_most,
+                found[part],
+                weight=choice.weight,
             )
-            reports = encoded(codec, seen[part], choice.weight)
+            sent = seen[part]
+            number, _ = stops.worth(codec.tables, sent, weight=choice.weight)
+            reports = codec.reports(sent, number)
             made = files.environment()
             yield {
                 "choice": choice.name,
@@ -99,20 +107,6 @@ def rows(settings: ExperimentConfig) -> Iterator[dict]:
                 "commit": made["commit"],
                 "date": made["date"],
             }
-
-
-def _most(bits: int) -> int:
-    return int(methods.SPREAD * bits / methods.LEAST_ATOM_BITS) + 2
-
-
-def encoded(codec: pursuit.PursuitCodec, seen: Pursuit, weight: float) -> list[bytes]:
-    """Reports of atoms that were found, which end where a bit is not worth `weight`."""
-    levels = codec.tables.quantise(seen.value)
-    number, _ = stops.worth(codec.tables, seen, weight=weight)
-    arrays = (seen.angle, seen.delay, *levels)
-    return [
-        codec.tables.encode(*[x[i, :k] for x in arrays]) for i, k in enumerate(number)
-    ]
 
 
 def main(argv: list[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import assert_one_line_error, run_command
 from tests.tfds_builders.test_cost2100 import write_scenario
-from tfds_builders import build, fetching
+from tfds_builders import build, fetching, locks
 from tfds_builders.cost2100 import download
 from tfds_builders.cost2100.cost2100_dataset_builder import Builder
 
@@ -113,7 +113,7 @@ def test_what_is_no_beginning_of_the_file_is_fetched_again(server, tmp_path, ext
 def test_two_at_once_fetch_a_file_once(server, tmp_path):
     name = "DATA_Htrainin.mat"
     fetch = lambda: download.fetch(server.url.rstrip("/"), [name], tmp_path)  # noqa: E731
-    with download._alone_in(tmp_path):
+    with locks.alone(tmp_path):
         others = [threading.Thread(target=fetch) for _ in range(2)]
         for other in others:
             other.start()

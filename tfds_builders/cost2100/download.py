@@ -6,17 +6,13 @@ Only what has the published size and SHA-256 gets its name.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import http.client
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from tfds_builders import fetching, provenance
+from tfds_builders import fetching, locks, provenance
 
 PUBLISHED = json.loads(Path(__file__).with_name("published_files.json").read_text())
 LICENCE = (
@@ -59,20 +55,8 @@ def fetch(base: str, names: list[str], folder: Path) -> None:
       ValueError: the server has other content.
     """
     print(LICENCE, flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone_in(folder):
+    with locks.alone(folder):  # the second of two waits, and finds the files
         _fetch_missing(base, names, folder)
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Two that fetch the same would write one file: the second waits, and finds it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _fetch_missing(base: str, names: list[str], folder: Path) -> None:

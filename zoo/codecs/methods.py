@@ -56,8 +56,12 @@ def _pursuit(
     grids: list[AngleDelayGrid], h: np.ndarray, bits: float, seed: int, **options
 ) -> Codec:
     """Fitted on the grid that serves the last tenth of the training CSI best."""
-    most = int(SPREAD * bits / LEAST_ATOM_BITS) + 2
-    return pursuit_choice.choose(grids, h, bits, most, **options)
+    return pursuit_choice.choose(grids, h, bits, most_atoms(bits), **options)
+
+
+def most_atoms(bits: float) -> int:
+    """Atoms of a pursuit's report at most, for so many bits in the mean."""
+    return int(SPREAD * bits / LEAST_ATOM_BITS) + 2
 
 
 def _learned(grids, h: np.ndarray, bits: float, seed: int) -> Codec:

@@ -57,8 +57,6 @@ class PursuitCodec(AtomDecoder):
         if budget and budget < 8:
             raise ValueError(f"budget={budget}: expected 8 bits or more, or 0")
         found = search(self.grid, h, self.most)
-        levels = self.tables.quantise(found.value)
-        reports = []
         if target_db is not None:
             number, _ = stops.reaching(self.tables, found, norms(h), target_db)
         elif budget:
@@ -68,10 +66,17 @@ class PursuitCodec(AtomDecoder):
         if noise is not None:
             real = noise_stop.number(self.grid, found, norms(h), noise)
             number = np.minimum(number, real)
-        for i, k in enumerate(number):
-            report = [x[i, :k] for x in (found.angle, found.delay, *levels)]
-            reports.append(self.tables.encode(*report, bits=budget))
-        return reports
+        return self.reports(found, number, budget)
+
+    def reports(
+        self, found: Pursuit, number: np.ndarray, budget: int = 0
+    ) -> list[bytes]:
+        """Reports of the first `number [n]` atoms found, cut to `budget` (0: not)."""
+        atoms = found.angle, found.delay, *self.tables.quantise(found.value)
+        return [
+            self.tables.encode(*[x[i, :k] for x in atoms], bits=budget)
+            for i, k in enumerate(number)
+        ]
 
 
 def norms(h: np.ndarray) -> np.ndarray:

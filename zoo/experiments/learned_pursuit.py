@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
+from tfds_builders import locks
 from zoo import files
 from zoo.codecs import learned_context, learned_offsets, methods, pursuit, stops
 from zoo.codecs.coded import grid_of
@@ -84,11 +85,13 @@ def measure(
         if wanted <= set(map(_identity, _known(path))):
             continue
         for row in PARTS[part](settings, oversampling, bits, seed):
-            known = _known(path)
-            if _identity(row) not in map(_identity, known):
+            with locks.alone(path.parent):
+                known = _known(path)
+                if _identity(row) in map(_identity, known):
+                    continue
                 row |= files.environment()
                 files.write_json(path, {"rows": [*known, row]})
-                tell(row)
+            tell(row)
 
 
 def _known(path: Path) -> list[dict]:
@@ -201,7 +204,7 @@ PARTS = {"context": context_rows, "search": search_rows, "residual": residual_ro
 def _same_atoms(plain: PursuitCodec, learned: PursuitCodec, test: Atoms) -> dict:
     """Mean bits of both for the atoms of the plain codec, which both decode to."""
     kept, _ = stops.worth(plain.tables, test.found)
-    reports = [_reports(codec, test.found, kept) for codec in (plain, learned)]
+    reports = [codec.reports(test.found, kept) for codec in (plain, learned)]
     for codec, sent in zip((plain, learned), reports, strict=True):
         decoded = np.array([len(codec.tables.decode(x, MOST)) for x in sent])
         if (decoded != kept).any():
@@ -214,17 +217,11 @@ def _same_atoms(plain: PursuitCodec, learned: PursuitCodec, test: Atoms) -> dict
     return {"atoms": float(kept.mean()), "plain_bits": mean[0], "learned_bits": mean[1]}
 
 
-def _reports(codec: PursuitCodec, found: Pursuit, kept: np.ndarray) -> list[bytes]:
-    levels = codec.tables.quantise(found.value)
-    rows = (found.angle, found.delay, *levels)
-    return [codec.tables.encode(*(x[i, :k] for x in rows)) for i, k in enumerate(kept)]
-
-
 def _sent(codec: PursuitCodec, test: Atoms) -> dict:
     """Error at the bits of real reports, and CPU time of their coding."""
     kept, _ = stops.worth(codec.tables, test.found)
     began = time.process_time()
-    reports = _reports(codec, test.found, kept)
+    reports = codec.reports(test.found, kept)
     coded = time.process_time()
     h_hat = codec.decode(reports)
     decoded = time.process_time()

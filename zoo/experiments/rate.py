@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfds_builders import locks
 from zoo import files
 from zoo.codecs import methods
 from zoo.codecs.methods import Coded
@@ -104,7 +105,7 @@ def measure(
         return _identity(row) in map(_identity, _begun(path, bench)["rows"])
 
     for row in _rows(plan, bench, is_known):
-        with files.alone(path.parent):
+        with locks.alone(path.parent):
             if is_known(row):
                 continue
             content = _begun(path, bench)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tfds_builders import locks
 from zoo import files
 from zoo.codecs import methods
 from zoo.codecs.coded import Coded, load
@@ -63,7 +64,9 @@ def measure(
         if _known(row, path):  # since another command measured it
             continue
         row = bench.measured(row)
-        with files.alone(path.parent):
+        with locks.alone(path.parent):
+            if _known(row, path):
+                continue
             content = _content(path)
             content["rows"] = sorted([*content["rows"], row], key=_place)
             files.write_json(path, content | files.environment() | {"origin": "ours"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from serving.codec.plain_atoms import PlainAtoms
 from tfds_builders.csi_examples import real_pairs
 from zoo import files
 from zoo.codecs import methods, plain, pursuit, saved
+from zoo.codecs.coded import grid_of
 from zoo.codecs.pursuit import PursuitCodec
 from zoo.codecs.search import search
 from zoo.codeword.codec_graph import DecoderGraph, pack_sections
@@ -72,21 +72,16 @@ def fit(settings: ExperimentConfig, bits: int, oversampling: int = 0) -> Fitted:
     )
     train = splits.load_split(settings, "train", EXAMPLES)
     seen = accuracy.to_complex(train.h_seen)
-    grid = AngleDelayGrid(
-        num_subcarriers=train.num_subcarriers,
-        num_delay=seen.shape[2],
-        last_taps=train.last_taps,
-        **(methods.array_of(builder) or {"array": f"ula:{seen.shape[1]}"}),
-    )
+    array = methods.array_of(builder)
     overs = [oversampling] if oversampling else methods.OVERSAMPLING
-    stream = plain.fit([replace(grid, oversampling=x) for x in overs], seen, bits)
+    stream = plain.fit([grid_of(train, array, x) for x in overs], seen, bits)
     described = scaling.describe(settings.scaling, builder)
     return Fitted(stream, coded_codec(stream.grid, seen, bits), train.h_seen, described)
 
 
 def coded_codec(grid: AngleDelayGrid, h: np.ndarray, bits: int) -> PursuitCodec:
     """Codec of coded reports that have so many bits at most."""
-    most = int(methods.SPREAD * bits / methods.LEAST_ATOM_BITS) + 2
+    most = methods.most_atoms(bits)
     found = search(grid, h, most)
     tables = pursuit.fit_budget(grid, h, bits, most, found).tables
     levels = tables.quantise(found.value)

@@ -5,6 +5,7 @@ import pytest
 
 from zoo import files
 from zoo.codecs import learned_context, learned_offsets, pursuit
+from zoo.codecs.pursuit import PursuitCodec
 from zoo.config import ExperimentConfig
 from zoo.experiments import learned_pursuit, residual_decoder, search_costs
 from zoo.reporting import learned_tables
@@ -103,9 +104,7 @@ def test_both_codecs_are_fitted_to_the_same_csi(measured, monkeypatch):
 
 
 def test_reports_that_lose_atoms_are_not_measured(measured, monkeypatch):
-    whole = learned_pursuit._reports
-    monkeypatch.setattr(
-        learned_pursuit, "_reports", lambda *x: [r[:2] for r in whole(*x)]
-    )
+    whole = PursuitCodec.reports
+    monkeypatch.setattr(PursuitCodec, "reports", lambda *x: [r[:2] for r in whole(*x)])
     with pytest.raises(ValueError, match="report .* decodes to .* atoms, .* were sent"):
         measured(learned_pursuit.context_rows)
