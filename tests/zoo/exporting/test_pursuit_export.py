@@ -17,7 +17,7 @@ from serving.codec.coded_atoms import CodedEncoder, CodedReceiver, atoms_of
 from serving.codec.nmse import nmse_db
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from tests.support.pursuit_export import BITS, GRID, sample_channels
+from tests.support.pursuit_channels import BITS, GRID, sample_channels
 from tests.zoo.codecs.paths import N_C, channels
 from tfds_builders.csi_examples import real_pairs
 from zoo.codecs.search import search
