@@ -144,7 +144,7 @@ def test_examples_keep_the_order_of_the_rows_and_agree_with_the_frequency(tmp_pa
     np.testing.assert_allclose(inner / norms, 1, atol=1e-4)  # rho of a perfect decoder
 
 
-GOOD = np.full((3, 2048), 0.5)
+GOOD = np.tile([0.5, 0.6], (3, 1024))
 
 
 def with_value(value: float) -> np.ndarray:
@@ -163,8 +163,9 @@ def with_value(value: float) -> np.ndarray:
         ({"HT": GOOD + 0j + 1j}, "found HT as ndarray of complex128, expected .*real"),
         ({"HT": with_value(np.nan)}, "NaN or Inf in 1 of 3 rows, first in row 1"),
         ({"HT": with_value(np.inf)}, "NaN or Inf in 1 of 3 rows, first in row 1"),
+        ({"HT": GOOD * [[1], [0], [1]] + [[0], [0.5], [0]]}, "zeros in 1 .* row 1;"),
         ({"HT": with_value(1.25)}, r"values from 0.5 to 1.25, expected \[0, 1\]"),
-        ({"HT": GOOD - 0.6}, r"values from -0.1 to -0.1, expected \[0, 1\]"),
+        ({"HT": GOOD - 0.6}, r"values from -0.1 to 0, expected \[0, 1\]"),
     ],
 )
 def test_wrong_content_names_file_found_expected_and_place(

@@ -30,8 +30,9 @@ def read_csi(path: Path) -> np.ndarray:
 
     Raises:
       FileNotFoundError: no such file.
-      ValueError: a damaged file, a wrong key, width or type, NaN, Inf or values outside
-        [0, 1]; the message names the file, what was found and what was expected.
+      ValueError: a damaged file, a wrong key, width or type, NaN, Inf, values outside
+        [0, 1] or a channel of zeros; the message names the file, what was found and
+        what was expected.
     """
     rows = _read_rows(path, "HT", 2 * NUM_ANGLE * NUM_DELAY, "real")
     low, high = rows.min(), rows.max()
@@ -39,6 +40,12 @@ def read_csi(path: Path) -> np.ndarray:
         raise ValueError(
             f"{path}: HT holds values from {low:.4g} to {high:.4g}, expected [0, 1]"
             f" with 0.5 for zero; put the file as published into {path.parent}"
+        )
+    zero = np.flatnonzero((rows == 0.5).all(axis=1))
+    if zero.size:
+        raise ValueError(
+            f"{path}: HT is a channel of zeros in {zero.size} of {len(rows)} rows, "
+            f"first in row {zero[0]}; leave them out, their NMSE has no meaning"
         )
     parts = rows.astype(np.float32, order="C")
     return parts.reshape(-1, 2, NUM_ANGLE, NUM_DELAY).transpose(0, 2, 3, 1)

@@ -152,7 +152,7 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     if split == "test" and "csi_freq" in builder.info.features:
         names |= {"csi_freq"}
     stored = split_reader.read(builder, split, wanted, names)
-    arrays = split_reader.scaled(config, builder, stored)
+    arrays = split_reader.scaled(config, builder, stored, split)
     if config.num_frames:
         arrays = {name: x[:, : config.num_frames] for name, x in arrays.items()}
     csi, csi_freq = arrays["csi"], arrays.get("csi_freq")

@@ -108,12 +108,21 @@ def test_scalings_differ_by_one_factor_per_sample(tiny_config, tmp_path):
     assert np.abs(one).max() <= 0.5
 
 
-def test_nan_in_a_data_set_is_refused(tiny_config, tmp_path, monkeypatch):
-    csi = np.full((160, 32, 32, 2), np.nan, np.float32)
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(np.nan, "NaN or infinity"), (np.inf, "NaN or infinity"), (0.5, "zeros")],
+)
+def test_bad_examples_are_named(
+    tiny_config, tmp_path, monkeypatch, split, value, words
+):
+    csi = np.full((160, 32, 32, 2), 0.6, np.float32)
+    csi[7], csi[31] = value, value
     stored = {"csi": csi, "scale": np.ones(160)}
     monkeypatch.setattr(split_reader, "read", lambda *args: stored)
-    with pytest.raises(ValueError, match="NaN or infinity in csi"):
-        splits.load_split(tiny_config(tmp_path), "train")
+    match = f"indoor_tiny {split}: .*{words} in csi of 2 examples, first in number 7;"
+    with pytest.raises(ValueError, match=match):
+        splits.load_split(tiny_config(tmp_path), split)
 
 
 def test_config_round_trips():
