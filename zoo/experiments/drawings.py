@@ -1,4 +1,4 @@
-"""How a reproduced figure is drawn: curves, points or pictures of |H|."""
+"""How a reproduced figure is drawn: curves, points or pictures of H."""
 
 from __future__ import annotations
 
@@ -52,14 +52,18 @@ def points(lab: Lab, result: dict, image: Path) -> None:
     plots.save(figure, image)
 
 
-def pictures(cells: Cells, image: Path, alone: bool = False) -> None:
+def pictures(
+    cells: Cells, image: Path, alone: bool = False, real: bool = False
+) -> None:
     """A grid of |H| in dB, angle upwards and delay to the right.
 
     Args:
         cells: rows of titles and zero-centred CSI `[N_t, N_a, 2]`, the truth first.
         image: file, whose ending is the format.
         alone: each is below its own largest entry instead of the truth's.
+        real: the real part on a linear scale instead.
     """
+    show = plots.show_real if real else plots.show_magnitude
     shape = len(cells), max(map(len, cells))
     size = (2.2 * shape[1] + 1.4, 2.4 * shape[0] + 0.3)
     figure, axes = plots.plt.subplots(
@@ -71,9 +75,11 @@ def pictures(cells: Cells, image: Path, alone: bool = False) -> None:
             axis.set_axis_off()
         for (title, h), axis in zip(row, places, strict=False):
             peak = np.abs(accuracy.to_complex(h if alone else row[0][1])).max()
-            shown = plots.show_magnitude(axis, h, peak)
+            shown = show(axis, h, peak)
             axis.set_title(title, fontsize="small")
-    scale = "|H| / largest |H| [dB]" if alone else plots.SCALE
+    scale = plots.REAL_SCALE if real else plots.SCALE
+    if alone:
+        scale = "|H| / largest |H| [dB]"
     plots.finish_magnitudes(figure, axes, shown, scale)
     plots.save(figure, image, scale)
 
