@@ -30,14 +30,24 @@ def curves(lab: Lab, result: dict, image: Path) -> None:
     plots.save_curves({**result, "entries": numbers or entries}, image)
 
 
-def points(lab: Lab, result: dict, image: Path) -> None:
-    """A named point per series, x as a number; arguments as `curves`."""
+def points(lab: Lab, result: dict, image: Path, printed=None) -> None:
+    """A named point per series, x as a number.
+
+    Args:
+        lab: not used.
+        result: see `zoo.reproduce.make`.
+        image: file, whose ending is the format.
+        printed: name to x and y of the paper's points, drawn hollow.
+    """
     del lab
-    entries = result["entries"]
-    places = [(e["x"], e["ours"]) for e in entries]
+    entries, printed = result["entries"], printed or {}
+    names = [*(e["series"] for e in entries), *(f"{x} (paper)" for x in printed)]
+    places = [*((e["x"], e["ours"]) for e in entries), *printed.values()]
     figure, axis = plots.plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for place in places:
+    for place in places[: len(entries)]:
         axis.plot(*place, "o")
+    for place in printed.values():
+        axis.plot(*place, "o", color="grey", fillstyle="none")
     x = [place[0] for place in places]
     axis.margins(0.15)
     if min(x) > 0 and max(x) > WIDE * min(x):
@@ -48,7 +58,7 @@ def points(lab: Lab, result: dict, image: Path) -> None:
     axis.set_title(labels.title_of(result))
     axis.set_xlabel(result["x"])
     axis.set_ylabel(result["unit"])
-    plot_axes.write_names(axis, [e["series"] for e in entries], places)
+    plot_axes.write_names(axis, names, places)
     plots.save(figure, image)
 
 
@@ -84,4 +94,6 @@ def pictures(
     plots.save(figure, image, scale)
 
 
-OF_RESULT = (curves, points)  # these need no runs
+def needs_no_runs(draw) -> bool:
+    """Whether a drawing is made from a result alone."""
+    return getattr(draw, "func", draw) in (curves, points)

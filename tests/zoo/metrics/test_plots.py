@@ -13,11 +13,14 @@ from PIL import Image
 from tests.conftest import ROOT
 from tests.support import figure_checks, report_files
 from zoo import files
-from zoo.experiments import drawings
+from zoo.experiments import cllwcsinet_figures, drawings
 from zoo.metrics import plot_axes, plots
 
 COMMITTED = sorted((ROOT / "zoo" / "results" / "reproduce").glob("*.figure*.json"))
-POINTS = ("cllwcsinet.figure2", "cllwcsinet.figure3")
+POINTS = {
+    "cllwcsinet.figure2": cllwcsinet_figures.draw_figure2,
+    "cllwcsinet.figure3": cllwcsinet_figures.draw_figure3,
+}
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_committed_results_as_curves(path, drawn, tmp_path):
         and not path.with_suffix(".png").is_file()
     ):
         pytest.skip("a table")
-    draw = drawings.points if path.stem in POINTS else drawings.curves
+    draw = POINTS.get(path.stem, drawings.curves)
     draw(None, result, tmp_path / "x.png")
     figure_checks.check(drawn[0])
 
