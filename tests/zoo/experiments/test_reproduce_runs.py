@@ -96,7 +96,8 @@ def values(result: dict) -> dict[tuple, float]:
 
 
 @pytest.mark.parametrize(
-    "name", ["crnet.figure4", "crnet.figure5", "zoo.drop", "lora.figure5"]
+    "name",
+    ["crnet.figure4", "crnet.figure5", "zoo.drop", "lora.figure5", "clnet.sigmoid"],
 )
 def test_figures_without_published_values(name, made):
     result = made(name)
