@@ -11,6 +11,8 @@ import functools
 
 from zoo.experiments.cllwcsinet_figures import (
     draw_drops,
+    draw_figure2,
+    draw_figure3,
     drops_of,
     figure2,
     figure3,
@@ -18,6 +20,7 @@ from zoo.experiments.cllwcsinet_figures import (
 )
 from zoo.experiments.cllwcsinet_tables import (
     CROSS,
+    layers,
     table1,
     table2,
     table3,
@@ -25,7 +28,7 @@ from zoo.experiments.cllwcsinet_tables import (
     table5,
 )
 from zoo.experiments.cost2100 import NMSE, NMSE_OR
-from zoo.experiments.drawings import curves, points
+from zoo.experiments.drawings import curves
 from zoo.experiments.target import Target
 
 _LATENT = tuple(
@@ -79,11 +82,14 @@ TARGETS = {
             ("int8 better than one bit per weight", "qacrnet-1x", "bacrnet-1x"),
         ),
     ),
+    "cllwcsinet.layers": Target(
+        "What CsiNet's layers cost, 1/4", "parameters, flops", "count", layers,
+    ),
     "cllwcsinet.figure2": Target(
-        "NMSE and parameters, indoor", NMSE, "parameters", figure2, points
+        "NMSE and parameters, indoor", NMSE, "parameters", figure2, draw_figure2
     ),
     "cllwcsinet.figure3": Target(
-        "NMSE and MACs, indoor", NMSE, "MACs", figure3, points
+        "NMSE and MACs, indoor", NMSE, "MACs", figure3, draw_figure3
     ),
     "cllwcsinet.figure7": Target(
         "Noise on the codeword, indoor", NMSE, "SNR [dB]", figure7, curves,
@@ -91,6 +97,10 @@ TARGETS = {
         (
             *(_flatter("CLLWCsiNet", "cllwcsinet", x) for x in _BESIDE_THEM),
             _flatter("CRNet trained with noise", "crnet, noise", "crnet"),
+            (
+                "the public code's bypass is what makes CLLWCsiNet flat",
+                "cllwcsinet, bypass: spread", "cllwcsinet, noise: spread",
+            ),
             _flatter("CsiNet with DNNNet", "csinet+dnnnet, noise", "csinet"),
         ),
     ),
