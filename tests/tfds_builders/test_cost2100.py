@@ -163,7 +163,7 @@ def with_value(value: float) -> np.ndarray:
         ({"HT": GOOD + 0j + 1j}, "found HT as ndarray of complex128, expected .*real"),
         ({"HT": with_value(np.nan)}, "NaN or Inf in 1 of 3 rows, first in row 1"),
         ({"HT": with_value(np.inf)}, "NaN or Inf in 1 of 3 rows, first in row 1"),
-        ({"HT": GOOD * [[1], [0], [1]] + [[0], [0.5], [0]]}, "zeros in 1 .* row 1;"),
+        ({"HT": GOOD * [[1], [0], [1]] + [[0], [0.5], [0]]}, "zeros in 1 .* row 1,"),
         ({"HT": with_value(1.25)}, r"values from 0.5 to 1.25, expected \[0, 1\]"),
         ({"HT": GOOD - 0.6}, r"values from -0.1 to 0, expected \[0, 1\]"),
     ],

@@ -45,7 +45,8 @@ def read_csi(path: Path) -> np.ndarray:
     if zero.size:
         raise ValueError(
             f"{path}: HT is a channel of zeros in {zero.size} of {len(rows)} rows, "
-            f"first in row {zero[0]}; leave them out, their NMSE has no meaning"
+            f"first in row {zero[0]}, their NMSE has no meaning; put the file without "
+            f"them into {path.parent}"
         )
     parts = rows.astype(np.float32, order="C")
     return parts.reshape(-1, 2, NUM_ANGLE, NUM_DELAY).transpose(0, 2, 3, 1)
