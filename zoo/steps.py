@@ -81,7 +81,7 @@ def server(model_base_path: Path, *extra: str) -> Iterator[Server]:
     args = [f"--model_base_path={model_base_path}", *ports, *extra]
     _show(f"python -m serving.server {shlex.join(args)} &")
     process = subprocess.Popen(
-        [sys.executable, "-m", "serving.server", *args],
+        [*_bound(), sys.executable, "-m", "serving.server", *args],
         stdout=subprocess.PIPE,
         text=True,
     )
