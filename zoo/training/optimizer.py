@@ -50,7 +50,7 @@ class Adam(keras.optimizers.Adam):
         squares = squares[squares > 0].astype(np.float64)
         if not squares.size:
             return math.nan
-        bias = 1 - float(self.beta_2) ** int(self.iterations)
+        bias = 1 - float(self.beta_2) ** int(np.asarray(self.iterations))
         return math.sqrt(np.median(squares) / bias)
 
     def damped(self) -> str:
