@@ -25,12 +25,17 @@ NUM_SUBCARRIERS = 1024
 
 
 def draw_ue(scenario: Scenario, rng: np.random.Generator) -> np.ndarray:
-    """Positions of a block's terminals: `[BLOCK, 2]` m, uniform in the square."""
+    """Positions of a block's terminals: `[BLOCK, 2]` m, uniform in square or disc."""
+    if scenario.ue_disc_radius_m is not None:
+        radius = scenario.ue_disc_radius_m * np.sqrt(rng.random(BLOCK))
+        return visibility.polar(radius, rng.uniform(0, 2 * np.pi, BLOCK))
     side = scenario.ue_square_side_m
     return rng.uniform(-side / 2, side / 2, (BLOCK, 2))
 
 
-def paths_at(scenario: str, rng: np.random.Generator, ue: np.ndarray) -> Paths:
+def paths_at(
+    scenario: str | Scenario, rng: np.random.Generator, ue: np.ndarray
+) -> Paths:
     """Draw one drop for each terminal at `ue [drops, 2]` m.
 
     Raises:
@@ -44,11 +49,11 @@ def paths_at(scenario: str, rng: np.random.Generator, ue: np.ndarray) -> Paths:
     return path_lists.trace(scenario, clusters, scatterers, ue, los_factor)
 
 
-def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
+def block_paths(scenario: str | Scenario, seed: int, split: int, block: int) -> Paths:
     """Draw the `BLOCK` drops of one block.
 
     Args:
-      scenario: `indoor` (5.3 GHz hall) or `outdoor` (300 MHz semi-urban).
+      scenario: column of `parameters.json`, such as `indoor` or `outdoor`.
       seed: of the data set.
       split: 0 train, 1 validation, 2 test.
       block: index of the block within the split.
@@ -61,7 +66,7 @@ def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
     return paths_at(scenario, rng, draw_ue(parameters, rng))
 
 
-def paths(scenario: str, num: int, seed: int, split: int = 0) -> Paths:
+def paths(scenario: str | Scenario, num: int, seed: int, split: int = 0) -> Paths:
     """Draw `num` drops; the first drops of a larger request are the same.
 
     Raises:

@@ -80,8 +80,8 @@ def scaled(
         split: of which it is the first examples.
 
     Returns:
-        `csi` in [0, 1], and where they were read `csi_freq` and the magnitudes
-        `uplink` `[n, N_t, N_a, 1]` of the zero-centred uplink.
+        `csi` in [0, 1], and where they were read `csi_freq`, `energy` `[n]` and the
+        magnitudes `uplink` `[n, N_t, N_a, 1]` of the zero-centred uplink.
 
     Raises:
         ValueError: NaN, infinity or a channel of zeros; says where.
@@ -95,6 +95,8 @@ def scaled(
         factor = _norms(result["csi"]) / _norms(stored["csi"])
         stored["csi_freq"] *= factor[:, None, None, None]
         result["csi_freq"] = stored["csi_freq"]
+    if "energy" in stored:
+        result["energy"] = stored["energy"][:, 0] * np.square(factor)
     if "csi_uplink" in result:
         h = result.pop("csi_uplink") - np.float32(0.5)
         result["uplink"] = np.linalg.norm(h, axis=-1, keepdims=True)
