@@ -97,6 +97,8 @@ def _table3() -> dict[str, Variant]:
     }
 
 
+LSZQ = {"quantizer": "lszq", "bits": 4, "normaliser": "none"}  # bits: not given
+
 SPEC = ModelSpec(
     name="lora",
     build=build_lora,
@@ -108,6 +110,12 @@ SPEC = ModelSpec(
     variants={
         "cnn": Variant({"regulariser": "cnn"}, {"1/16": {"rma_nlos": -11.23}}),
         **_table3(),
+        "joint LSZQ": Variant({}, {"1/4": {"rma_nlos": -22.76}}, LSZQ),
+        "LSZQ alone": Variant(
+            {},
+            {"1/4": {"rma_nlos": -21.61}},
+            LSZQ | {"train_part": "quantizer", "weights": "runs/lora_4_rma_nlos"},
+        ),
     },
     fitted_start="unfolded",
 )

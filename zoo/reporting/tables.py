@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.experiments import labels
-from zoo.experiments.claims import remark
+from zoo.experiments.claims import remarks
 from zoo.reporting import (
     comparison_table,
     learned_tables,
@@ -76,7 +76,8 @@ def reproduced(result: dict) -> Table:
         row += [labels.unit_of(result, e) if several else "", *_values(result, e)]
         row += [number(len(e["runs"]) or None), number(line), *_bits(result, e)]
         row += [_each(data_set(run) for run in e["runs"])]
-        rows.append([*row, tested_on(e) if crossed else "", remark(e)])
+        note = "; ".join(remarks(e, result["budget"]))
+        rows.append([*row, tested_on(e) if crossed else "", note])
     filled = {i for row in rows for i, cell in enumerate(row) if cell}
     shown = sorted(always | filled)
     return Table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
