@@ -22,12 +22,12 @@ RULE = (
     f"seeds together, and by {MARGINS[0]} dB ({MARGINS_OF_ONE[0]} dB with a single "
     f"seed), or by {MARGINS[1]:.0%} ({MARGINS_OF_ONE[1]:.0%}) where the unit is not "
     "dB; counts by any difference. One does not where a network learned nothing; where "
-    "at the budget fast a training has left its network behind the linear KLT codec of "
-    "as many real numbers; or where one of two different networks stayed at its fitted "
-    "start (of any seed) or has another handicap that is noted beside it. Confirmed: at "
-    "least half of the places that the claim is made at decide, all of them for it. Not "
-    "confirmed: at least half decide, some against it. Otherwise it is not decidable at "
-    "this budget."
+    "at the budget fast a training has left its network behind the linear KLT codec "
+    "of as many real numbers; or where one of two different networks stayed at its "
+    "fitted start (of any seed) or has another handicap that is noted beside it. "
+    "Confirmed: at least half of the places that the claim is made at decide, all of "
+    "them for it. Not confirmed: at least half decide, some against it. Otherwise it "
+    "is not decidable at this budget."
 )
 
 

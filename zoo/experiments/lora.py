@@ -12,7 +12,7 @@ import functools
 from collections.abc import Iterator
 
 from zoo import config_flags
-from zoo.experiments.claims import beats, chain
+from zoo.experiments.claims import Claim, beats, chain
 from zoo.experiments.drawings import curves
 from zoo.experiments.lora_tables import (
     HALF,
@@ -149,6 +149,11 @@ TARGETS = {
         claims=(
             ("the MLP is the better regulariser", "mlp", "cnn"),
             ("four blocks are better than one", 4, 1),
+            *(
+                Claim(f"block {block} improves on the one before", block, block - 1,
+                      at=("mlp",))
+                for block in (2, 3, 4)
+            ),
         ),
     ),
     "lora.table2": Target("l1 norm of the output, 1/16", "l1 norm", "scenario", table2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.keras_compat import Model, layers, leaky_relu
+from zoo.layers.activations import EARLIER_CALL
 from zoo.layers.conv import conv_bn, pytorch_dense
 from zoo.models.autoencoder import (
     CsiAutoencoder,
@@ -134,7 +135,8 @@ def cr_block(x, length: int, slope: float, name: str):
     a = factorised_path(x, 7, length, slope, name)
     b = leaky_relu(slope)(conv_bn(x, 7, (1, 5), f"{name}_b1"))
     b = conv_bn(b, 7, (5, 1), f"{name}_b2")
-    merged = leaky_relu(slope)(layers.Concatenate(name=f"{name}_paths")([a, b]))
+    merged = layers.Concatenate(name=f"{name}_paths")([a, b])
+    merged = leaky_relu(slope, f"{name}{EARLIER_CALL}")(merged)
     merged = conv_bn(merged, 2, (1, 1), f"{name}_merge")
     return leaky_relu(slope)(layers.Add(name=f"{name}_skip")([x, merged]))
 
