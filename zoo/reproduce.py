@@ -36,10 +36,10 @@ from zoo.experiments import (
     lora,
     published,
 )
-from zoo.experiments.claims import judge
 from zoo.experiments.pool import Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.experiments.target import Entry, Lab, Target
+from zoo.experiments.verdicts import judge
 
 TARGETS: dict[str, Target] = {
     **crnet.TARGETS,

@@ -45,7 +45,7 @@ _LATENT = tuple(
 )  # fmt: skip
 _SMALL = (
     Claim("CLLWCsiNet is within 2.5 dB of CsiNet", "cllwcsinet", "csinet", by=-2.5),
-    Claim("with fewer parameters", "cllwcsinet params", "csinet params"),
+    Claim("it has fewer parameters", "cllwcsinet params", "csinet params"),
 )
 
 

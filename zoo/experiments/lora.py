@@ -142,6 +142,18 @@ def _sweep(scenario: str, models=FIGURE_NETWORKS):
     return functools.partial(ratio_sweep, scenario, models)
 
 
+_GAINS = (
+    *(
+        Claim(f"LSZQ gains more at 8 bits, {ratio}", f"{ratio}, 8 bit",
+              f"{ratio}, 4 bit", at=("lszq",), minus="qat")
+        for ratio in ("1/4", "1/8", "1/16", "1/32")
+    ),
+    *(
+        Claim(f"LSZQ gains more at 1/4, {bits} bits", f"1/4, {bits} bit",
+              f"1/32, {bits} bit", at=("lszq",), minus="qat")
+        for bits in (4, 8)
+    ),
+)  # fmt: skip
 NMSE = "NMSE [dB]"
 TARGETS = {
     "lora.table1": Target(
@@ -194,7 +206,7 @@ TARGETS = {
     ),
     "lora.figure11": Target(
         "Codeword quantisers, RMa NLOS", NMSE, "ratio and bits", figure11, curves,
-        chain(QUANTIZERS),
+        chain(QUANTIZERS) + _GAINS,
     ),
     "lora.joint": Target(
         "Joint or later training of LSZQ, 1/4", NMSE, "ratio", joint,

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.experiments.claims import (
-    BEHIND,
-    Claim,
-    beats,
-    chain,
-    change,
-    judge,
-    remarks,
-    setback,
-    spread,
-)
+from zoo.experiments.claims import Claim, beats, chain, change, setback, spread
+from zoo.experiments.verdicts import BEHIND, judge, remarks
 
 UNDECIDED = "not decidable at this budget"
 TRAINED = {"init": "klt", "best_epoch": 5}
@@ -211,6 +202,20 @@ def test_what_is_made_of_all_places():
     at_ends = flatter._replace(at=(1, 2))
     found = judge(at_ends, result(*entries), "paper")
     assert found["difference"] == {"spread": 0.5}
+
+
+def test_gains_over_a_series():
+    """Of 1 dB at 4 bits and of 3 dB at 8, by seed."""
+    entries = [
+        entry("qat", 4, [-10.0, -10.2]), entry("lszq", 4, [-11.0, -11.2]),
+        entry("qat", 8, [-12.0, -14.0]), entry("lszq", 8, [-15.0, -17.0]),
+    ]  # fmt: skip
+    claim = Claim("more at 8 bits", 8, 4, at=("lszq",), minus="qat")
+    found = judge(claim, result(*entries), "paper")
+    assert found["verdict"] == "confirmed"  # the seeds differ, their gains do not
+    assert found["difference"] == {"lszq": -2.0} and found["seeds"] == 2
+    entries[2]["runs"] = [run_at(-12.0, -13.0)]
+    assert judge(claim, result(*entries), "paper")["verdict"] == UNDECIDED
 
 
 def test_spread_setback_and_change():

@@ -12,9 +12,9 @@ from zoo import published as flagfiles
 from zoo import registry, reproduce
 from zoo.config import ExperimentConfig
 from zoo.experiments import published
-from zoo.experiments.claims import judge
 from zoo.experiments.runner import settings_of
 from zoo.experiments.target import Entry
+from zoo.experiments.verdicts import judge
 from zoo.run_directory import MAY_CHANGE
 
 # Claims on curves, whose values no paper prints, or about runs that are ours alone.
