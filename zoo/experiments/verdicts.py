@@ -10,7 +10,7 @@ from zoo.experiments.claims import Claim
 # Below no difference [dB], and share of what is no dB; with several seeds and with one.
 MARGINS, MARGINS_OF_ONE = (0.1, 0.02), (0.2, 0.05)
 SILENT_DB = -0.1  # near the NMSE of the estimate 0
-NMSE = "nmse_db", "nmse_freq_db"
+NMSE = "nmse_db", "nmse_freq_db", "nmse_all_db"
 SILENT, AT_START = "learned nothing", "at its start: no epoch was better"
 BEHIND = "behind the linear KLT"
 VERDICTS = ("confirmed", "not confirmed", "not decidable at this budget")
