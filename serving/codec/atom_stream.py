@@ -137,7 +137,7 @@ class AtomTables:
         """Model of a row of `angle`, `delay`, `real` or `imag`."""
         key = (table, *row)
         if key not in self._models:
-            self._models[key] = prefix_coder.model(getattr(self, table)[row])
+            self._models[key] = prefix_coder.Model(getattr(self, table)[row])
         return self._models[key]
 
     def encode(self, angle, delay, real, imag, bits: int = 0) -> bytes:
@@ -227,7 +227,7 @@ class _Places:
             return self._tables.model("angle", group(self._rank))
         own = self._tables.angle[group(self._rank)]
         self._angles = self._context.angle_table(self._past, own)
-        return prefix_coder.model(self._angles)
+        return prefix_coder.Model(self._angles)
 
     def delay(self, angle: int, before: int) -> prefix_coder.Model:
         if not self._past or not self._rank:
@@ -236,7 +236,7 @@ class _Places:
         of_angle, own = (rows[group(self._rank)] for rows in rows)
         shares = int(of_angle[angle]), int(self._angles[angle])
         least = int(self._tables.least_of_value[before])
-        return prefix_coder.model(
+        return prefix_coder.Model(
             self._context.delay_table(self._past, own, angle, *shares, least)
         )
 

@@ -1,8 +1,9 @@
 """Golden vectors of an export: the bits that its encoders gave where it was made.
 
 `golden.npz` holds CSI, and for every encoder of the export the codewords and payload
-bytes that it gave where it was exported. Replaying it on another device shows whether
-that device sends the same bits. Needs NumPy and ai_edge_litert only.
+bytes that it gave where it was exported, of the pursuit also its coded reports.
+Replaying it on another device shows whether that device sends the same bits. Needs
+NumPy and ai_edge_litert only.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from serving.codec.arrays import load
+from serving.codec.coded_atoms import CodedEncoder
 from serving.codec.ue_encoder import UeEncoder
 
 GOLDEN_FILE = "golden.npz"
@@ -41,6 +43,14 @@ def replay(encoder: UeEncoder, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codeword, np.stack(packed)
 
 
+def replay_coded(encoder: CodedEncoder, h: np.ndarray) -> np.ndarray:
+    """Coded reports of CSI in a row, each behind its size, uint8 `[bytes]`."""
+    reports = [encoder.encode_bits(x) for x in h]
+    return np.frombuffer(
+        b"".join(len(x).to_bytes(2, "big") + x for x in reports), np.uint8
+    )
+
+
 def write(directory: Path, names, h: np.ndarray) -> None:
     """Write `golden.npz` of some encoders of an export.
 
@@ -51,8 +61,11 @@ def write(directory: Path, names, h: np.ndarray) -> None:
     """
     arrays = {"h": h, "about": np.array(describe_runtime("interpreter"))}
     for name in names:
-        pair = replay(UeEncoder(directory / name), h)
-        arrays[f"{name}/codeword"], arrays[f"{name}/packed"] = pair
+        encoder = UeEncoder(directory / name)
+        arrays[f"{name}/codeword"], arrays[f"{name}/packed"] = replay(encoder, h)
+        if encoder.codec.get("tables"):
+            coded = CodedEncoder(directory / name)
+            arrays[f"{name}/coded"] = replay_coded(coded, h)
     np.savez_compressed(directory / GOLDEN_FILE, **arrays)
 
 
@@ -108,6 +121,9 @@ def compare(directory: Path, runtime: str = "interpreter") -> dict[str, dict]:
         largest = max(float(np.abs(expected).max()), 1e-12)
         difference = float(np.abs(codeword - expected).max()) / largest
         differing = int(np.sum(packed != arrays[f"{name}/packed"]))
+        if f"{name}/coded" in arrays:
+            coded = replay_coded(CodedEncoder(directory / name), arrays["h"])
+            differing += _differing(coded, arrays[f"{name}/coded"])
         passed = difference <= TOLERANCE and not differing
         results[name] = {
             "passed": bool(passed),
@@ -115,3 +131,9 @@ def compare(directory: Path, runtime: str = "interpreter") -> dict[str, dict]:
             "bytes": differing,
         }
     return results
+
+
+def _differing(row: np.ndarray, other: np.ndarray) -> int:
+    """Bytes of two rows that are not the same; where one is longer, all of it."""
+    same_size = row.shape == other.shape
+    return int(np.sum(row != other)) if same_size else max(row.size, other.size)

@@ -1,25 +1,29 @@
 """Integers of known distributions <-> the fewest bytes, any prefix of which decodes.
 
-The range coder is that of the library `constriction` (R. Bamler, "Understanding Entropy
-Coding With Asymmetric Numeral Systems", arXiv:2201.01741). A stream is a binary
-fraction. Its first m bytes leave an interval of fractions, and what all of that
-interval decode to is *determined*: a receiver takes these symbols and no others, so
-that a stream can be cut anywhere, and needs neither a count nor an end symbol.
+A stream is a binary fraction. Its first m bytes leave an interval of fractions, and
+what all of that interval decode to is *determined*: a receiver takes these symbols and
+no others, so that a stream can be cut anywhere, and needs neither a count nor an end
+symbol.
 
-Tables are integers that sum to `TOTAL`, a power of two: as probabilities they are exact
-in double precision, so that both ends have the same intervals on every machine.
+Streams are those of the range coder of the library `constriction` (R. Bamler,
+"Understanding Entropy Coding With Asymmetric Numeral Systems", arXiv:2201.01741; words
+of 32 bits, shares of 24), which the tests compare with. It has no package for Linux on
+arm64, which UEs run, and saves no time where each symbol has a table of its own.
+
+Tables are integers that sum to `TOTAL`, and all arithmetic is that of integers: both
+ends have the same intervals on every machine.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
-import constriction
 import numpy as np
 
 TOTAL = 1 << 20
-WORD = 32  # bits of a word of the range coder, whose state has two
-Model = constriction.stream.model.Categorical
+WORD = 32  # bits by which the interval grows when it is small; it has at most two words
+SHARE = 24  # bits of a share of the interval
 
 
 def check_tables(tables: np.ndarray, name: str = "tables") -> np.ndarray:
@@ -66,24 +70,28 @@ def tables_of(counts: np.ndarray) -> np.ndarray:
     return tables.astype(np.int32)
 
 
-def model(table: np.ndarray) -> Model:
-    """Model of one row of tables."""
-    return Model(np.asarray(table, np.float64) / TOTAL, perfect=False)
+class Model:
+    """A distribution as the coder takes it, of one row of tables."""
+
+    def __init__(self, table: np.ndarray):
+        symbols = np.arange(len(table) + 1)
+        ends = np.concatenate([[0], np.cumsum(table, dtype=np.int64)])
+        spare = (1 << SHARE) - len(table)  # each symbol has one part beforehand
+        self.ends = (ends * spare // TOTAL + symbols).tolist()
 
 
-SIGN = model(np.full(2, TOTAL // 2))
+SIGN = Model(np.full(2, TOTAL // 2))
 
 
 def encode(symbols: Iterable[tuple[int, Model]]) -> bytes:
     """The shortest bytes that determine symbols, each with its model."""
-    coder = constriction.stream.queue.RangeEncoder()
-    for symbol, its_model in symbols:
-        coder.encode(symbol, its_model)
-    words, (low, width) = coder.pos()
-    size = WORD * (words + 2)
-    sealed = coder.get_compressed().astype(">u4").tobytes()
-    point = int.from_bytes(sealed.ljust(size // 8, b"\0"), "big")
-    low = point - (point - low) % (1 << 2 * WORD)  # the state lacks the words before
+    low, width, size = 0, (1 << 2 * WORD) - 1, 2 * WORD
+    for symbol, model in symbols:
+        part = width >> SHARE
+        start, end = model.ends[symbol : symbol + 2]
+        low, width = low + part * start, part * (end - start)
+        if width >> WORD == 0:
+            low, width, size = low << WORD, width << WORD, size + WORD
     count, unit = 0, 1 << size
     while (first := -(-low // unit)) * unit + unit > low + width:
         count, unit = count + 1, unit >> 8
@@ -98,26 +106,34 @@ class PrefixDecoder:
     """
 
     def __init__(self, payload: bytes):
-        tails = (b"\0", b"\xff")
-        size = -(-len(payload) // 4) * 4 + 4
-        ends = [bytes(payload).ljust(size, tail) for tail in tails]
-        self._ends = [
-            _decoder(end, tail) for end, tail in zip(ends, tails, strict=True)
+        self._payload, self._read = bytes(payload), 0
+        self._width = (1 << 2 * WORD) - 1
+        self._points = [0, 0]  # both above the start of the interval
+        for _ in range(2):
+            self._take_word()
+
+    def _take_word(self) -> None:
+        """Four more bytes of the lowest and of the highest fraction."""
+        end = self._read + WORD // 8
+        word = self._payload[self._read : end]
+        tails = (word.ljust(WORD // 8, filled) for filled in (b"\0", b"\xff"))
+        self._points = [
+            point << WORD | int.from_bytes(tail, "big")
+            for point, tail in zip(self._points, tails, strict=True)
         ]
+        self._read = end
 
-    def next(self, its_model: Model) -> int | None:
+    def next(self, model: Model) -> int | None:
         """The next symbol; None where the bytes do not determine it."""
-        try:
-            low, high = (end.decode(its_model) for end in self._ends)
-        except AssertionError:  # of constriction: rounding leaves a gap at the top
-            return None
-        return int(low) if low == high else None
-
-
-FILL = 64  # words: more than the interval of one symbol can take
-
-
-def _decoder(payload: bytes, tail: bytes):
-    size = (len(payload) // 4 + FILL) * 4
-    words = np.frombuffer(bytes(payload).ljust(size, tail), ">u4").astype(np.uint32)
-    return constriction.stream.queue.RangeDecoder(words)
+        part = self._width >> SHARE
+        lowest, highest = (point // part for point in self._points)
+        symbol = bisect_right(model.ends, lowest) - 1
+        if not symbol < len(model.ends) - 1 or highest >= model.ends[symbol + 1]:
+            return None  # perhaps in the gap that rounding leaves at the top
+        start, end = model.ends[symbol : symbol + 2]
+        self._points = [point - part * start for point in self._points]
+        self._width = part * (end - start)
+        if self._width >> WORD == 0:
+            self._width <<= WORD
+            self._take_word()
+        return symbol

@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 
-from serving.codec.angle_delay_grid import AngleDelayGrid
-from tests.zoo.codecs.paths import N_C, channels
+from tests.support.pursuit_channels import BITS, GRID, SIZES
+from tests.zoo.codecs.paths import channels
 from tfds_builders.csi_examples import real_pairs
 from zoo.codecs import plain
 from zoo.config import ExperimentConfig
 from zoo.exporting import pursuit_export
 from zoo.exporting.pursuit_export import Fitted
-
-BITS = 160
-SIZES = {"array": (8,), "num_delay": 8, "paths": 3}
-GRID = AngleDelayGrid("ula:8", N_C, 8, oversampling=8)
 
 
 class PursuitExport(NamedTuple):
@@ -27,11 +22,6 @@ class PursuitExport(NamedTuple):
     path: Path
     fitted: Fitted
     codec: dict
-
-
-def sample_channels(num: int, seed: int = 2) -> np.ndarray:
-    """Zero-centred CSI float32 `[num, 8, 8, 2]`."""
-    return real_pairs(channels(num, seed=seed, **SIZES))
 
 
 @pytest.fixture(scope="session")

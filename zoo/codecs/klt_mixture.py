@@ -45,7 +45,7 @@ class MixtureCodec:
     def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
         """Report of each CSI `[n, N_t, N_a]`, cut to `budget` bits (0: not)."""
         label, found, _ = self.choice(h)
-        first = prefix_coder.model(self.labels)
+        first = prefix_coder.Model(self.labels)
         reports = []
         for i, k in enumerate(label.tolist()):
             kind, levels = self.kinds[k], found[k][i]
@@ -74,7 +74,7 @@ class MixtureCodec:
 
     def decode(self, reports: Sequence[bytes]) -> np.ndarray:
         """CSI complex128 `[n, N_t, N_a]` of reports, or of their first bytes."""
-        first = prefix_coder.model(self.labels)
+        first = prefix_coder.Model(self.labels)
         h = np.zeros((len(reports), *self.kinds[0].shape), np.complex128)
         for i, report in enumerate(reports):
             decoder = prefix_coder.PrefixDecoder(report)

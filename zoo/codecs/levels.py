@@ -60,7 +60,7 @@ class LevelTables:
 
     @functools.cached_property
     def _models(self) -> list[prefix_coder.Model]:
-        return [prefix_coder.model(row) for row in self.size]
+        return [prefix_coder.Model(row) for row in self.size]
 
     def symbols(self, levels, contexts) -> Iterator[tuple[int, prefix_coder.Model]]:
         """Symbols of levels `[count]` with contexts, for `prefix_coder.encode`."""

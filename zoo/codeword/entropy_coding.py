@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from serving.codec import arithmetic_coder
+from serving.codec import prefix_coder
 from zoo.layers.entropy_model import EntropyBottleneck
 
 CODED = 200  # examples that are really coded; the ideal length is of all
@@ -23,7 +23,8 @@ class EntropyCodec:
         symbols = np.asarray(bottleneck.symbols(codeword))
         self.low = int(symbols.min()) - MARGIN
         self.high = int(symbols.max()) + MARGIN
-        self.tables = bottleneck.cdf(self.low, self.high)
+        shares = np.diff(bottleneck.cdf(self.low, self.high, prefix_coder.TOTAL))
+        self.tables = prefix_coder.check_tables(shares)
         self._bottleneck = bottleneck
 
     def symbols(self, codeword: np.ndarray) -> np.ndarray:
@@ -47,11 +48,13 @@ class EntropyCodec:
         """
         symbols = self.symbols(codeword)
         sizes = []
-        for sent in symbols[:CODED] - self.low:
-            payload = arithmetic_coder.encode(sent, self.tables)
-            arrived = arithmetic_coder.decode(payload, self.tables, len(sent))
-            if not np.array_equal(arrived, sent):
-                raise ValueError("the arithmetic coder lost symbols; please report it")
+        models = [prefix_coder.Model(table) for table in self.tables]
+        for sent in (symbols[:CODED] - self.low).tolist():
+            known = [models[m % len(models)] for m in range(len(sent))]
+            payload = prefix_coder.encode(zip(sent, known, strict=True))
+            decoder = prefix_coder.PrefixDecoder(payload)
+            if [decoder.next(model) for model in known] != sent:
+                raise ValueError("the range coder lost symbols; please report it")
             sizes.append(8 * len(payload))
         ideal = float(np.mean(self._bottleneck.bits(codeword)))
         return symbols.astype(np.float32), {

@@ -127,30 +127,29 @@ class EntropyBottleneck(layers.Layer):
         symbols = tf.cast(self.symbols(codeword), "float32")
         return tf.reduce_sum(self._code_length(symbols), axis=1)
 
-    def cdf(self, low: int, high: int, precision: int = 16) -> np.ndarray:
-        """Cumulative frequencies for an arithmetic coder.
+    def cdf(self, low: int, high: int, total: int) -> np.ndarray:
+        """Cumulative frequencies for an entropy coder.
 
         Symbol s of channel c has the share [table[c, s - low], table[c, s - low + 1])
-        of 2^precision, never empty; the tails belong to `low` and `high`, to which the
+        of `total`, never empty; the tails belong to `low` and `high`, to which the
         sender clips. Both ends need the same table: store it, since other hardware may
         round differently.
 
         Args:
             low: smallest symbol.
             high: largest symbol.
-            precision: bits of the total.
+            total: sum of the frequencies.
 
         Returns:
-            int64 `[channels, high - low + 2]`, from 0 to 2^precision.
+            int64 `[channels, high - low + 2]`, from 0 to `total`.
 
         Raises:
-            ValueError: no symbols, or more than 2^precision.
+            ValueError: no symbols, or more than `total`.
         """
-        num, total = high - low + 1, 2**precision
+        num = high - low + 1
         if not 0 < num <= total:
             raise ValueError(
-                f"symbols from {low} to {high} with precision {precision}: expected 1 "
-                f"to {total} symbols"
+                f"symbols from {low} to {high}: expected 1 to {total} symbols"
             )
         edges = np.arange(low, high, dtype=np.float32) + np.float32(0.5)
         x = tf.tile(edges[None, None], [self.channels, 1, 1])

@@ -14,7 +14,7 @@ from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side.decoder_client import CodedDecoder, Decoder
 from tests.conftest import assert_one_line_error, run_command
-from tests.support.pursuit_export import sample_channels
+from tests.support.pursuit_channels import sample_channels
 from tests.support.serving_harness import running_server
 
 pytest_plugins = ["tests.support.pursuit_export", "tests.support.serving_fixtures"]

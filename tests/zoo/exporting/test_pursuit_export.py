@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import shutil
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from serving.codec.coded_atoms import CodedEncoder, CodedReceiver, atoms_of
 from serving.codec.nmse import nmse_db
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
-from tests.support.pursuit_export import BITS, GRID, sample_channels
+from tests.support.pursuit_channels import BITS, GRID, sample_channels
 from tests.zoo.codecs.paths import N_C, channels
 from tfds_builders.csi_examples import real_pairs
 from zoo.codecs.search import search
@@ -161,6 +162,17 @@ def test_golden_vectors_and_tables(pursuit_files):
     assert codec["weights_sha256"] == codec["files"]["tables.npz"] == digest
     assert atom_file.read(tables).grid == pursuit_files.fitted.plain.grid
     assert plain_atoms.of(codec["quantizer"]) == pursuit_files.fitted.plain
+
+
+@pytest.mark.tflite
+@pytest.mark.parametrize("kind", ["coded", "packed"])
+def test_golden_vectors_know_the_reports_of_both_streams(pursuit_files, tmp_path, kind):
+    copy = shutil.copytree(pursuit_files.path, tmp_path / "export")
+    arrays = golden_vectors.read(copy)
+    arrays[f"encoder.tflite/{kind}"].flat[5] ^= 1
+    np.savez(copy / "golden.npz", **arrays)
+    result = golden_vectors.compare(copy)["encoder.tflite"]
+    assert result["bytes"] == 1 and not result["passed"]
 
 
 @pytest.mark.tflite

@@ -146,7 +146,7 @@ def _decode(number, bits, tables, total):
 def test_tables_drive_an_arithmetic_coder():
     layer = _bottleneck(channels=3, length=30, scale=0.3)
     low, high = -40, 40
-    cdf = layer.cdf(low, high)
+    cdf = layer.cdf(low, high, 2**16)
     assert cdf.shape == (3, 82) and cdf.dtype == np.int64
     assert (cdf[:, 0] == 0).all() and (cdf[:, -1] == 2**16).all()
     assert (np.diff(cdf, axis=1) > 0).all()
@@ -157,10 +157,10 @@ def test_tables_drive_an_arithmetic_coder():
     assert _decode(number, bits, tables, 2**16) == list(symbols)
     ideal = float(layer.bits(codeword)[0])
     assert ideal - 1 < bits < 1.01 * ideal + 2
-    assert (layer.cdf(5, 5) == [0, 2**16]).all()
+    assert (layer.cdf(5, 5, 2**16) == [0, 2**16]).all()
     for empty in ((1, 0), (0, 2**16)):
         with pytest.raises(ValueError, match="expected 1 to 65536 symbols"):
-            layer.cdf(*empty)
+            layer.cdf(*empty, 2**16)
 
 
 def test_refused_length():
