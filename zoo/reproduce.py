@@ -178,7 +178,7 @@ def redraw(folder: Path) -> None:
     for path in sorted(folder.glob("*.json")):
         result = files.read_json(path)
         target = TARGETS.get(result.get("target"))
-        if target and target.figure in drawings.OF_RESULT:
+        if target and drawings.needs_no_runs(target.figure):
             with files.atomic_path(path.with_suffix(".png")) as image:
                 target.figure(None, result, image)
             print(f"drawn: {path.with_suffix('.png')}")

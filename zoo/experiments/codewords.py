@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -59,18 +60,23 @@ def tested(run: RunDirectory, dataset: str = "") -> Tested:
 
 
 @functools.cache
-def noisy_db(run: RunDirectory, snr_db: float) -> float:
-    """NMSE [dB] with noise of an SNR on the codeword, the only one at the decoder."""
-    found = tested(run)
+def cross_db(run: RunDirectory, dataset: str, snr_db: float = math.inf) -> float:
+    """NMSE [dB] on the test split of other channels than those of the training.
+
+    Args:
+        run: the run.
+        dataset: of the test split; '' is the run's own.
+        snr_db: SNR of the codeword, the only one at the decoder.
+    """
+    found = tested(run, dataset)
     return found.nmse_db(
         channel_noise.received(found.codeword, snr_db, run.config().seed, "test")
     )
 
 
-def cross_db(run: RunDirectory, dataset: str) -> float:
-    """NMSE [dB] on the test split of other channels than those of the training."""
-    found = tested(run, dataset)
-    return found.nmse_db(found.codeword)
+def noisy_db(run: RunDirectory, snr_db: float) -> float:
+    """NMSE [dB] with noise of an SNR on the codeword, the only one at the decoder."""
+    return cross_db(run, "", snr_db)
 
 
 def zero_db(run: RunDirectory, dataset: str = "") -> float:

@@ -185,7 +185,7 @@ TARGETS = {
         claims=beats("lora", "csinet_plus", "tilista_joint", "ista"),
     ),
     "lora.figure5": Target(
-        "One drop after each block, 1/16, RMa NLOS", NMSE, "block", figure5,
+        "One drop after the last block, 1/16, RMa NLOS", NMSE, "block", figure5,
         draw_figure5, own=(("the MLP is the better regulariser", "mlp", "cnn"),),
     ),
     "lora.figure6": Target(

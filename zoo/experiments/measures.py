@@ -10,8 +10,10 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
+from zoo.codeword import channel_noise
 from zoo.config import ExperimentConfig
 from zoo.data import splits
+from zoo.experiments import codewords
 from zoo.keras_compat import Model
 from zoo.layers.unfolding import Block
 from zoo.metrics import accuracy
@@ -47,6 +49,32 @@ def per_block(run: RunDirectory, num_test: int = 0) -> list[np.ndarray]:
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
     estimates = between.predict(codeword, batch_size=BATCH, verbose=0)
     return [test.h, *(x.reshape(test.h.shape) for x in estimates)]
+
+
+@functools.cache
+def bypassed_db(run: RunDirectory, snr_db: float) -> float:
+    """NMSE [dB] of CLLWCsiNet when the noise spares its main path.
+
+    As in the paper's public code: branch E takes the codeword before the channel, G the
+    noisy one, and the noise has one power, that of the whole split.
+    """
+    model, test, codeword = codewords.tested(run)
+    e, g = model.decoder.get_layer("denoised").input
+    given = model.decoder.get_layer("noise1_conv").input
+    behind = Model([e, g], model.decoder.output)
+    key = [channel_noise.KEY, run.config().seed]
+    unit = np.random.default_rng(key).standard_normal(codeword.shape, np.float32)
+    power = np.square(codeword).mean() * 10 ** (-snr_db / 10)
+    noisy = (codeword + np.sqrt(power) * unit).reshape(-1, *given.shape[1:])
+    branches = [
+        part.predict(x, batch_size=BATCH, verbose=0)
+        for part, x in (
+            (Model(model.decoder.input, e), codeword),
+            (Model(given, g), noisy),
+        )
+    ]
+    csi = behind.predict(branches, batch_size=BATCH, verbose=0)
+    return accuracy.nmse_db(test.h, csi - np.float32(0.5))
 
 
 def l1_norm(run: RunDirectory) -> float:

@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator  # noqa: E402
 DPI = 150
 FLOOR_DB = -40  # of a picture of |H|
 SCALE = "|H| / largest true |H| [dB]"
+REAL_SCALE = "Re H / largest true |H|"
 COLOURS = 256  # of a PNG: those of a plot and of their edges
 ABOUT = "Description"  # keyword of PNG
 KLT = "linear KLT"
@@ -58,6 +59,12 @@ def show_magnitude(axis, h: np.ndarray, peak: float):
     return axis.imshow(shown, vmin=FLOOR_DB, vmax=0, origin="lower")
 
 
+def show_real(axis, h: np.ndarray, peak: float):
+    """Real part of a zero-centred CSI `[N_t, N_a, 2]` in shares of a peak."""
+    style = {"vmin": -1, "vmax": 1, "origin": "lower", "cmap": "RdBu_r"}
+    return axis.imshow(accuracy.to_complex(h).real / peak, **style)
+
+
 def finish_magnitudes(figure, axes: np.ndarray, image, scale: str) -> None:
     """Name the outer axes of a grid of |H| and the scale of its colours."""
     for axis in axes[-1]:
@@ -81,7 +88,7 @@ def save_nmse_histogram(ratios: np.ndarray, target) -> None:
 
 
 def save_training_curve(records: list[dict], target, reference_db=None) -> None:
-    """Training loss and validation NMSE against epochs.
+    """Loss of training and validation, and validation NMSE, against epochs.
 
     Args:
         records: lines of metrics.jsonl.
@@ -91,9 +98,12 @@ def save_training_curve(records: list[dict], target, reference_db=None) -> None:
     epochs = [r["epoch"] for r in records]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     style = {"marker": "o" if len(epochs) <= MARKED else "", "markersize": 4}
-    loss = np.array([r["loss"] for r in records], float)  # None at epoch 0: NaN
-    left.semilogy(epochs, loss, **style)
-    left.set_ylabel("training loss (MSE)")
+    for key, label in (("loss", "training"), ("val_loss", "validation")):
+        loss = np.array([r.get(key) for r in records], float)  # None: NaN
+        if np.isfinite(loss).any():
+            left.semilogy(epochs, loss, label=label, **style)
+    left.set_ylabel("loss (MSE)")
+    legend_above(left)
     values = [r["val_nmse_db"] for r in records]
     right.plot(epochs, values, label="validation", **style)
     if reference_db is not None:

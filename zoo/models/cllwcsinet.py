@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.keras_compat import KERAS_BN, Model, layers, leaky_relu
 from zoo.layers.activations import EARLIER_CALL
+from zoo.layers.batch_noise import BatchNoise
 from zoo.layers.conv import conv_bn
 from zoo.layers.conv_latent import KERNEL, from_latent, latent_channels, to_latent
 from zoo.models.autoencoder import (
@@ -22,7 +23,12 @@ WIDE = 16  # k at 1/4: there, both branches and the path of length 7 end in a Le
 SLOPE = 0.3
 
 
-def build_cllwcsinet(csi_shape=(32, 32, 2), codeword_dim: int = 512) -> CsiAutoencoder:
+def build_cllwcsinet(
+    csi_shape=(32, 32, 2),
+    codeword_dim: int = 512,
+    bypass_snr_db: float | None = None,
+    bypass_low_db: float | None = None,
+) -> CsiAutoencoder:
     """CLLWCsiNet, without any fully connected layer and with a noise branch.
 
     Ansari, Mohassel Feghhi, "CLLWCsiNet", https://github.com/FardadAnsari/CLLWCsiNet.
@@ -62,27 +68,44 @@ def build_cllwcsinet(csi_shape=(32, 32, 2), codeword_dim: int = 512) -> CsiAutoe
     Args:
         csi_shape: (N_t, N_a, 2).
         codeword_dim: codeword length M, 16, 8 or 4 times N_a.
+        bypass_snr_db: not as a base station could have it but as the public code does:
+            the decoder is given the codeword before the channel, E takes it as it is,
+            and noise of this SNR [dB], its power that of the whole batch, is added
+            before G alone. For experiments; without --feedback_snr_db.
+        bypass_low_db: each example has an SNR of its own between this and
+            `bypass_snr_db`.
 
     Returns:
         Encoder, decoder and autoencoder.
 
     Raises:
-        ValueError: a size is not usable.
+        ValueError: a size is not usable, or `bypass_low_db` is not below
+            `bypass_snr_db`.
 
     Deviations: E and G both take the received codeword, which is all that a base
     station has; the public code gives E the codeword before the noise, so the published
-    figures may stem from a path around the channel. The noise (40 dB there) belongs to
-    the codeword path, not to this network, and nothing is clipped to [0, 1]. G has the
-    activations of E: the public code loses its second one to a repeated layer name. The
-    batch norm momentum is Keras' 0.99; that code has the literal 0.99 in PyTorch, which
-    keeps no more than the last batch. Kernels as in the code where the text differs
-    (1x7 where it says 1x1, no kernel along angle in RefineNet). Without published
-    weights to load, the codeword is flattened (delay, channel). At another N_t, the
-    hidden channels stay and 2 N_t takes the place of 64.
+    figures may stem from a path around the channel (`bypass_snr_db`). The noise (40 dB
+    there) belongs to the codeword path, not to this network, and nothing is clipped to
+    [0, 1]. G has the activations of E: the public code loses its second one to a
+    repeated layer name. The batch norm momentum is Keras' 0.99; that code has the
+    literal 0.99 in PyTorch, which keeps no more than the last batch. Kernels as in the
+    code where the text differs (1x7 where it says 1x1, no kernel along angle in
+    RefineNet). Without published weights to load, the codeword is flattened (delay,
+    channel). At another N_t, the hidden channels stay and 2 N_t takes the place of 64.
     """
     shape = check_sizes(csi_shape, codeword_dim)
     channels = latent_channels(shape, codeword_dim, BRANCH)
-    return connect(_encoder(shape, channels), _decoder(shape, channels))
+    noise = _bypass(bypass_snr_db, bypass_low_db)
+    return connect(_encoder(shape, channels), _decoder(shape, channels, noise))
+
+
+def _bypass(snr_db: float | None, low_db: float | None) -> BatchNoise | None:
+    """Noise before G alone, or none."""
+    if low_db is not None and (snr_db is None or low_db >= snr_db):
+        raise ValueError(
+            f"bypass_low_db is {low_db}, expected less than bypass_snr_db, {snr_db}"
+        )
+    return None if snr_db is None else BatchNoise(snr_db, low_db, name="bypassed_noise")
 
 
 def _encoder(csi_shape, channels: int) -> Model:
@@ -111,12 +134,13 @@ def _features(csi, channels: int):
     return leaky_relu(SLOPE, f"merge{EARLIER_CALL}")(_conv(x, 2, KERNEL, "merge"))
 
 
-def _decoder(csi_shape, channels: int) -> Model:
+def _decoder(csi_shape, channels: int, noise: BatchNoise | None) -> Model:
     n_t, n_a, _ = csi_shape
     codeword = codeword_input(channels * n_a)
     x = layers.Reshape((1, n_a, channels), name="latent")(codeword)
-    branches = [_branch(x, 2 * n_t, name) for name in ("expand", "noise")]
-    x = layers.Subtract(name="denoised")(branches)
+    noisy = x if noise is None else noise(x)
+    branches = _branch(x, 2 * n_t, "expand"), _branch(noisy, 2 * n_t, "noise")
+    x = layers.Subtract(name="denoised")(list(branches))
     x = from_latent(leaky_relu(SLOPE)(x))
     for i in range(2):
         x = _refine(x, f"refine{i + 1}")

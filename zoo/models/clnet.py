@@ -12,6 +12,7 @@ from zoo.models.autoencoder import (
     codeword_input,
     connect,
     csi_input,
+    csi_output,
     flat_size,
 )
 from zoo.models.crnet import cr_block, factorised_path
@@ -24,11 +25,15 @@ VARIANTS = {
     "cbam": (False, True),
     "full": (True, True),
 }
+OUTPUTS = ("hard_sigmoid", "sigmoid")
 SLOPE = 0.3
 
 
 def build_clnet(
-    csi_shape=(32, 32, 2), codeword_dim: int = 512, variant: str = "full"
+    csi_shape=(32, 32, 2),
+    codeword_dim: int = 512,
+    variant: str = "full",
+    output: str = "hard_sigmoid",
 ) -> CsiAutoencoder:
     """CLNet, with a pointwise layer that mixes real and imaginary part, and attention.
 
@@ -68,12 +73,13 @@ def build_clnet(
         codeword_dim: codeword length M.
         variant: ablation of Table II, one of `VARIANTS`: '1x1' without attention, 'se'
             and 'cbam' with squeeze-excitation or spatial attention only, 'full'.
+        output: 'hard_sigmoid', or the 'sigmoid' that the paper replaces by it.
 
     Returns:
         Encoder, decoder and autoencoder.
 
     Raises:
-        ValueError: a size or the variant is not usable.
+        ValueError: a size, the variant or the output is not usable.
 
     Deviations: where paper and public code differ, the code, which the published
     parameter counts fit: hidden size 2 in squeeze-excitation (the paper: half the
@@ -86,8 +92,10 @@ def build_clnet(
         raise ValueError(
             f"variant is {variant!r}, expected one of {', '.join(VARIANTS)}"
         )
+    if output not in OUTPUTS:
+        raise ValueError(f"output is {output!r}, expected one of {', '.join(OUTPUTS)}")
     encoder = _encoder(shape, codeword_dim, *VARIANTS[variant])
-    return connect(encoder, _decoder(shape, codeword_dim))
+    return connect(encoder, _decoder(shape, codeword_dim, output))
 
 
 def _encoder(csi_shape, codeword_dim: int, channel: bool, spatial: bool) -> Model:
@@ -105,7 +113,7 @@ def _encoder(csi_shape, codeword_dim: int, channel: bool, spatial: bool) -> Mode
     return Model(csi, codeword, name="clnet_encoder")
 
 
-def _decoder(csi_shape, codeword_dim: int) -> Model:
+def _decoder(csi_shape, codeword_dim: int, output: str) -> Model:
     codeword = codeword_input(codeword_dim)
     size = flat_size(csi_shape)
     x = _dense(codeword, size, size, "expand")
@@ -113,7 +121,10 @@ def _decoder(csi_shape, codeword_dim: int) -> Model:
     x = leaky_relu(SLOPE)(conv_bn(x, 2, (5, 5), "head1"))
     for i in range(2):
         x = cr_block(x, 3, SLOPE, f"block{i + 1}")
-    csi_hat = HardSigmoid(dtype="float32", name="csi_hat")(x)
+    if output == "sigmoid":
+        csi_hat = csi_output(x)
+    else:
+        csi_hat = HardSigmoid(dtype="float32", name="csi_hat")(x)
     return Model(codeword, csi_hat, name="clnet_decoder")
 
 

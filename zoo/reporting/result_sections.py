@@ -28,7 +28,7 @@ NOTES = (
 )
 
 MAGNITUDES = (
-    "crnet.figure5", "lora.figure5", "cllwcsinet.figure8", "cllwcsinet.figure9",
+    "zoo.drop", "lora.figure5", "cllwcsinet.figure8", "cllwcsinet.figure9",
     "cllwcsinet.figure10",
 )  # fmt: skip
 

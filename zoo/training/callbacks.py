@@ -68,8 +68,9 @@ class TensorBoard:
         """Write one epoch; `h`, `h_hat` are `[n, N_t, N_a, 2]` zero-centred."""
         epoch = record["epoch"]
         with self.writer.as_default(step=epoch):
-            for name in ("loss", "val_nmse_db", "lr", "samples_per_s"):
-                tf.summary.scalar(name, record[name])
+            for name in ("loss", "val_loss", "val_nmse_db", "lr", "samples_per_s"):
+                if record[name] is not None:
+                    tf.summary.scalar(name, record[name])
             if self.image_every and epoch % self.image_every == 0:
                 buffer = io.BytesIO()
                 plots.save_examples(h[:4], h_hat[:4], buffer)

@@ -116,7 +116,7 @@ def _start(trainer, run, validation, source, chief: bool) -> dict:
         return state
     state["seconds"] = time.monotonic() - began
     state["cpu_seconds"] = time.process_time() - cpu
-    state["best_db"] = trainer.validate(validation)[0]
+    state["best_db"], h_hat = trainer.validate(validation)
     # Of two digits: workers validate apart, and must not differ by rounding errors.
     state["dense_rate"] = float(f"{min(1.0, 10 ** (state['best_db'] / 20)):.2g}")
     print(
@@ -126,7 +126,8 @@ def _start(trainer, run, validation, source, chief: bool) -> dict:
     )
     if chief:
         run.save_weights(trainer.model)
-        run.append_metrics(_record(trainer, state, state["best_db"]))
+        val_loss = _val_loss(trainer.settings, validation, h_hat)
+        run.append_metrics(_record(trainer, state, state["best_db"], val_loss))
     return state
 
 
@@ -154,13 +155,23 @@ def _fit_quantizer(trainer) -> None:
             quantizer.magnitudes.fit_ranking(codeword, magnitude)
 
 
-def _record(trainer, state, val_nmse_db, steps=0, loss=None, rate=None) -> dict:
+def _val_loss(settings, validation, h_hat) -> float | None:
+    """Mean square error of the validation CSI; None where the loss is another one."""
+    if settings.loss != "csi":
+        return None
+    return float(np.mean(np.square(h_hat - validation.h), dtype=np.float64))
+
+
+def _record(
+    trainer, state, val_nmse_db, val_loss, steps=0, loss=None, rate=None
+) -> dict:
     """Metrics of an epoch; 0 is the fitted start, before any update."""
     cpu = state["cpu_seconds"]
     return {
         "epoch": state["epoch"],
         "step": state["epoch"] * steps,
         "loss": loss,
+        "val_loss": val_loss,
         "val_nmse_db": val_nmse_db,
         "best": val_nmse_db <= state["best_db"],
         "lr": trainer.rate(),
@@ -193,7 +204,8 @@ def _run_epochs(
             "best_db": min(value, state["best_db"]),
         }
         rate = round(steps * settings.batch_size / seconds, 1)
-        record = _record(trainer, state, value, steps, loss, rate)
+        val_loss = _val_loss(settings, validation, h_hat)
+        record = _record(trainer, state, value, val_loss, steps, loss, rate)
         if chief:
             # Order matters: a kill between two of these repeats the epoch.
             if record["best"]:

@@ -75,17 +75,48 @@ def test_dynamic_int8_of_a_layer():
     kernel = rng.standard_normal((300, 8)).astype(np.float32)
     bias = rng.standard_normal(8).astype(np.float32)
     exact = x @ kernel + bias
-    error = np.abs(dynamic_int8.linear(x, kernel, bias) - exact)
+    error = np.abs(dynamic_int8.one_csi(x, kernel, bias) - exact)
     size = np.abs(exact).max(axis=1, keepdims=True)
     assert 0 < error.max() and (error / size).max() < 0.03
     whole = np.array([[127.0, -128.0, 3.0]], np.float32)  # on the grid
     eye = 127 * np.eye(3, dtype=np.float32)
-    assert dynamic_int8.linear(whole, eye, np.zeros(3)) == pytest.approx(127 * whole)
+    assert dynamic_int8.one_csi(whole, eye, np.zeros(3)) == pytest.approx(127 * whole)
+    # A row with a hundred times the range takes the grid of all others.
+    error = np.abs(dynamic_int8.as_pytorch(x, kernel, bias) - exact)
+    assert np.delete(error / size, 1, axis=0).mean() > 0.1
 
 
 def test_dynamic_int8_of_a_network(run):
     exact = codewords.cross_db(run, "")
     assert 0 < abs(dynamic_int8.nmse_db(run) - exact) < 0.5
+    as_pytorch = dynamic_int8.nmse_db(run, dynamic_int8.as_pytorch)
+    assert as_pytorch != dynamic_int8.nmse_db(run) and abs(as_pytorch - exact) < 5
+
+
+def test_dynamic_int8_against_pytorch():
+    torch = pytest.importorskip("torch", reason="pip install -e .[bench]")
+    rng = np.random.default_rng(1)
+    x = (rng.standard_normal((500, 256)) ** 3).astype(np.float32)
+    sizes = (256, 32), (32, 256)
+    weights = [
+        (rng.standard_normal(n).astype(np.float32), rng.random(n[1], np.float32))
+        for n in sizes
+    ]
+    layers = [torch.nn.Linear(*n) for n in sizes]
+    y = x
+    for layer, (kernel, bias) in zip(layers, weights, strict=True):
+        values = {"weight": torch.tensor(kernel.T), "bias": torch.tensor(bias)}
+        layer.load_state_dict(values)
+        y = dynamic_int8.as_pytorch(y, kernel, bias)
+    int8 = torch.ao.quantization.quantize_dynamic(
+        torch.nn.Sequential(*layers), {torch.nn.Linear}, dtype=torch.qint8
+    )
+    with torch.no_grad():
+        theirs = int8(torch.tensor(x)).numpy()
+        exact = torch.nn.Sequential(*layers)(torch.tensor(x)).numpy()
+    ours, torchs = (np.mean((z - exact) ** 2) / np.mean(exact**2) for z in (y, theirs))
+    assert torchs > 1e-4 and ours == pytest.approx(torchs, rel=1e-4)
+    np.testing.assert_allclose(y, theirs, atol=1e-4 * np.abs(exact).max())
 
 
 def test_points_and_pictures_are_drawn(tmp_path):

@@ -19,8 +19,8 @@ from zoo.run_directory import MAY_CHANGE
 
 # Claims on curves, whose values no paper prints, or about runs that are ours alone.
 CURVES = {
-    "cllwcsinet.figure7", "crnet.figure4", "crnet.figure5", "lora.figure6",
-    "lora.figure7", "lora.figure8", "lora.figure9", "lora.figure10", "lora.figure11",
+    "clnet.sigmoid", "crnet.figure4", "crnet.figure5", "lora.figure6", "lora.figure7",
+    "lora.figure8", "lora.figure9", "lora.figure10", "lora.figure11",
     "dualnet.figure3", "dualnet.figure4",
 }  # fmt: skip
 # Printed counts that are not those of the network, and why.
@@ -30,7 +30,6 @@ OTHER_COUNTS = {
     ("cllwcsinet.table1", "acrnet", "flops"): "CRNet's",
     ("cllwcsinet.table1", "transnet"): "both FC layers; attention left out",
     ("cllwcsinet.table3", "cl_acrnet params", "1/4"): "a digit lost: 17.12K",
-    ("cllwcsinet.table3", "cl_csinet flops", "1/8"): "3.777M cut to one decimal",
     ("cllwcsinet.table3", "cllwcsinet flops", "1/16"): "the MACs of 1/8",
     ("lora.table4", "csinet_plus"): "one convolution, biases and batch norm left out",
     ("lora.table4", "lora", "1/4 bs"): "a shared MLP once for each block",
@@ -92,11 +91,11 @@ def test_the_papers_own_values_confirm_their_claims(full):
 def printed_as(paper: int, ours: float) -> bool:
     """Whether a count is a printed one, which was rounded, up or down.
 
-    Its last digit that is not 0 is the last that was printed, but those of millions
-    have two decimals.
+    Its last digit that is not 0 is the last that was printed, but millions have a
+    decimal.
     """
     digits = len(str(paper)) - len(str(paper).rstrip("0"))
-    return abs(ours - paper) < min(10**digits, 10_000)
+    return abs(ours - paper) < min(10**digits, 100_000)
 
 
 def test_counts_are_the_printed_ones_but_for_those_that_are_named(full):
@@ -127,12 +126,13 @@ def training(config: ExperimentConfig) -> str:
 
 
 def test_every_published_training_has_a_flagfile(full, folder):
-    """The targets' own trainings, at the papers' size."""
+    """The targets' own trainings, at the papers' size; not those of drawn curves."""
     there = {training(settings_of(path)) for path in flagfiles.PUBLISHED.glob("*.cfg")}
     asked = 0
     for name, entries in full.items():
         for entry in entries:
-            for row in entry.rows if entry.paper is not None else ():
+            printed = entry.paper is not None and name != "cllwcsinet.figure7"
+            for row in entry.rows if printed else ():
                 config = settings_of(folder / f"{row.run}.cfg")
                 assert training(config) in there, (name, entry.series, entry.x)
                 asked += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from absl import flags
 
@@ -15,6 +16,7 @@ from zoo.experiments import (
     cllwcsinet_tables,
     cost2100,
     crnet,
+    crnet_figures,
     generalisation,
     jobs,
     lora,
@@ -63,8 +65,8 @@ def made(directory, data_dir, monkeypatch):
     monkeypatch.setattr(jobs, "step", in_process)
     tiny = {name: (dataset, None) for name, dataset in CHANNELS.items()}
     monkeypatch.setattr(cost2100, "CHANNELS", tiny)
-    for module in (crnet, cllwcsinet_tables):
-        name = "ratios" if module is crnet else "latent_ratios"
+    for module in (crnet, crnet_figures, cllwcsinet_tables):
+        name = "latent_ratios" if module is cllwcsinet_tables else "ratios"
         monkeypatch.setattr(module, name, lambda _: ("1/16",))
     monkeypatch.setattr(generalisation, "CHANNELS", ("indoor", "outdoor"))
     monkeypatch.setattr(generalisation, "FEW", 200)
@@ -93,7 +95,10 @@ def values(result: dict) -> dict[tuple, float]:
     return {(e["series"], e["x"]): e["ours"] for e in result["entries"]}
 
 
-@pytest.mark.parametrize("name", ["crnet.figure4", "crnet.figure5", "lora.figure5"])
+@pytest.mark.parametrize(
+    "name",
+    ["crnet.figure4", "crnet.figure5", "zoo.drop", "lora.figure5", "clnet.sigmoid"],
+)
 def test_figures_without_published_values(name, made):
     result = made(name)
     assert len(result["entries"]) >= 2
@@ -101,9 +106,18 @@ def test_figures_without_published_values(name, made):
 
 
 def test_last_validation_is_that_of_the_run(made, directory):
-    (entry, *_) = made("crnet.figure4")["entries"]
+    (entry, *_) = made("crnet.figure5")["entries"]
     run = RunDirectory(directory / entry["runs"][0]["run"])
     assert entry["x"] == 1 and entry["ours"] == run.read_metrics()[-1]["val_nmse_db"]
+
+
+def test_losses_are_those_of_the_run(made, directory):
+    training, validation, *_ = made("crnet.figure4")["entries"]
+    assert training["series"] == "csinet, training"
+    run = RunDirectory(directory / training["runs"][0]["run"])
+    (record,) = [r for r in run.read_metrics() if r["epoch"] == 1]
+    assert training["ours"] == pytest.approx(10 * np.log10(record["loss"]))
+    assert validation["ours"] == pytest.approx(10 * np.log10(record["val_loss"]))
 
 
 @pytest.mark.parametrize("number", [2, 3, 8, 9, 10])
@@ -118,7 +132,7 @@ def test_figures_of_cllwcsinet(number, made):
 
 def test_noise_on_codewords(made):
     found = values(made("cllwcsinet.figure7"))
-    for series in ("crnet", "cllwcsinet", "csinet+dnnnet, noise"):
+    for series in ("crnet", "cllwcsinet", "cllwcsinet, bypass", "csinet+dnnnet, noise"):
         over = [found[series, snr_db] for snr_db in cllwcsinet_figures.SNR_DB]
         spread = found[f"{series}: spread", cllwcsinet_figures.SPREAD]
         assert spread == pytest.approx(max(over) - min(over))

@@ -34,7 +34,7 @@ ITEM = r"(?:[IVX]+|\d+)(?:[–-](?:[IVX]+|\d+))?"
 KIND = rf"(Table|Fig)s?\.?\s+({ITEM}(?:(?:, | and ){ITEM}(?![A-Za-z]))*)"
 # Without a run.
 WITHOUT_RUNS = ("clnet.table3", "cllwcsinet.table1", "cllwcsinet.table2")
-WITHOUT_RUNS += ("lora.table4", "lora.table5")
+WITHOUT_RUNS += ("cllwcsinet.layers", "lora.table4", "lora.table5")
 
 
 def numbers(text: str) -> list[int]:
@@ -80,7 +80,7 @@ def test_every_table_and_figure_has_a_target():
     further = set(reproduce.TARGETS) - wanted
     assert further == {
         "lora.joint", "dualnet.unsent", "dualnet.uplink", "zoo.generalisation",
-        "zoo.bits",
+        "zoo.bits", "zoo.drop", "clnet.sigmoid", "cllwcsinet.layers",
     }  # fmt: skip
     for name in wanted:
         drawn = reproduce.TARGETS[name].figure is not None
@@ -145,8 +145,9 @@ def test_entries_of_crnet_and_clnet(budget, listed, tmp_path):
         assert papers["crnet.table4", "7x7", "indoor 1/4"] == -26.31
         assert papers["crnet.table2", "const", 2500] == -22.94
         assert papers["clnet.table1", "clnet", "outdoor 1/4"] == -12.88
-        assert ("crnet.figure4", "crnet cosine", 2500) in papers
-        assert ("crnet.figure4", "crnet const", 2500) not in papers
+        assert ("crnet.figure4", "crnet cosine, validation", 2500) in papers
+        assert ("crnet.figure5", "crnet cosine", 2500) in papers
+        assert ("crnet.figure5", "crnet const", 2500) not in papers
         assert papers["clnet.table1", "csinet_plus", "indoor 1/64"] is None
     settings = {path.stem: path.read_text() for path in tmp_path.glob("*.cfg")}
     assert settings.keys() == runs
@@ -166,6 +167,16 @@ def test_operations_are_the_printed_ones(listed):
             if (name, entry.series) != ("crnet.table1", "csinet flops"):
                 (ours,) = entry.value
                 assert abs(ours - entry.paper) < 10_000, entry  # two decimals of 1M
+
+
+def test_costs_of_csinets_layers():
+    found = {(e.series, e.x): e for e in cllwcsinet_tables.layers(None)}
+    for (series, unit), entry in found.items():
+        (ours,) = entry.value
+        if entry.paper:  # two digits
+            assert ours == pytest.approx(entry.paper, rel=0.02), (series, unit)
+    wide, plain = (found[x, "params"].value[0] for x in ("csinet 7x7", "csinet"))
+    assert wide / plain == pytest.approx(1.0068, abs=1e-4)
 
 
 def test_papers_epochs_of_crnet_in_clnet_table1(listed, tmp_path):
@@ -190,7 +201,11 @@ def test_published_values_of_cllwcsinet(listed):
     assert papers["table5", "qacrnet-1x", "params without fc"] == 2632
     assert papers["table5", "bacrnet-10x params", "1/16"] == 42_000
     curves = {key: value for key, value in papers.items() if key[0] == "figure7"}
-    assert set(curves.values()) == {None}
+    assert curves["figure7", "acrnet", -5] == 15.87
+    for series in ("cllwcsinet", "cllwcsinet, bypass"):
+        assert curves["figure7", series, 40] == -12.11
+    assert curves["figure7", "csinet_plus", -5] is None
+    assert curves["figure7", "cllwcsinet, noise", 10] is None
     assert {x for _, series, x in curves if series == "klt"} == {*range(-5, 41, 5)}
 
 
@@ -202,7 +217,7 @@ def test_runs_are_shared(listed):
         _, entries = listed(name, "fast")
         runs[name] = {row.run for e in entries for row in e.rows}
     tables = runs["crnet.table1"]
-    for name in ("crnet.figure4", "crnet.figure5"):
+    for name in ("crnet.figure4", "crnet.figure5", "zoo.drop"):
         assert runs[name] <= tables
     assert runs["cllwcsinet.figure2"] == runs["cllwcsinet.figure3"]
     for name in ("cllwcsinet.table3", "cllwcsinet.figure7", "zoo.generalisation"):
@@ -220,6 +235,8 @@ def test_noise_and_stages_of_figure7(listed, tmp_path):
     assert "--feedback_snr_low_db=inf\n" in text["cllwcsinet"]
     for name in ("crnet, noise", "cllwcsinet, noise", "csinet+dnnnet, noise"):
         assert "--feedback_snr_low_db=-5.0\n" in text[name]
+    bypass = text["cllwcsinet, bypass"]  # its noise is inside the network
+    assert "bypass_low_db" in bypass and "--feedback_snr_db=inf\n" in bypass
     joint = text["csinet+dnnnet, noise"]
     assert "--receiver=dnnnet\n" in joint and "--train_part=all\n" in joint
     (denoiser,) = re.findall(r"--weights=.*/(\S+)\n", joint)

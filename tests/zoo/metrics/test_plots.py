@@ -13,11 +13,14 @@ from PIL import Image
 from tests.conftest import ROOT
 from tests.support import figure_checks, report_files
 from zoo import files
-from zoo.experiments import drawings
+from zoo.experiments import cllwcsinet_figures, drawings
 from zoo.metrics import plot_axes, plots
 
 COMMITTED = sorted((ROOT / "zoo" / "results" / "reproduce").glob("*.figure*.json"))
-POINTS = ("cllwcsinet.figure2", "cllwcsinet.figure3")
+POINTS = {
+    "cllwcsinet.figure2": cllwcsinet_figures.draw_figure2,
+    "cllwcsinet.figure3": cllwcsinet_figures.draw_figure3,
+}
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_committed_results_as_curves(path, drawn, tmp_path):
         and not path.with_suffix(".png").is_file()
     ):
         pytest.skip("a table")
-    draw = drawings.points if path.stem in POINTS else drawings.curves
+    draw = POINTS.get(path.stem, drawings.curves)
     draw(None, result, tmp_path / "x.png")
     figure_checks.check(drawn[0])
 
@@ -196,19 +199,20 @@ def test_what_is_beyond_the_edge_of_a_ranking_is_named(drawn, tmp_path):
 
 
 def test_one_epoch_is_seen(drawn, tmp_path):
-    records = [{"epoch": 1, "loss": 1e-3, "val_nmse_db": -3.0}]
+    records = [{"epoch": 1, "loss": 1e-3, "val_loss": 2e-3, "val_nmse_db": -3.0}]
     plots.save_training_curve(records, tmp_path / "x.png", -5.0)
     loss, nmse = drawn[0].axes
     for axis in (loss, nmse):
         (x, y) = axis.lines[0].get_data()
         assert list(x) == [1] and np.isfinite(y).all()
         assert axis.lines[0].get_marker() == "o"
-    assert nmse.get_legend() is not None and loss.get_ylabel() == "training loss (MSE)"
+    assert [line.get_ydata()[0] for line in loss.lines] == [1e-3, 2e-3]
+    assert nmse.get_legend() is not None and loss.get_ylabel() == "loss (MSE)"
     figure_checks.check(drawn[0])
 
 
 def test_long_trainings(drawn, tmp_path):
-    start = [{"epoch": 0, "loss": None, "val_nmse_db": 0.0}]
+    start = [{"epoch": 0, "loss": None, "val_nmse_db": 0.0}]  # of before: no val_loss
     records = start + [
         {"epoch": i, "loss": 1 / i, "val_nmse_db": -10 * np.log10(i)}
         for i in range(1, 1001)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.zoo.models.test_conv_latent import (
+    SHAPE,
     channels_first,
     conv_bn,
     flat,
@@ -13,7 +14,9 @@ from tests.zoo.models.test_conv_latent import (
     make_csi,
     random_network,
 )
+from zoo import registry
 from zoo.keras_compat import Model, layers
+from zoo.layers.batch_noise import BatchNoise
 from zoo.models.autoencoder import connect
 
 
@@ -83,3 +86,37 @@ def test_cllwcsinet_decodes_the_received_codeword_only():
     silent = connect(model.encoder, decoder, [layers.Rescaling(0.0)]).autoencoder
     out = np.asarray(silent(make_csi()))
     np.testing.assert_array_equal(out, np.broadcast_to(out[:1], out.shape))
+
+
+def test_bypass_is_that_of_the_public_code():
+    """E takes the codeword before the noise, G behind it."""
+    args = {"bypass_snr_db": 10.0}
+    model = registry.build("cllwcsinet", SHAPE, 24, args)
+    decoder = model.decoder
+    expand, noise = (decoder.get_layer(f"{name}1_conv") for name in ("expand", "noise"))
+    probe = Model(decoder.input, [expand.input, noise.input])
+    codeword = np.asarray(model.encoder(make_csi()))
+    clean, noisy = map(np.asarray, probe(codeword))
+    np.testing.assert_array_equal(clean.reshape(codeword.shape), codeword)
+    ratio = np.mean((noisy - clean) ** 2) / np.mean(clean**2)
+    assert 10 * np.log10(ratio) == pytest.approx(-10, abs=1.5)
+    with pytest.raises(ValueError, match="bypass_low_db is 10.0, expected less"):
+        registry.build("cllwcsinet", SHAPE, 24, {**args, "bypass_low_db": 10.0})
+
+
+def test_noise_of_a_batch():
+    """One power for loud and silent examples, SNRs spread where that is asked for."""
+    x = np.random.default_rng(0).standard_normal((200, 1, 500)).astype(np.float32)
+    x[::2] *= 3
+    layer = BatchNoise(20.0)
+    noise = np.asarray(layer(x)) - x
+    power = np.mean(noise**2, axis=(1, 2))
+    expected = np.mean(x**2) / 100
+    assert power[::2].mean() == pytest.approx(expected, rel=0.02)
+    assert power[1::2].mean() == pytest.approx(expected, rel=0.02)
+    np.testing.assert_array_equal(np.asarray(layer(x)) - x, noise)
+    assert not np.allclose(np.asarray(layer(x + 1)) - x - 1, noise)
+    spread = np.asarray(BatchNoise(20.0, -10.0)(x)) - x
+    snr_db = 10 * np.log10(np.mean(x**2) / np.mean(spread**2, axis=(1, 2)))
+    assert -10.5 < snr_db.min() < -8 and 18 < snr_db.max() < 20.5
+    assert np.mean(snr_db) == pytest.approx(5, abs=2)

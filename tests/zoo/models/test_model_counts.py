@@ -32,6 +32,7 @@ COUNTS = {
         64: (131_238, 136_762, 167_936, 3_411_968),
         32: (65_670, 71_226, 102_400, 3_346_432),
     },
+    "csinet-7x7": {512: (1_049_290, 1_068_226, 1_249_280, 18_911_232)},
     "csinet_plus": {
         512: (1_049_488, 1_072_444, 1_449_984, 23_121_920),
         256: (524_944, 548_156, 925_696, 22_597_632),
@@ -119,6 +120,7 @@ HEAD_MACS = {
 # Rows that are not a network's default.
 ARGS = {
     "csinet-delay": ("csinet", {"bn": "delay"}),
+    "csinet-7x7": ("csinet", {"kernel": 7}),
     "acrnet-10x": ("acrnet", {"kappa": 10}),
     "acrnet-20x": ("acrnet", {"kappa": 20}),
     "bacrnet-10x": ("bacrnet", {"kappa": 10}),

@@ -31,6 +31,16 @@ def test_crnet_slope_reaches_every_leaky_relu():
     np.testing.assert_allclose(slopes, 0.05)
 
 
+def test_outputs_of_clnet():
+    x = np.linspace(-5, 5, 5, dtype=np.float32)
+    for output, expected in (
+        ("hard_sigmoid", np.clip(x / 6 + 0.5, 0, 1)),
+        ("sigmoid", 1 / (1 + np.exp(-x))),
+    ):
+        model = registry.build("clnet", (4, 4, 2), 8, {"output": output})
+        np.testing.assert_allclose(model.decoder.layers[-1](x), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "name", [n for n, spec in registry.MODELS.items() if not spec.takes_sequences]
 )
@@ -90,7 +100,9 @@ def test_crnet_encoder_against_numpy():
         ("crnet", {"slope": "0.3"}, "like 0.3"),
         ("crnet", {"head": ["5x5"]}, "like '5x5'"),
         ("csinet", {"bn": "angle"}, "delay"),
+        ("csinet", {"kernel": 0}, "positive integer"),
         ("clnet", {"variant": "SE"}, "cbam"),
+        ("clnet", {"output": "tanh"}, "hard_sigmoid, sigmoid"),
         ("acrnet", {"kappa": 21}, "1 to 20"),
         ("acrnet", {"kappa": 0}, "1 to 20"),
         ("acrnet", {"kappa": True}, "like 1"),

@@ -97,8 +97,8 @@ def test_provenance_is_that_of_the_rows_where_a_file_has_none():
 
 
 def test_pictures_of_an_earlier_drawing_say_so(tmp_path):
-    path = tmp_path / "crnet.figure5.json"
-    result = report_files.result("crnet.figure5", report_files.FIGURE["entries"])
+    path = tmp_path / "zoo.drop.json"
+    result = report_files.result("zoo.drop", report_files.FIGURE["entries"])
     plots.save_curves(result, path.with_suffix(".png"))
     text = markdown(result_sections.result_section(path, result, tmp_path))
     assert "An earlier drawing" in text

@@ -163,9 +163,18 @@ def test_tensorboard_has_scalars_and_images(tiny_run):
     events = event_accumulator.EventAccumulator(str(tiny_run.path / "tb"))
     events.Reload()
     names = events.Tags()["tensors"]
-    assert {"loss", "val_nmse_db", "lr", "true and recovered |H|"} <= set(names)
+    scalars = {"loss", "val_loss", "val_nmse_db", "lr"}
+    assert {*scalars, "true and recovered |H|"} <= set(names)
     image = events.Tensors("true and recovered |H|")[0].tensor_proto.string_val[2]
     assert image.startswith(b"\x89PNG")
+
+
+def test_validation_loss_is_the_mean_square_error(tiny_run):
+    record = min(tiny_run.read_metrics(), key=lambda r: r["val_nmse_db"])
+    split = splits.load_split(tiny_run.config(), "validation")
+    model = tiny_run.load(split.csi.shape[1:])
+    error = model.autoencoder.predict(split.csi, verbose=0) - split.csi
+    assert record["val_loss"] == pytest.approx(np.mean(error**2), rel=1e-4)
 
 
 def test_training_reduces_the_loss(tiny_run):

@@ -1,0 +1,1 @@
+"""Rayleigh-fading taps, the system model of the CLLWCsiNet paper."""
