@@ -37,6 +37,17 @@ def uplink(h: np.ndarray) -> dict:
     return {"csi_uplink": transforms.to_unit_range(h, scale), "scale_uplink": scale}
 
 
+def energy(frequency: np.ndarray | None, scale: np.ndarray) -> dict:
+    """Feature `energy` of channels `[n, angle, all subcarriers]` stored at `scale [n]`.
+
+    float32 `[n, 1]`: sum of all squares before truncation; None: no rows, `[n, 0]`.
+    """
+    if frequency is None:
+        return {"energy": np.zeros((len(scale), 0), np.float32)}
+    norm = np.linalg.norm(frequency.reshape(len(scale), -1), axis=1)
+    return {"energy": np.square(norm * scale)[:, None].astype(np.float32)}
+
+
 def sequence(h: np.ndarray) -> dict:
     """Features `csi` and `scale` of moving UEs `[n, T, angle, delay]`, a scale each."""
     scale = transforms.per_sample_scale(h).min(axis=1)

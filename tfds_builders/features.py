@@ -22,7 +22,9 @@ def csi_features(
     no rows elsewhere).
 
     Args:
-      uplink: add `csi_uplink` and `scale_uplink`, the same of the uplink carrier.
+      uplink: add `csi_uplink` and `scale_uplink`, the same of the uplink carrier, and
+        `energy` float32 `[1]`, that of all subcarriers times `scale`^2, in the test
+        split.
       num_subbands: add `eigenvectors` float32 `[num_subbands, 32 ports, 2]`; 0: none.
       shape: angles and delays.
       kept: subcarriers of `csi_freq`.
@@ -34,6 +36,7 @@ def csi_features(
     }
     if uplink:
         features |= {"csi_uplink": _tensor(*shape, 2), "scale_uplink": np.float32}
+        features["energy"] = _tensor(None)
     if num_subbands:
         features["eigenvectors"] = _tensor(num_subbands, 32, 2)
     return tfds.features.FeaturesDict(features)

@@ -170,7 +170,11 @@ class ExperimentConfig:
         "share of the rate that matrices of fully connected layers take; 0: the "
         "relative error of the start, which is the root of its NMSE, at most 1",
     )
-    adam_epsilon: float = _flag(1e-8, "epsilon of Adam (PyTorch 1e-8, Keras 1e-7)")
+    adam_epsilon: float = _flag(
+        1e-12,
+        "epsilon of Adam; PyTorch's 1e-8 and Keras' 1e-7 are as large as the gradients "
+        "of a mean over all entries of the CSI",
+    )
     seed: int = _flag(0, "seed of weights and of the order of examples")
     deterministic: bool = _flag(False, "bit-exact repeatable operations (slower)")
     strategy: str = _flag(

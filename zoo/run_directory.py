@@ -114,16 +114,18 @@ class RunDirectory:
     def taken_up(self, config: ExperimentConfig) -> ExperimentConfig:
         """Configuration under which a run goes on.
 
-        A default warm-up is the one that the run began with: it was 30 epochs, whatever
-        their number, before it became a share of them.
+        Defaults are those that the run began with: a warm-up was 30 epochs, whatever
+        their number, before it became a share of them, and Adam's epsilon 1e-7 or 1e-8.
         """
+        if not self.checkpoint.exists():
+            return config
+        began, kept = self.config(), {}
         usual = config.warmup_epochs == default_warmup(config.epochs)
-        if not (usual and self.checkpoint.exists()):
-            return config
-        began = self.config()
-        if began.epochs != config.epochs or began.schedule != config.schedule:
-            return config
-        return dataclasses.replace(config, warmup_epochs=began.warmup_epochs)
+        if usual and (began.epochs, began.schedule) == (config.epochs, config.schedule):
+            kept["warmup_epochs"] = began.warmup_epochs
+        if config.adam_epsilon == ExperimentConfig.adam_epsilon:
+            kept["adam_epsilon"] = began.adam_epsilon
+        return dataclasses.replace(config, **kept)
 
     def _check_same(self, config: ExperimentConfig) -> None:
         old, new = self.config().to_json(), config.to_json()

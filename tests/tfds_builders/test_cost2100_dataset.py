@@ -121,7 +121,7 @@ def test_uplink_and_downlink_of_the_same_drops(tmp_path):
     builder = dataset.Builder(config=name, data_dir=tmp_path)
     builder.download_and_prepare()
     examples = read(tmp_path, name, "train")
-    paths = simulator.paths("indoor", 400, dataset.DATASET_SEED)
+    paths = simulator.paths("indoor_dualnet", 400, dataset.DATASET_SEED)
     pair = simulator.fdd_pair(paths, 5.1e9, 16, 16)
     channels = []
     for suffix, h in zip(("", "_uplink"), pair, strict=True):
@@ -137,6 +137,7 @@ def test_uplink_and_downlink_of_the_same_drops(tmp_path):
     metadata = builder.info.metadata
     assert metadata["last_taps"] == 16 and metadata["uplink_hz"] == 5.1e9
     assert metadata["kept_energy"] > 0.98
+    assert str(builder.version) == "1.1.0" and examples["energy"].shape == (400, 0)
 
 
 def test_moving_terminals(tmp_path):

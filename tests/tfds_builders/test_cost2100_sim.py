@@ -104,6 +104,25 @@ def test_beam_subcarriers_equal_the_transform_without_truncation(scenario):
     assert np.linalg.norm(beams - expected) < 1e-5 * np.linalg.norm(expected)
 
 
+def test_dualnet_has_a_disc_below_the_base_station():
+    """Uniform within 20 m; local clusters of both terminals, as far as the triangle."""
+    paths = simulator.paths("indoor_dualnet", 2000, seed=12)
+    distance = np.hypot(*paths.ue_position.T)
+    assert stats.kstest((distance / 20) ** 2, "uniform").pvalue > 0.01
+    link = np.hypot(distance, 20)
+    power = np.abs(paths.amplitude[:, 1:7]) ** 2
+    sizes = 1.8  # m, half of what 3 ns are long, four standard deviations over three
+    for columns in (slice(1, 4), slice(4, 7)):  # around the UE, then the BS
+        excess = paths.delay[:, columns] * 3e8 - link[:, None]
+        assert np.abs(excess).max() < 2 * sizes and excess.mean() > -0.01
+    below = np.degrees(np.sum(paths.elevation[:, 1:4] * power[:, :3], 1))
+    below /= power[:, :3].sum(1)
+    expected = -np.degrees(np.arctan2(20, distance))
+    np.testing.assert_allclose(below, expected, atol=6)
+    free_space = (3e8 / (4 * np.pi * link * 5.3e9)) ** 2
+    np.testing.assert_allclose(power[:, :3].sum(1), free_space, rtol=1e-3)
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_same_seed_same_bits_and_prefix(scenario):
     longer = simulator.simulate(scenario, 130, seed=7)

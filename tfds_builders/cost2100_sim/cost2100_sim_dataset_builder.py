@@ -30,7 +30,7 @@ class Cost2100SimConfig(tfds.core.BuilderConfig):
     """What is simulated, examples per split and dataset seed.
 
     Attributes:
-      scenario: `indoor` or `outdoor`.
+      scenario: column of `parameters.json`.
       sizes: examples of train, validation and test.
       seed: of the data set.
       uplink_hz: carrier of an uplink of the same drops; None: no uplink.
@@ -90,9 +90,10 @@ def _all_configs() -> list[Cost2100SimConfig]:
         "dualnet_indoor_fdd",
         "DualNet-MP: indoor, downlink 5.3 GHz and uplink 5.1 GHz",
         FDD_SIZES,
-        scenario="indoor",
+        scenario="indoor_dualnet",
         uplink_hz=5.1e9,
         last_taps=16,
+        version="1.1.0",
     )
 
 
@@ -107,7 +108,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """Simulated COST2100 angular-delay CSI; see README.md beside this file."""
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    RELEASE_NOTES = {
+        "1.0.0": "First release.",
+        "1.1.0": "FDD pairs: DualNet's cell, and the energy of all subcarriers.",
+    }
     BUILDER_CONFIGS = _all_configs()
 
     examples_of = staticmethod(generation.simulated)  # or as tfds_builders.build says

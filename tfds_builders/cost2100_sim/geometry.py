@@ -27,8 +27,10 @@ SPEED_OF_LIGHT = 3e8  # [m/s], as in the reference implementation
 class Clusters:
     """Flat arrays `[C, ...]` of clusters as seen from the BS and from the UE.
 
-    Each side has a centre `[C, 2]` m, the direction `[C]` rad along which the first
-    radius points, and radii `[C, 3]` m (delay, azimuth, elevation). `region_distance`
+    Each side has a centre `[C, 2]` m, its height `[C]` m above the UE, the direction
+    `[C]` rad along which the first radius points, and radii `[C, 3]` m (delay, azimuth,
+    elevation). Twin clusters are as high as the terminal that they are seen from, local
+    ones as high as theirs. `region_distance`
     is the one of the terminal from the nearest active region: -inf for the local
     clusters, which need none, inf where none is active.
     """
@@ -37,9 +39,11 @@ class Clusters:
     bs_centre: np.ndarray
     bs_facing: np.ndarray
     bs_radii: np.ndarray
+    bs_height: np.ndarray
     ue_centre: np.ndarray
     ue_facing: np.ndarray
     ue_radii: np.ndarray
+    ue_height: np.ndarray
     link_delay: np.ndarray
     shadowing: np.ndarray
     bs_distance: np.ndarray
@@ -98,17 +102,19 @@ def draw_local(
     scenario: Scenario, rng: np.random.Generator, ue: np.ndarray
 ) -> list[Clusters]:
     """One single-bounce cluster around each UE `[drops, 2]`, then around the BS."""
-    sites = [ue, np.zeros_like(ue)] if scenario.bs_local_cluster else [ue]
-    return [_draw_around(scenario, rng, site) for site in sites]
+    sites = [(ue, 0.0)]
+    if scenario.bs_local_cluster:
+        sites.append((np.zeros_like(ue), scenario.bs_height_m))
+    return [_draw_around(scenario, rng, *site) for site in sites]
 
 
 def _draw_around(
-    scenario: Scenario, rng: np.random.Generator, terminal: np.ndarray
+    scenario: Scenario, rng: np.random.Generator, terminal: np.ndarray, height: float
 ) -> Clusters:
     count = len(terminal)
     shadowing, radius, _ = _draw_sizes(scenario, rng, count)
-    side = (terminal, np.zeros(count), np.stack([radius, radius, radius / 20], axis=1))
-    zeros = np.zeros(count)
+    zeros, radii = np.zeros(count), np.stack([radius, radius, radius / 20], axis=1)
+    side = (terminal, zeros, radii, np.full(count, height))
     no_region = np.full(count, -np.inf)
     return Clusters(np.arange(count), *side, *side, zeros, shadowing, zeros, no_region)
 
@@ -140,11 +146,13 @@ def draw_far(
         polar(bs_distance, facing[0]),
         facing[0],
         np.stack([delay_radius, azimuth_radius, bs_distance * tangents[:, 2]], axis=1),
+        np.full(count, scenario.bs_height_m),
     ]
     image = [
         region + polar(ue_distance, facing[1]),
         facing[1],
         np.stack([delay_radius, azimuth_radius, ue_distance * tangents[:, 3]], axis=1),
+        np.zeros(count),
     ]
     single = rng.random(count) < scenario.single_bounce_share
     for near, far in zip(bs, image, strict=True):
@@ -169,13 +177,19 @@ def _power(scenario: Scenario, clusters: Clusters, ue: np.ndarray) -> np.ndarray
     Local clusters are not attenuated.
     """
     terminal = ue[clusters.drop]
-    length = clusters.bs_distance + np.hypot(*(clusters.ue_centre - terminal).T)
+    ground = np.hypot(*(clusters.ue_centre - terminal).T)
+    length = clusters.bs_distance + np.hypot(ground, clusters.ue_height)
     delay = length / SPEED_OF_LIGHT + clusters.link_delay
     if scenario.cutoff_delay_us is not None:
         delay = np.minimum(delay, scenario.cutoff_delay_us * 1e-6)
-    excess_us = (delay - np.hypot(*terminal.T) / SPEED_OF_LIGHT) * 1e6
+    excess_us = (delay - link_length(scenario, terminal) / SPEED_OF_LIGHT) * 1e6
     attenuation = np.exp(-scenario.attenuation_per_us * excess_us)
     return clusters.shadowing * np.where(clusters.is_local, 1.0, attenuation)
+
+
+def link_length(scenario: Scenario, ue: np.ndarray) -> np.ndarray:
+    """Distance `[...]` m of terminals at `ue [..., 2]` from the BS above them."""
+    return np.hypot(np.hypot(ue[..., 0], ue[..., 1]), scenario.bs_height_m)
 
 
 def draw_scatterers(
@@ -207,9 +221,12 @@ def trace_paths(
     energy = np.sum(amplitude.real**2 + amplitude.imag**2, axis=1)
     power = _power(scenario, clusters, ue)
     amplitude = amplitude * np.sqrt(power / energy)[:, None]
-    bs = _spread(normal, clusters.bs_centre, clusters.bs_facing, clusters.bs_radii)
+    above_bs = clusters.bs_height - scenario.bs_height_m
+    seen = clusters.bs_centre, above_bs, clusters.bs_facing, clusters.bs_radii
+    bs = _spread(normal, *seen)
     to_ue = clusters.ue_centre - ue[clusters.drop]
-    image = _spread(normal, to_ue, clusters.ue_facing, clusters.ue_radii)
+    seen = to_ue, clusters.ue_height, clusters.ue_facing, clusters.ue_radii
+    image = _spread(normal, *seen)
     ground = np.hypot(bs[0], bs[1])
     azimuth = clusters.bs_facing[:, None] + np.arctan2(bs[1], bs[0])
     length = np.hypot(ground, bs[2]) + np.sqrt(np.sum(image**2, axis=0))
@@ -218,11 +235,16 @@ def trace_paths(
 
 
 def _spread(
-    normal: np.ndarray, centre: np.ndarray, facing: np.ndarray, radii: np.ndarray
+    normal: np.ndarray,
+    centre: np.ndarray,
+    height: np.ndarray,
+    facing: np.ndarray,
+    radii: np.ndarray,
 ) -> np.ndarray:
     """Positions `[3, C, n]` m about the terminal, in axes turned along `facing`."""
     position = normal * (radii.T / 3)[:, :, None]
     cosine, sine = np.cos(facing), np.sin(facing)
     position[0] += (cosine * centre[:, 0] + sine * centre[:, 1])[:, None]
     position[1] += (cosine * centre[:, 1] - sine * centre[:, 0])[:, None]
+    position[2] += height[:, None]
     return position

@@ -86,8 +86,8 @@ def _check_inside(scenario: Scenario, speed: float, times: np.ndarray) -> None:
     if not 0 <= speed < np.inf:
         raise ValueError(f"speed={speed} must be 0 or more m/s")
     length = speed * np.abs(times).max()
-    corner = scenario.ue_square_side_m / np.sqrt(2)
-    longest = scenario.cell_radius_m - scenario.visibility_radius_m - corner
+    reach = scenario.reach_m
+    longest = scenario.cell_radius_m - scenario.visibility_radius_m - reach
     if length > longest:
         raise ValueError(
             f"tracks of {length:g} m leave the cell, which has room for {longest:.1f} m"

@@ -1,4 +1,4 @@
-"""Parameters of the two COST2100 scenarios; the numbers are in `parameters.json`."""
+"""Parameters of the COST2100 scenarios; the numbers are in `parameters.json`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One column of `parameters.json`; names carry the units."""
+    """One column of `parameters.json`; names carry the units.
+
+    Terminals are uniform in the square, or in the disc where that has a radius, and
+    `bs_height_m` below the BS.
+    """
 
     environment: str
     carrier_hz: float
@@ -66,11 +70,18 @@ class Scenario:
     cluster_distance_max_m: float
     link_delay_mean_s: float
     link_delay_min_s: float
+    ue_disc_radius_m: float | None = None
+    bs_height_m: float = 0.0
+
+    @property
+    def reach_m(self) -> float:
+        """Largest distance of a terminal from the BS in the plane."""
+        return self.ue_disc_radius_m or self.ue_square_side_m / math.sqrt(2)
 
 
 @functools.cache
 def load_scenario(name: str) -> Scenario:
-    """Parameters of `indoor` or `outdoor`.
+    """Parameters of a column; one `like` another has all but its own from there.
 
     Raises:
       ValueError: another name.
@@ -82,6 +93,8 @@ def load_scenario(name: str) -> Scenario:
             f"unknown COST2100 scenario {name!r}: choose one of {', '.join(columns)}"
         )
     column = columns[name]
+    if "like" in column:
+        column = columns[column.pop("like")] | column
     for key, value in column.items():
         if isinstance(value, dict):
             moments = "mean" in value

@@ -20,7 +20,7 @@ class Paths:
     sight, and of clusters that a track has not reached or has left, are zero.
 
     Attributes:
-      scenario: `indoor` or `outdoor`.
+      scenario: column of `parameters.json`.
       carrier_hz: centre of the band.
       azimuth: `[drops, max_paths]` rad at the BS, not wrapped.
       elevation: `[drops, max_paths]` rad at the BS.
@@ -85,7 +85,7 @@ def _amplitude(paths: Paths) -> np.ndarray:
     wavelength = geometry.SPEED_OF_LIGHT / paths.carrier_hz
     edge = np.sqrt(8.0) * depth / np.sqrt(wavelength * length)
     gain = 0.5 - np.arctan(edge) / np.pi
-    distance = np.hypot(*paths.ue_position.T)
+    distance = geometry.link_length(scenario, paths.ue_position)
     loss_db = 20 * np.log10(distance) + 20 * np.log10(paths.carrier_hz) - 147.56
     gain *= 10 ** (-loss_db / 20)[:, None]
     scattered = paths.cluster_amplitude * np.repeat(
@@ -112,13 +112,14 @@ def trace(
     traced = geometry.trace_paths(parameters, clusters, scatterers, ue)
     azimuth, elevation, delay, amplitude = (_pad(values, counts) for values in traced)
     los_azimuth = np.arctan2(ue[:, 1], ue[:, 0])
-    los_delay = np.hypot(*ue.T) / geometry.SPEED_OF_LIGHT
+    length = geometry.link_length(parameters, ue)
+    los_elevation = -np.arcsin(parameters.bs_height_m / length)
     drops = Paths(
         scenario=scenario,
         carrier_hz=parameters.carrier_hz,
         azimuth=np.column_stack([los_azimuth, azimuth]),
-        elevation=np.column_stack([np.zeros(len(ue)), elevation]),
-        delay=np.column_stack([los_delay, delay]),
+        elevation=np.column_stack([los_elevation, elevation]),
+        delay=np.column_stack([length / geometry.SPEED_OF_LIGHT, delay]),
         amplitude=np.empty(0),
         num_paths=1 + counts * parameters.paths_per_cluster,
         ue_position=ue,

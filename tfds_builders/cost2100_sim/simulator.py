@@ -25,7 +25,10 @@ NUM_SUBCARRIERS = 1024
 
 
 def draw_ue(scenario: Scenario, rng: np.random.Generator) -> np.ndarray:
-    """Positions of a block's terminals: `[BLOCK, 2]` m, uniform in the square."""
+    """Positions of a block's terminals: `[BLOCK, 2]` m, uniform in square or disc."""
+    if scenario.ue_disc_radius_m is not None:
+        radius = scenario.ue_disc_radius_m * np.sqrt(rng.random(BLOCK))
+        return visibility.polar(radius, rng.uniform(0, 2 * np.pi, BLOCK))
     side = scenario.ue_square_side_m
     return rng.uniform(-side / 2, side / 2, (BLOCK, 2))
 
@@ -48,7 +51,7 @@ def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
     """Draw the `BLOCK` drops of one block.
 
     Args:
-      scenario: `indoor` (5.3 GHz hall) or `outdoor` (300 MHz semi-urban).
+      scenario: column of `parameters.json`, such as `indoor` or `outdoor`.
       seed: of the data set.
       split: 0 train, 1 validation, 2 test.
       block: index of the block within the split.

@@ -27,8 +27,9 @@ def block_examples(
     Returns:
       `csi` float32 `[100, 32, 32, 2]`, `scale` float32 `[100]` and `csi_freq` float32
       `[100, 32, 125, 2]`, without rows (`[100, 0, 125, 2]`) but in the test split; the
-      first UE antenna. Where the preset has an uplink, `csi_uplink` and `scale_uplink`;
-      where it has subbands, `eigenvectors` float32 `[100, subbands, 32, 2]`.
+      first UE antenna. Where the preset has an uplink, `csi_uplink`, `scale_uplink`
+      and, in the test split, `energy` float32 `[100, 1]`, without rows elsewhere; where
+      it has subbands, `eigenvectors` float32 `[100, subbands, 32, 2]`.
 
     Raises:
       ValueError: unknown preset or release, or a negative number.
@@ -41,6 +42,9 @@ def block_examples(
     if preset.uplink_hz is not None:
         uplink = _angular_delay(drops, preset, preset.uplink_hz)
         features |= csi_examples.uplink(uplink)
+        every = drops.setting.num_subcarriers if split == SPLITS["test"] else None
+        response = every and simulator.port_frequency(drops, every, every)[:, 0]
+        features |= csi_examples.energy(response, features["scale"])
     if preset.num_subbands:
         vectors = eigenvectors(drops, preset.num_subbands)
         features["eigenvectors"] = csi_examples.real_pairs(vectors)

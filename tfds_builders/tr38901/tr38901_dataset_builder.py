@@ -42,12 +42,14 @@ def _config(preset: str, release: str, suffix: str) -> Tr38901Config:
     about, sizes = load_preset(preset).about, load_preset(preset).sizes
     sizes = SMALLER.get(suffix, sizes)
     newer = "" if release == RELEASES[0] else f"_{release}"
+    fdd = load_preset(preset).uplink_hz is not None
     return Tr38901Config(
         name=preset + newer + suffix,
         description=f"{about}; tables {release}; {' / '.join(map(str, sizes))} drops",
         preset=preset,
         release=release,
         sizes=sizes,
+        version="1.1.0" if fdd else None,
     )
 
 
@@ -68,7 +70,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """Simulated TR 38.901 angular-delay CSI; see README.md beside this file."""
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    RELEASE_NOTES = {
+        "1.0.0": "First release.",
+        "1.1.0": "FDD pairs: the energy of all subcarriers.",
+    }
     BUILDER_CONFIGS = [
         _config(preset, release, suffix)
         for preset in preset_names()

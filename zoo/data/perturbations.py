@@ -126,7 +126,8 @@ class Perturbation:
             config, split, grid.num_delay, grid.num_subcarriers
         )
         noisy = estimation_noise.stored(clean, ratio, config.seed, split)
-        return replace(given, csi=noisy, csi_clean=clean, csi_freq=None)
+        unknown = {"csi_freq": None, "energy": None}
+        return replace(given, csi=noisy, csi_clean=clean, **unknown)
 
     def _gains(self, num: int, num_antennas: int, split: str) -> np.ndarray:
         """Gains of the antennas, complex `[num, N_t]` or `[1, N_t]`."""

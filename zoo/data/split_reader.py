@@ -77,8 +77,8 @@ def scaled(config: ExperimentConfig, builder, stored: dict) -> dict[str, np.ndar
         stored: what `read` gave.
 
     Returns:
-        `csi` in [0, 1], and where they were read `csi_freq` and the magnitudes
-        `uplink` `[n, N_t, N_a, 1]` of the zero-centred uplink.
+        `csi` in [0, 1], and where they were read `csi_freq`, `energy` `[n]` and the
+        magnitudes `uplink` `[n, N_t, N_a, 1]` of the zero-centred uplink.
 
     Raises:
         ValueError: NaN or infinity.
@@ -93,6 +93,8 @@ def scaled(config: ExperimentConfig, builder, stored: dict) -> dict[str, np.ndar
         factor = _norms(result["csi"]) / _norms(stored["csi"])
         stored["csi_freq"] *= factor[:, None, None, None]
         result["csi_freq"] = stored["csi_freq"]
+    if "energy" in stored:
+        result["energy"] = stored["energy"][:, 0] * np.square(factor)
     if "csi_uplink" in result:
         h = result.pop("csi_uplink") - np.float32(0.5)
         result["uplink"] = np.linalg.norm(h, axis=-1, keepdims=True)

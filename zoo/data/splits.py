@@ -31,6 +31,8 @@ class Split:
         uplink: what the BS measures of the same drops, magnitudes of the zero-centred
             uplink float32 `[n, N_t, N_a, 1]`; None where the network takes none.
         subcarriers: which ones `csi_freq` has.
+        energy: of all subcarriers before delay truncation `[n]`, in units of
+            `csi_clean`; None where the data set does not say.
     """
 
     csi: np.ndarray
@@ -40,6 +42,7 @@ class Split:
     last_taps: int = 0
     uplink: np.ndarray | None = None
     subcarriers: Subcarriers = results_row.PUBLISHED
+    energy: np.ndarray | None = None
 
     @property
     def side(self) -> tuple[np.ndarray, ...]:
@@ -60,7 +63,7 @@ class Split:
             self.num_subcarriers,
             self.last_taps,
             self.subcarriers,
-        )
+        ) | results_row.all_subcarriers(self.h, h_hat, self.energy)
 
     def kept_subcarriers(self, h_hat: np.ndarray) -> dict:
         """Those of them that the stored subcarriers alone give."""
@@ -149,8 +152,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     names = {"csi", "scale"}
     if registry.get(config.model).takes_uplink:
         names |= {*split_reader.UPLINK}
-    if split == "test" and "csi_freq" in builder.info.features:
-        names |= {"csi_freq"}
+    if split == "test":
+        names |= {"csi_freq", "energy"} & set(builder.info.features)
     stored = split_reader.read(builder, split, wanted, names)
     arrays = split_reader.scaled(config, builder, stored)
     if config.num_frames:
@@ -166,7 +169,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     last = int(metadata.get("last_taps", 0))
     subcarriers = results_row.subcarriers_of(builder)
     uplink = arrays.get("uplink")
-    return Split(noisy, csi, csi_freq, grid, last, uplink, subcarriers)
+    truth = subcarriers, arrays.get("energy")
+    return Split(noisy, csi, csi_freq, grid, last, uplink, *truth)
 
 
 def read_from(config: ExperimentConfig) -> dict:

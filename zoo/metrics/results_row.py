@@ -111,8 +111,7 @@ def frequency_metrics(
 ) -> dict:
     """Rho, SGCS, beamforming loss and NMSE on subcarriers; rho on the whole grid.
 
-    `nmse_freq_db` includes what the truncation of the delays loses (eq. 16 of Lin,
-    Liu, Lee, Ding, IEEE Wireless Communications Letters 10(10), 2021).
+    `nmse_freq_db` includes what the truncation of the delays loses.
 
     Args:
         h: zero-centred truth `[n, N_t, N_a, 2]` float32.
@@ -150,6 +149,30 @@ def kept_subcarriers(
         "nmse_freq_db": accuracy.nmse_db(csi_freq, freq),
         "beamforming_loss_db": accuracy.beamforming_loss_db(csi_freq, freq),
     }
+
+
+def all_subcarriers(
+    h: np.ndarray, h_hat: np.ndarray, energy: np.ndarray | None
+) -> dict:
+    """Mean NMSE over all subcarriers, with what the truncation of the delays loses.
+
+    Eq. 16 of Lin, Liu, Lee, Ding, IEEE Wireless Communications Letters 10(10), 2021. By
+    Parseval the truncation leaves out what a drop has beyond its kept taps.
+
+    Args:
+        h: zero-centred truth `[n, N_t, N_a, 2]` float32.
+        h_hat: estimate, same shape.
+        energy: of all subcarriers `[n]`, where the data set has it.
+
+    Returns:
+        `nmse_all_db`, or nothing.
+    """
+    if energy is None:
+        return {}
+    kept, error = (
+        np.sum(np.square(x, dtype=np.float64), axis=(1, 2, 3)) for x in (h, h_hat - h)
+    )
+    return {"nmse_all_db": float(accuracy.to_db(np.mean(1 - (kept - error) / energy)))}
 
 
 def _rho_all(h: np.ndarray, h_hat: np.ndarray, grid: int, last: int) -> float:

@@ -21,7 +21,7 @@ from zoo.models.dualnet_branches import (
 )
 from zoo.models.spec import ModelSpec
 
-PHASES = ("cosine", "angle")
+PHASES, COMBINE = ("cosine", "angle"), ("cosine", "always")
 
 
 def build_dualnet_mp(
@@ -31,6 +31,7 @@ def build_dualnet_mp(
     core: str = "circular",
     convs: int = 5,
     phase: str = "cosine",
+    combine: str = "cosine",
 ) -> CsiAutoencoder:
     """DualNet-MP.
 
@@ -46,8 +47,9 @@ def build_dualnet_mp(
                       h_0 + (16 - 8 - 4 LReLU - 2 tanh)(h_0) = h_hat
 
     The codeword is `[magnitudes | phases L | signs]`. With `phase` 'angle' the phase
-    itself is coded, there are no signs, and cos and sin are the decoder's last layer
-    (the paper's MSE0 and MDPP).
+    itself is coded, there are no signs, and h_0 = |h_hat| (cos, sin) of the decoded
+    phase: the paper's MSE0 and MDPP, whose architecture is otherwise the same (give
+    `combine` 'always').
 
     Parameters at magnitude 1/4, phase 1/8 (M = 384): 826,922 with five, 826,330 with
     four convolutions in the encoders; phase 1/16 (M = 320): 695,722.
@@ -59,6 +61,8 @@ def build_dualnet_mp(
         core: 'circular' or 'zero' continuation at the edges, or 'dnn'.
         convs: convolutions of the encoders, 5 (public code) or 4 (the text).
         phase: 'cosine' and signs, or 'angle'.
+        combine: whether the last network repairs h_0: behind a 'cosine' alone, as in
+            networks that were trained before there was a choice, or 'always'.
 
     Returns:
         Encoder, decoder and autoencoder; the decoder takes `[codeword, uplink]`, the
@@ -76,6 +80,10 @@ def build_dualnet_mp(
     shape = check_options(csi_shape, codeword_dim, core, convs)
     if phase not in PHASES:
         raise ValueError(f"phase is {phase!r}, expected one of {', '.join(PHASES)}")
+    if combine not in COMBINE:
+        raise ValueError(
+            f"combine is {combine!r}, expected one of {', '.join(COMBINE)}"
+        )
     phase_dim = codeword_dim - magnitude_dim
     if not 0 < magnitude_dim < codeword_dim:
         raise ValueError(
@@ -92,7 +100,8 @@ def build_dualnet_mp(
         parts.append(layers.Flatten(name="signs")(Phase("sign", name="sign")(csi)))
     encoder = Model(csi, layers.Concatenate(name="codeword")(parts))
     sections = magnitude_dim, phase_dim, stretch
-    return connect(encoder, _decoder(shape, sections, core, phase))
+    decoder = _decoder(shape, sections, core, phase, combine in (phase, "always"))
+    return connect(encoder, decoder)
 
 
 def _encode_phase(csi, phase_dim: int, core: str, convs: int, phase: str):
@@ -104,7 +113,7 @@ def _encode_phase(csi, phase_dim: int, core: str, convs: int, phase: str):
     return layers.Dense(phase_dim, activation="tanh", name="phase_codeword")(x)
 
 
-def _decoder(csi_shape, sections, core: str, phase: str) -> Model:
+def _decoder(csi_shape, sections, core: str, phase: str, combine: bool) -> Model:
     magnitude_dim, phase_dim, stretch = sections
     map_shape, entries = (*csi_shape[:2], 1), math.prod(csi_shape[:2])
     signs = entries if phase == "cosine" else 0
@@ -123,7 +132,7 @@ def _decoder(csi_shape, sections, core: str, phase: str) -> Model:
         x = SlotRange(end, end + signs, name="sign_entries")(codeword)
         polar.append(layers.Reshape(map_shape, name="sign_map")(x))
     h = FromPolar(dtype="float32", name="h_0")(polar)
-    if phase == "cosine":
+    if combine:
         repair = ["leaky", "leaky", "leaky", "tanh"]
         repaired = stack(h, (16, 8, 4, 2), 5, core, "combine", repair)
         h = layers.Add(dtype="float32", name="h")([h, repaired])

@@ -22,7 +22,7 @@ class Progress:
     """
 
     def __init__(self, epochs: int, steps_per_epoch: int, start_epoch: int = 0):
-        self.epochs = epochs
+        self.epochs, self._warned = epochs, False
         done = start_epoch * steps_per_epoch
         self._bar = progress.bar(epochs * steps_per_epoch, "training", " steps", done)
 
@@ -50,6 +50,12 @@ class Progress:
             f"ETA {self._bar.format_interval(seconds)}"
         )
         self._bar.last_print_t = self._bar.start_t + state["elapsed"]  # that was a line
+
+    def warn(self, text: str) -> None:
+        """Print a warning, if there is one and it is the first."""
+        if text and not self._warned:
+            progress.say(text)
+            self._warned = True
 
 
 class TensorBoard:

@@ -1,10 +1,15 @@
-"""Adam with a rate of its own for fully connected layers."""
+"""Adam with a rate of its own for fully connected layers, and a look at its epsilon."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import tensorflow as tf
 
 from zoo.keras_compat import keras
+
+FAR = 10  # times epsilon: gradients above it take nearly the whole rate
 
 
 class Adam(keras.optimizers.Adam):
@@ -34,3 +39,32 @@ class Adam(keras.optimizers.Adam):
         super().update_step(gradient, variable, *rate)
         change = tf.convert_to_tensor(variable) - before
         variable.assign(before + self.dense_rate * change)
+
+    def median_gradient(self) -> float:
+        """Median over the weights of their gradients' root mean square.
+
+        It is that of the last 1 / (1 - beta_2) updates, from Adam's own second moments.
+        Weights that never had a gradient do not count; NaN where none had.
+        """
+        squares = np.concatenate([np.ravel(moment) for moment in self._velocities])
+        squares = squares[squares > 0].astype(np.float64)
+        if not squares.size:
+            return math.nan
+        bias = 1 - float(self.beta_2) ** int(self.iterations)
+        return math.sqrt(np.median(squares) / bias)
+
+    def damped(self) -> str:
+        """One line if epsilon holds most weights back, else nothing.
+
+        An update is rate x gradient / (|gradient| + epsilon) where gradients keep their
+        sign: at |gradient| = 10 epsilon it is 9 % short.
+        """
+        gradient = self.median_gradient()
+        if not gradient < FAR * self.epsilon:
+            return ""
+        below = 10.0 ** math.floor(math.log10(gradient / FAR**2))
+        return (
+            f"warning: half of the weights have gradients below {gradient:.1e}, near "
+            f"--adam_epsilon={self.epsilon:g}, and move by less than the learning "
+            f"rate: take --adam_epsilon={below:g} or less, in a new run"
+        )

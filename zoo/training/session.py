@@ -216,6 +216,8 @@ def _run_epochs(
         else:
             run.append_metrics(record)
         progress.on_epoch(record)
+        if chief:
+            progress.warn(trainer.damped())
 
 
 def _run_epoch(trainer, iterator, epoch, steps, progress, run) -> float:

@@ -162,6 +162,10 @@ class Trainer:
         """Change the share of the rate that matrices take; before the first step."""
         self._adam.dense_rate = share
 
+    def damped(self) -> str:
+        """A warning if Adam's epsilon holds most weights back, else nothing."""
+        return self._adam.damped()
+
     def _draw(self):
         """Number of this update and replica: the same again in a resumed run."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group

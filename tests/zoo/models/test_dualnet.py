@@ -18,12 +18,15 @@ from serving.ue_side.decoder_client import Decoder
 from serving.ue_side.router import Router
 from tests.conftest import assert_one_line_error, run_command
 from tests.support.network_checks import assert_gradients, side_inputs, whole
+from tfds_builders import transforms
+from tfds_builders.cost2100_sim import simulator
+from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
 from zoo import registry, steps
 from zoo.codeword.codeword_path import make_quantizer
-from zoo.data import splits
+from zoo.data import split_reader, splits
 from zoo.exporting import exporter
 from zoo.keras_compat import Model, keras
-from zoo.metrics import complexity
+from zoo.metrics import accuracy, complexity
 from zoo.training import evaluation, session
 
 SHAPE = (16, 16, 2)
@@ -52,6 +55,8 @@ def seeded():
         (384, {}, (412_018, 414_904)),
         (384, {"convs": 4}, (411_426, 414_904)),
         (320, {}, (346_354, 349_368)),
+        (384, {"phase": "angle", "combine": "always"}, (412_018, 414_904)),
+        (384, {"phase": "angle"}, (412_018, 414_904 - 5_030)),
     ],
 )
 def test_counts(codeword_dim, args, params):
@@ -98,6 +103,20 @@ def test_every_weight_learns():
     )
 
 
+def test_a_coded_phase_has_the_same_network_behind_it():
+    """MSE0 and MDPP: what repairs h_0 sees it and adds to it, as for SMAPE."""
+    args = {"magnitude_dim": 40, "phase": "angle", "combine": "always"}
+    decoder = registry.build("dualnet_mp", SHAPE, 64, args).decoder
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(2, 64)), rng.random((2, *SHAPE[:2], 1))]
+    h_0, repaired, h = Model(
+        decoder.inputs,
+        [decoder.get_layer(x).output for x in ("h_0", "combine_act4", "h")],
+    )([np.float32(x) for x in inputs])
+    np.testing.assert_allclose(h, h_0 + repaired, atol=1e-6)
+    assert np.abs(repaired).max() > 1e-4
+
+
 def test_uplink_reaches_the_decoder_alone():
     model = registry.build("dualnet_mag", SHAPE, 40)
     csi = np.random.default_rng(0).random((2, *SHAPE)).astype(np.float32)
@@ -113,6 +132,7 @@ def test_uplink_reaches_the_decoder_alone():
         ({"core": "ring"}, "core is 'ring'"),
         ({"convs": 3}, "convs is 3"),
         ({"phase": "sine"}, "phase is 'sine'"),
+        ({"combine": "angle"}, "combine is 'angle'"),
         ({"magnitude_dim": 64}, "magnitude_dim is 64"),
     ],
 )
@@ -141,6 +161,20 @@ def test_error_of_exact_phases_is_that_of_the_magnitudes(first):
     error = ((size[0] - size[1]) ** 2).sum((1, 2)) / (size[0] ** 2).sum((1, 2))
     assert row["nmse_db"] == pytest.approx(10 * np.log10(error.mean()), abs=0.01)
     assert row["uplink"] == "paired" and row["nmse_freq_db"] > row["nmse_db"]
+    assert row["nmse_all_db"] > row["nmse_db"]
+
+
+def test_nmse_over_all_subcarriers(first):
+    """Eq. 16 from the responses of the drops themselves, not by Parseval."""
+    row, h, h_hat = evaluation.evaluate(first)
+    builder = splits.open_builder(FDD["dataset"], first.config().data_dir)
+    scale = split_reader.read(builder, "test", 50, {"scale"})["scale"]
+    paths = simulator.block_paths("indoor_dualnet", DATASET_SEED, 2, 0)
+    truth = simulator.beam_subcarriers(paths, 1024, 1024)[:50] * scale[:, None, None]
+    estimate = transforms.delay_to_frequency(accuracy.to_complex(h_hat), 1024, last=16)
+    assert row["nmse_all_db"] == pytest.approx(
+        accuracy.nmse_db(truth, estimate), abs=1e-3
+    )
 
 
 def test_second_stage_keeps_the_magnitudes(first, second):

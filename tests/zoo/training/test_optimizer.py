@@ -1,4 +1,4 @@
-"""The share of the rate that fully connected layers take."""
+"""The share of the rate that fully connected layers take; epsilon and gradients."""
 
 from __future__ import annotations
 
@@ -53,12 +53,31 @@ def test_matrices_take_their_share(compiled):
     check_share(compiled)
 
 
-def test_matrices_take_their_share_on_tf_keras():
+def check_median_gradient() -> None:
+    """Root mean square as Adam weighs it, of the weights that have gradients."""
+    rng, steps = np.random.default_rng(0), 5
+    optimizer = Adam(1e-3, epsilon=1e-8)
+    weights = [tf.Variable(tf.zeros(50)), tf.Variable(tf.zeros((10, 6)))]
+    optimizer.build(weights)
+    assert np.isnan(optimizer.median_gradient()) and optimizer.damped() == ""
+    gradients = 10.0 ** rng.uniform(-12, -6, (steps, 110)).astype(np.float32)
+    gradients[:, 70:] = 0
+    for row in gradients:
+        parts = tf.constant(row[:50]), tf.reshape(row[50:], (10, 6))
+        optimizer.apply_gradients(zip(parts, weights, strict=True))
+    share = 0.999 ** np.arange(steps)[::-1]
+    mean_square = share @ np.square(gradients[:, :70].astype(float)) / share.sum()
+    expected = np.median(np.sqrt(mean_square))
+    assert optimizer.median_gradient() == pytest.approx(expected, rel=1e-3)
+
+
+def test_matrices_and_moments_on_tf_keras():
     code = (
         "from tests.zoo.training.test_optimizer import *\n"
         "from zoo.keras_compat import LEGACY\n"
         "assert LEGACY\n"
-        "for compiled in (False, True): check_share(compiled)"
+        "for compiled in (False, True): check_share(compiled)\n"
+        "check_median_gradient()"
     )
     env = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
@@ -101,7 +120,7 @@ def test_a_share_as_large_as_the_error_of_the_start(tiny_config, tmp_path, monke
 
     monkeypatch.setattr(Trainer, "set_dense_rate", spied)
     flags = {"model": "klt_residual", "init": "klt", "dense_rate": 0.0}
-    flags |= {"schedule": "constant", "num_train": 160}
+    flags |= {"schedule": "constant", "num_train": 160, "adam_epsilon": 1e-8}
     run = session.train(tiny_config(tmp_path / "run", **flags, epochs=1))
     start = run.read_metrics()[0]
     assert start["epoch"] == 0 and start["val_nmse_db"] < -1
@@ -117,6 +136,53 @@ def test_a_share_as_large_as_the_error_of_the_start(tiny_config, tmp_path, monke
     assert (
         min(moved) > 0 and moved[:2] == [pytest.approx(share * moved[2], rel=0.1)] * 2
     )
+
+
+def test_median_gradient_is_that_of_the_gradients():
+    check_median_gradient()
+
+
+@pytest.mark.parametrize(("epsilon", "said"), [(2e-9, True), (5e-10, False)])
+def test_epsilon_above_a_tenth_of_the_gradients(epsilon, said):
+    """The warning names an epsilon at which it would be silent."""
+    optimizer, weight = Adam(1e-3, epsilon=epsilon), tf.Variable(tf.zeros(9))
+    optimizer.build([weight])
+    optimizer.apply_gradients([(tf.fill([9], 1e-8), weight)])
+    line = optimizer.damped()
+    assert bool(line) == said and "\n" not in line
+    if said:
+        assert "below 1.0e-08" in line and "--adam_epsilon=2e-09" in line
+        assert "take --adam_epsilon=1e-10 or less" in line
+        optimizer.epsilon = 1e-10
+        assert optimizer.damped() == ""
+
+
+@pytest.mark.parametrize("cpu_step", ["native", "fused"])
+def test_a_run_says_once_that_epsilon_is_too_large(
+    cpu_step, tiny_config, tmp_path, capsys
+):
+    """Not once an epoch; nothing at the default."""
+    flags = {"cpu_step": cpu_step, "num_train": 40}
+    session.train(tiny_config(tmp_path / "run", **flags, adam_epsilon=1e-2))
+    found = [x for x in capsys.readouterr().out.splitlines() if "epsilon" in x]
+    assert len(found) == 1 and found[0].startswith("warning: half of the weights")
+    session.train(tiny_config(tmp_path / "small", **flags))
+    assert "epsilon" not in capsys.readouterr().out
+
+
+def test_a_run_of_before_keeps_its_epsilon(tiny_config, tmp_path, capsys):
+    """The default was 1e-8: runs that began with it go on, and say what it costs."""
+    flags = {"num_train": 40, "epochs": 1}
+    run = session.train(tiny_config(tmp_path / "run", **flags, adam_epsilon=1e-2))
+    edit = files.read_json(run.path / "config.json") | {"epochs": 2}
+    files.write_json(run.path / "config.json", edit)
+    capsys.readouterr()
+    session.train(tiny_config(tmp_path / "run", **flags | {"epochs": 2}))
+    assert capsys.readouterr().out.count("near --adam_epsilon=0.01") == 1
+    assert len(run.read_metrics()) == 2 and run.config().adam_epsilon == 1e-2
+    with pytest.raises(ValueError, match="--adam_epsilon: 0.01 -> 0.001"):
+        other = flags | {"epochs": 2, "adam_epsilon": 1e-3}
+        session.train(tiny_config(tmp_path / "run", **other))
 
 
 def test_without_a_start_there_is_no_such_share(tiny_config, tmp_path):

@@ -198,9 +198,9 @@ def test_unusable_cluster_is_refused(tiny_config, tmp_path, monkeypatch, cluster
 
 @pytest.mark.slow
 def test_mirrored_over_logical_devices(data_dir, tmp_path):
-    flags = tiny_flags(
-        data_dir, tmp_path, strategy="mirrored", logical_cpus=2, epochs=1, num_train=40
-    )
+    changes = {"strategy": "mirrored", "logical_cpus": 2, "epochs": 1, "num_train": 40}
+    flags = tiny_flags(data_dir, tmp_path, **changes, adam_epsilon=1e-2)
     done = run_command("zoo.train", *flags)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("near --adam_epsilon=0.01") == 1
     assert math.isfinite(RunDirectory(tmp_path).read_metrics()[0]["val_nmse_db"])
