@@ -162,7 +162,7 @@ def _simulate(builder, staged: Path, workers: int) -> None:
     staging = Staging(str(folder), name, config.simulation, config.seed)
     todo = [
         (number, block)
-        for split, number in blocks.SPLITS.items()
+        for split, number in blocks.splits_of(config).items()
         for block in range(generation.num_blocks(builder, split))
     ]
     staging.check_disk(todo)
