@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfds_builders import blocks
 from zoo import config_checks, files
 
 
@@ -28,7 +29,7 @@ _LATER = {
     "quantizer_args",
     "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
     "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
-    "weights_sha256", "dense_rate",
+    "weights_sha256", "dense_rate", "test_split",
 }  # fmt: skip
 
 
@@ -109,6 +110,12 @@ class ExperimentConfig:
     )
     num_validation: int = _flag(0, "use the first validation examples only; 0: all")
     num_test: int = _flag(0, "use the first test examples only; 0: all")
+    test_split: str = _flag(
+        "test",
+        "split that is tested on; of UEs on a track also the stretch behind it and "
+        "other tracks",
+        ("test", *blocks.TRACK_TESTS),
+    )
     num_frames: int = _flag(
         0, "of a data set of sequences, the first frames of each only; 0: all"
     )
@@ -212,6 +219,10 @@ class ExperimentConfig:
         model = config_checks.label(self.model)
         name = f"{model}_{dataset}_m{self.codeword_dim}{bits}_s{self.seed}"
         return Path("runs") / name
+
+    def stored(self, split: str) -> str:
+        """Name of the stored split that is 'train', 'validation' or 'test'."""
+        return self.test_split if split == "test" else split
 
     def to_json(self) -> dict:
         """Plain dictionary, the content of `config.json`; infinity becomes None."""

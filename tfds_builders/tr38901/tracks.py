@@ -8,7 +8,7 @@
 A track is one drop, drawn at the middle of its segment, whose large-scale state,
 clusters, rays, powers, polarisations and initial phases stay along it: the simpler of
 what TR 38.901 does for moving UEs (clause 7.6.3 lets cluster variables correlate over
-15 to 50 m without line of sight; a segment of 20 m is held within that). What changes
+15 to 60 m without line of sight; a segment of 20 m is held within that). What changes
 is geometry: the distance from the last scatterer to the UE gives each ray its length,
 and so its delay, its angle of arrival and its phase. Delays count from the first ray
 that arrives at a position, as a UE's timing does.
