@@ -66,7 +66,8 @@ class ExperimentConfig:
     quantizer_args: str = _flag(
         "{}",
         "options of qat, lsq and lszq as JSON: per_entry (false), scale and zero "
-        "instead of the fitted ones; of ssq: beta (25); of polar: magnitude_dim (256), "
+        "instead of the fitted ones, direct (false: a share of the scale is trained, "
+        "true: the scale itself); of ssq: beta (25); of polar: magnitude_dim (256), "
         "magnitude_bits (6), num_signs (1024; 0 for --model_args phase=angle), "
         "sign_share (0.25), unsent (0), phase ('ssq'); of mdpq: magnitude_dim, entries "
         "(1024), shares ([0.1, 0.1]), phase_bits ([7, 3])",

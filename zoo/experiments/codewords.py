@@ -44,15 +44,21 @@ class Tested(NamedTuple):
         return accuracy.nmse_db(self.test.h, evaluation.decode(self.model, codeword))
 
 
-def on(settings: ExperimentConfig, dataset: str = "") -> ExperimentConfig:
-    """Configuration with another data set; '' keeps its own."""
-    return dataclasses.replace(settings, dataset=dataset or settings.dataset)
+def on(
+    settings: ExperimentConfig, dataset: str = "", split: str = ""
+) -> ExperimentConfig:
+    """Configuration with another data set or test split; '' keeps its own."""
+    return dataclasses.replace(
+        settings,
+        dataset=dataset or settings.dataset,
+        test_split=split or settings.test_split,
+    )
 
 
 @functools.lru_cache(KEPT)
-def tested(run: RunDirectory, dataset: str = "") -> Tested:
-    """A run on the test split of its data set or another, scaled as its own is."""
-    test = splits.load_split(on(run.config(), dataset), "test")
+def tested(run: RunDirectory, dataset: str = "", split: str = "") -> Tested:
+    """A run on a test split of its data set or another, scaled as its own is."""
+    test = splits.load_split(on(run.config(), dataset, split), "test")
     model = run.load(test.csi.shape[1:])
     codeword = model.encoder.predict(test.csi, batch_size=evaluation.BATCH, verbose=0)
     return Tested(model, test, codeword)
@@ -67,9 +73,9 @@ def noisy_db(run: RunDirectory, snr_db: float) -> float:
     )
 
 
-def cross_db(run: RunDirectory, dataset: str) -> float:
-    """NMSE [dB] on the test split of other channels than those of the training."""
-    found = tested(run, dataset)
+def cross_db(run: RunDirectory, dataset: str = "", split: str = "") -> float:
+    """NMSE [dB] on a test split, also of other channels than those of the training."""
+    found = tested(run, dataset, split)
     return found.nmse_db(found.codeword)
 
 
@@ -107,9 +113,9 @@ def _basis(settings: ExperimentConfig) -> np.ndarray:
     return klt_line.fit(splits.load_split(settings, "train").h, settings.codeword_dim)
 
 
-def klt_cross_db(run: RunDirectory, dataset: str) -> float:
+def klt_cross_db(run: RunDirectory, dataset: str = "", split: str = "") -> float:
     """NMSE [dB] of the linear KLT of a run's training CSI on other channels."""
-    h = splits.load_split(on(run.config(), dataset), "test").h
+    h = splits.load_split(on(run.config(), dataset, split), "test").h
     return accuracy.nmse_db(h, klt_line.reconstruct(h, _basis(run.config())))
 
 
