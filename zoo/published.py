@@ -22,7 +22,7 @@ PUBLISHED, FAST = config_flags.FLAGFILES / "published", config_flags.FLAGFILES /
 FAST_ROWS = files.RESULTS / "zoo_16.json"
 OF_A_FAST_ROW = ("model", "init", "lr")
 SIMULATED = {  # scenario of a paper: our data set
-    name: f"tr38901/lora_{name}" for name in ("rma_nlos", "uma_nlos", "umi_nlos")
+    name: f"tr38901/lora_{name}_track" for name in ("rma_nlos", "uma_nlos", "umi_nlos")
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -14,7 +15,16 @@ from zoo.baselines import sparse
 from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.iteration import Stop
 from zoo.baselines.sensing import measurement_matrix
-from zoo.experiments import drawings, dualnet, lora
+from zoo.codeword.codeword_path import make_quantizer
+from zoo.experiments import (
+    drawings,
+    dualnet,
+    lora,
+    lora_quantisers,
+    lora_system,
+    lora_tables,
+    lora_track,
+)
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import Runner, settings_of
 from zoo.experiments.target import Entry, Lab, decibel, klt
@@ -25,14 +35,14 @@ def row(values: dict) -> PendingRow:
 
 
 SMALL = ("num_validation", "num_test", "epochs", "batch_size")
+TRACK = "tr38901/lora_rma_nlos_track_small_tiny"
 
 
 @pytest.fixture(scope="module")
 def lab(data_dir, tmp_path_factory) -> Lab:
-    """Fast flagfile cut down to seconds, on the tiny indoor data set."""
+    """Fast flagfile cut down to seconds, on a tiny data set of a track."""
     extra = " ".join(f"--{name}={TINY[name]}" for name in SMALL)
-    extra += " --num_train=300"  # for the KLT line of 512 values
-    extra += f" --data_dir={data_dir} --dataset={TINY['dataset']} --cpu_step=native"
+    extra += f" --data_dir={data_dir} --dataset={TRACK} --cpu_step=native"
     directory = tmp_path_factory.mktemp("reproduce")
     return Lab(Runner(directory, ROOT / lora.FLAGFILES["fast"], extra), "fast", seeds=1)
 
@@ -44,7 +54,7 @@ def test_runs_are_named_by_what_they_are(lab):
     assert lab.runner.settings("a", codeword_dim=32, data_dir="x").run_dir == (
         first.run_dir
     )
-    assert first.dataset == TINY["dataset"] and first.model == "lora"
+    assert first.dataset == TRACK and first.model == "lora"
 
 
 @pytest.mark.slow
@@ -73,12 +83,54 @@ def test_table1_end_to_end(lab, monkeypatch):
 @pytest.mark.parametrize("name", ["lora.table2", "lora.figure6", "lora.joint"])
 def test_other_targets_run(name, lab, monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(lora, "data_set", lambda lab, scenario: TINY["dataset"])
-    monkeypatch.setattr(
-        "zoo.experiments.lora_tables.data_set", lambda lab, scenario: TINY["dataset"]
-    )
+    for module in (lora, lora_tables):
+        monkeypatch.setattr(module, "data_set", lambda *_: TRACK)
     result = reproduce.make(name, lab)
     assert result["entries"] and reproduce.render(result)
+
+
+@pytest.mark.slow
+def test_a_track_is_tested_in_three_places(lab, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(lora_track, "ORDER", ("ista", "ista_net"))
+    monkeypatch.setattr(lora_track, "data_set", lambda *_: TRACK)
+    result = reproduce.make("lora.track", lab)
+    found = {(e["series"], e["x"]): e for e in result["entries"]}
+    for series in ("ista", "ista_net", "klt"):
+        assert found[series, "other tracks"]["tested_on"] == f"{TRACK} test_tracks"
+        values = [found[series, place]["ours"] for place in lora_track.PLACES]
+        assert len(set(values)) == 3
+    (run,) = found["ista_net", "same segment"]["runs"]
+    same = found["ista_net", "same segment"]["ours"]
+    assert same == pytest.approx(run["nmse_db"], abs=1e-4)
+    klt_db = found["klt", "same segment"]["ours"]
+    assert klt_db == pytest.approx(run["nmse_pca_db"], abs=1e-3)
+
+
+def test_networks_of_the_small_system_have_the_papers_shares(lab):
+    fast, full = lab, dataclasses.replace(lab, budget="full")
+    for model, args, widths in (
+        ("lora", {}, ({"hidden": 128}, {})),
+        ("lora", {"hidden": 4096, "blocks": 7}, ({"hidden": 512, "blocks": 7},) * 2),
+        ("tilista_joint", {}, ({"code": 318}, {})),
+        ("ista_net", {}, ({}, {})),
+    ):
+        small = lora_system.network(fast, model, **args)
+        assert json.loads(small["model_args"]) == widths[0]
+        whole = json.loads(lora_system.network(full, model, **args)["model_args"])
+        assert whole == args
+    assert lora_system.codeword_dim(fast, "1/32") == 8
+    assert lora_system.data_set(full, "uma") == "tr38901/lora_uma_nlos_track"
+
+
+def test_quantisers_by_hand_tile_what_bounds_the_codewords(lab):
+    args = lora_quantisers.by_hand(4)
+    layer = make_quantizer("lszq", 4, args)
+    layer.build((None, 8))
+    layer.fit(np.zeros((1, 8), np.float32))
+    ends = np.asarray(layer.dequantize(np.array([[0] * 8, [15] * 8])))
+    np.testing.assert_allclose(ends[:, 0], [-1, 1 - args["scale"]])
+    assert {w.name.split("/")[-1] for w in layer.trainable_weights} == {"scale", "zero"}
 
 
 @pytest.mark.slow
@@ -91,7 +143,7 @@ def test_targets_of_two_stages_run(name, lab, monkeypatch):
     own = dataclasses.replace(
         lab.runner,
         flagfile=ROOT / dualnet.FLAGFILES["fast"],
-        extra=lab.runner.extra.replace(TINY["dataset"], tiny),  # --flags win
+        extra=lab.runner.extra.replace(TRACK, tiny),  # --flags win
     )
     result = reproduce.make(name, dataclasses.replace(lab, runner=own))
     assert result["entries"] and reproduce.render(result)
