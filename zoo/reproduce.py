@@ -103,15 +103,20 @@ def judged(result: dict) -> dict:
     Both follow from the target and from the entries: no run is needed.
     """
     name = result["target"]
-    target = TARGETS[name]
-    claims = [
+    flagfile = FLAGFILES[name.partition(".")[0]]["full"]
+    printed = published.values(TARGETS[name], flagfile)
+    elsewhere = published.elsewhere(result, printed)
+    return {**result, "claims": verdicts(result), "published_elsewhere": elsewhere}
+
+
+def verdicts(result: dict) -> list[dict]:
+    """What becomes of the claims of a result's target, the paper's and ours."""
+    target = TARGETS[result["target"]]
+    return [
         judge(claim, result, origin)
-        for origin, own in (("paper", target.claims), ("ours", target.own))
-        for claim in own
+        for origin, claims in (("paper", target.claims), ("ours", target.own))
+        for claim in claims
     ]
-    values = published.values(target, FLAGFILES[name.partition(".")[0]]["full"])
-    elsewhere = published.elsewhere(result, values)
-    return {**result, "claims": claims, "published_elsewhere": elsewhere}
 
 
 def render(result: dict) -> str:

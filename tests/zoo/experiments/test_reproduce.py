@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
-from zoo import reproduce
+from tests.support import report_files
+from zoo import files, reproduce
 from zoo.baselines import sparse
 from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.iteration import Stop
@@ -189,6 +190,38 @@ def test_figure_is_drawn(tmp_path, lab):
     }  # fmt: skip
     drawings.curves(lab, result, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_claims_are_judged_again_from_the_entries(tmp_path, monkeypatch, capsys):
+    """A verdict and a claim that a result has no longer; entries stay as they are."""
+    monkeypatch.chdir(ROOT)
+    entries = [
+        report_files.entry("crnet", "1/4", [-12.0, -12.1]),
+        report_files.entry("1x1", "1/4", [-13.0, -13.1]),
+    ]
+    old = {"claim": "SE helps", "verdict": "confirmed"}
+    gone = {"claim": "nobody claims this", "verdict": "confirmed"}
+    stale = report_files.result("clnet.table2", entries, [old, gone])
+    (tmp_path / "a.json").write_text(json.dumps(stale))
+    (tmp_path / "b.json").write_text(json.dumps({"rows": []}))
+    reproduce.rejudge(tmp_path)
+    new = json.loads((tmp_path / "a.json").read_text())
+    assert new["entries"] == stale["entries"] and new["commit"] == stale["commit"]
+    found = {c["claim"]: c["verdict"] for c in new["claims"]}
+    assert found["the forged complex input alone is better than CRNet"] == "confirmed"
+    assert found["SE helps"] == "not decidable at this budget"
+    elsewhere = {(v["series"], v["x"]): v["paper"] for v in new["published_elsewhere"]}
+    assert elsewhere["cbam", "1/64"] == -6.086
+    said = capsys.readouterr().out
+    assert "a: SE helps: confirmed -> not decidable at this budget" in said
+    assert "a: nobody claims this: confirmed -> claimed no more" in said
+    assert json.loads((tmp_path / "b.json").read_text()) == {"rows": []}
+
+
+def test_committed_verdicts_follow_from_the_entries():
+    for path in sorted((files.RESULTS / "reproduce").glob("*.json")):
+        result = files.read_json(path)
+        assert reproduce.verdicts(result) == result["claims"], path.name
 
 
 def test_ista_graph_is_the_numpy_iteration():
