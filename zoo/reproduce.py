@@ -189,11 +189,21 @@ def redraw(folder: Path) -> None:
             print(f"drawn: {path.with_suffix('.png')}")
 
 
+def is_current(result: dict) -> bool:
+    """Whether a file is a result of a target as it is now."""
+    target = TARGETS.get(result.get("target"))
+    return target is not None and all(
+        result[key] == getattr(target, key) for key in ("title", "unit", "x")
+    )
+
+
 def rejudge(folder: Path) -> None:
     """Judge the claims of a folder's results again, from the entries that they hold."""
     for path in sorted(folder.glob("*.json")):
         result = files.read_json(path)
-        if result.get("target") not in TARGETS:
+        if not is_current(result):
+            if "target" in result:
+                print(f"{path.stem}: of an earlier target of that name, make it again")
             continue
         old = {c["claim"]: c["verdict"] for c in result["claims"]}
         new = judged(result)

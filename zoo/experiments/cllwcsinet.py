@@ -49,7 +49,7 @@ _LATENT = tuple(
 )  # fmt: skip
 _SMALL = (
     Claim("CLLWCsiNet is within 2.5 dB of CsiNet", "cllwcsinet", "csinet", by=-2.5),
-    Claim("it has fewer parameters", "cllwcsinet params", "csinet params"),
+    Claim("CLLWCsiNet has fewer parameters", "cllwcsinet params", "csinet params"),
 )
 
 
