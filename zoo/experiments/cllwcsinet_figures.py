@@ -94,9 +94,10 @@ figure2 = functools.partial(_against, "total_params")
 figure3 = functools.partial(_against, "total_macs")
 draw_figure2, draw_figure3 = (
     functools.partial(
-        points, printed={name: (p[place], p[2]) for name, p in DRAWN.items()}
+        points,
+        printed={f"{name}, paper's 1/8": (p[i], p[2]) for name, p in DRAWN.items()},
     )
-    for place in (0, 1)
+    for i in (0, 1)
 )
 
 

@@ -41,7 +41,7 @@ def points(lab: Lab, result: dict, image: Path, printed=None) -> None:
     """
     del lab
     entries, printed = result["entries"], printed or {}
-    names = [*(e["series"] for e in entries), *(f"{x} (paper)" for x in printed)]
+    names = [*(e["series"] for e in entries), *printed]
     places = [*((e["x"], e["ours"]) for e in entries), *printed.values()]
     figure, axis = plots.plt.subplots(figsize=(7, 4.2), layout="constrained")
     for place in places[: len(entries)]:
