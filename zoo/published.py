@@ -19,7 +19,7 @@ from zoo.models.spec import RATIOS, ModelSpec, Rows
 PUBLISHED, FAST = config_flags.FLAGFILES / "published", config_flags.FLAGFILES / "fast"
 FAST_ROWS = files.RESULTS / "zoo_16.json"
 OF_A_FAST_ROW = ("model", "init", "lr")
-SIMULATED = {"rma_nlos": "tr38901/lora_rma_nlos_track"}  # scenario of a paper: our data set
+SIMULATED = {"rma_nlos": "tr38901/lora_rma_nlos_track"}  # of a paper: our data set
 
 
 def flagfiles() -> dict[str, str]:
