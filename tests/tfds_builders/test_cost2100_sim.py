@@ -104,6 +104,20 @@ def test_beam_subcarriers_equal_the_transform_without_truncation(scenario):
     assert np.linalg.norm(beams - expected) < 1e-5 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize(
+    ("scenario", "within"), [("indoor", 0.7), ("outdoor_released", 0.5)]
+)
+def test_as_sparse_as_the_released_drops(scenario, within):
+    """Errors of the 221, 55, 13 largest taps: EricssonResearch/icassp-2023."""
+    indoor, outdoor = (-25.75, -15.39, -8.73), (-17.67, -9.81, -4.61)
+    released = indoor if scenario == "indoor" else outdoor
+    power = np.abs(simulator.simulate(scenario, 1000, seed=2)).reshape(1000, -1) ** 2
+    power = np.sort(power / power.sum(1, keepdims=True), axis=1)
+    for k, expected in zip((221, 55, 13), released, strict=True):
+        found = 10 * np.log10(power[:, :-k].sum(1).mean())
+        assert found == pytest.approx(expected, abs=within)
+
+
 def test_dualnet_has_a_disc_below_the_base_station():
     """Uniform within 20 m; local clusters of both terminals, as far as the triangle."""
     paths = simulator.paths("indoor_dualnet", 2000, seed=12)

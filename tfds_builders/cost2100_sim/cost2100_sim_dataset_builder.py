@@ -86,6 +86,10 @@ def _all_configs() -> list[Cost2100SimConfig]:
         configs += _configs(
             f"{scenario}_track", about, TRACK_SIZES, scenario=scenario, **track
         )
+    about = "outdoor, as sparse as the released drops"
+    configs += _configs(
+        "outdoor_released", about, PUBLISHED, scenario="outdoor_released"
+    )
     return configs + _configs(
         "dualnet_indoor_fdd",
         "DualNet-MP: indoor, downlink 5.3 GHz and uplink 5.1 GHz",

@@ -80,12 +80,16 @@ class Scenario:
 
 
 @functools.cache
-def load_scenario(name: str) -> Scenario:
+def load_scenario(name: str | Scenario) -> Scenario:
     """Parameters of a column; one `like` another has all but its own from there.
+
+    Parameters that are in no column are taken as they are.
 
     Raises:
       ValueError: another name.
     """
+    if isinstance(name, Scenario):
+        return name
     text = Path(__file__).with_name("parameters.json").read_text(encoding="utf-8")
     columns = json.loads(text)
     if name not in columns:

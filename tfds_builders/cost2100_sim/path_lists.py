@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfds_builders.cost2100_sim import geometry
-from tfds_builders.cost2100_sim.parameters import load_scenario
+from tfds_builders.cost2100_sim.parameters import Scenario, load_scenario
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Paths:
       spacing: distance of neighbouring antennas in wavelengths of the carrier.
     """
 
-    scenario: str
+    scenario: str | Scenario
     carrier_hz: float
     azimuth: np.ndarray
     elevation: np.ndarray
@@ -97,7 +97,7 @@ def _amplitude(paths: Paths) -> np.ndarray:
 
 
 def trace(
-    scenario: str,
+    scenario: str | Scenario,
     clusters: geometry.Clusters,
     scatterers: tuple[np.ndarray, np.ndarray],
     ue: np.ndarray,

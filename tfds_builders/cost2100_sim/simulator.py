@@ -33,7 +33,9 @@ def draw_ue(scenario: Scenario, rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(-side / 2, side / 2, (BLOCK, 2))
 
 
-def paths_at(scenario: str, rng: np.random.Generator, ue: np.ndarray) -> Paths:
+def paths_at(
+    scenario: str | Scenario, rng: np.random.Generator, ue: np.ndarray
+) -> Paths:
     """Draw one drop for each terminal at `ue [drops, 2]` m.
 
     Raises:
@@ -47,7 +49,7 @@ def paths_at(scenario: str, rng: np.random.Generator, ue: np.ndarray) -> Paths:
     return path_lists.trace(scenario, clusters, scatterers, ue, los_factor)
 
 
-def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
+def block_paths(scenario: str | Scenario, seed: int, split: int, block: int) -> Paths:
     """Draw the `BLOCK` drops of one block.
 
     Args:
@@ -64,7 +66,7 @@ def block_paths(scenario: str, seed: int, split: int, block: int) -> Paths:
     return paths_at(scenario, rng, draw_ue(parameters, rng))
 
 
-def paths(scenario: str, num: int, seed: int, split: int = 0) -> Paths:
+def paths(scenario: str | Scenario, num: int, seed: int, split: int = 0) -> Paths:
     """Draw `num` drops; the first drops of a larger request are the same.
 
     Raises:

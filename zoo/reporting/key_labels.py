@@ -28,6 +28,14 @@ LABELS = {
     "pipeline_samples_per_s": "pipeline [samples/s]",
     "pipeline_over_training": "pipeline over training",
     "cpu_step": "step",
+    "k221_db": "221 largest taps [dB]",
+    "k55_db": "55 largest taps [dB]",
+    "k13_db": "13 largest taps [dB]",
+    "largest_difference_db": "largest difference from the released drops [dB]",
+    "crnet_db": "published CRNet 1/16, NMSE [dB]",
+    "statistics_db": "from the running variances of its decoder [dB]",
+    "median_gradient": "median gradient",
+    "below_ten_epsilon": "share of gradients below 10 epsilon",
     "onednn": "oneDNN",
 }
 

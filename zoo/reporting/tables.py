@@ -205,6 +205,8 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "train_speed": ("Milliseconds per training step", train_speed),
     "torch_curve": ("CRNet trained by the zoo and by PyTorch", torch_curve),
     "step_profile": ("Where a training step spends its time, in ms", plain),
+    "adam_epsilon": ("What Adam's epsilon costs", plain),
+    "released_drops": ("Simulated drops beside the released ones", plain),
     "pipeline": ("Input pipeline against training, samples per second", plain),
     "encoder": (
         "A UE's encoder in several engines, one CSI, one thread",
