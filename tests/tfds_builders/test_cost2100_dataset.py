@@ -211,7 +211,8 @@ def test_published_sizes():
         assert sizes[f"{scenario}_tiny"] == tuple(TINY.values())
         assert sizes[f"{scenario}_track"] == (75_000, 12_500, 12_500)
     assert sizes["dualnet_indoor_fdd"] == (60_000, 20_000, 20_000)
-    assert len(sizes) == 15
+    assert sizes["outdoor_released"] == (100_000, 30_000, 20_000)
+    assert len(sizes) == 18
 
 
 @pytest.mark.parametrize(
