@@ -85,6 +85,7 @@ def test_other_targets_run(name, lab, monkeypatch):
     monkeypatch.chdir(ROOT)
     for module in (lora, lora_tables):
         monkeypatch.setattr(module, "data_set", lambda *_: TRACK)
+    monkeypatch.setattr(lora, "ratios", lambda lab: ("1/16",))
     result = reproduce.make(name, lab)
     assert result["entries"] and reproduce.render(result)
 
