@@ -86,6 +86,7 @@ def test_other_targets_run(name, lab, monkeypatch):
     monkeypatch.chdir(ROOT)
     for module in (lora, lora_tables):
         monkeypatch.setattr(module, "data_set", lambda *_: TRACK)
+    monkeypatch.setattr(lora, "ratios", lambda lab: ("1/16",))
     result = reproduce.make(name, lab)
     assert result["entries"] and reproduce.render(result)
 
@@ -94,6 +95,7 @@ def test_other_targets_run(name, lab, monkeypatch):
 def test_a_track_is_tested_in_three_places(lab, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(lora_track, "ORDER", ("ista", "ista_net"))
+    monkeypatch.setattr(lora_track, "WIDER", "ista_net")
     monkeypatch.setattr(lora_track, "data_set", lambda *_: TRACK)
     result = reproduce.make("lora.track", lab)
     found = {(e["series"], e["x"]): e for e in result["entries"]}
