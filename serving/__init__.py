@@ -2,9 +2,8 @@
 
 import os
 
-from tfds_builders import quiet
+import tfds_builders  # noqa: F401 - its filter of standard error comes first
 
-quiet.start_command()
 # As in `zoo`: read when TensorFlow is imported, which leaves oneDNN off on CPUs without
 # AVX-512. There, too, it decodes several times faster.
 TENSORFLOW_ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from serving.codec import bitstream, nmse
+from serving.codec import bitstream, csi_scale, nmse
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import client_tls, csi_source, streams
 from tfds_builders import cli, progress
@@ -157,6 +157,7 @@ def main(argv: list[str]) -> None:
 
     encoder, received = streams.encoder(values)
     h = csi_source.load_samples(Path(values.samples), values.limit)
+    csi_scale.check(h, encoder.codec, values.samples)
     uplink = None
     if encoder.codec.get("uplink"):
         path = Path(values.samples)

@@ -23,20 +23,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import tensorflow as tf
+import tensorflow_datasets as tfds
 from absl import flags
 
-from tfds_builders import quiet
-
-if __name__ == "__main__":
-    quiet.start()  # before TensorFlow is imported
-
-import tensorflow as tf  # noqa: E402
-import tensorflow_datasets as tfds  # noqa: E402
-
-from tfds_builders import blocks, cli, generation  # noqa: E402
-from tfds_builders.own import dataset as own_dataset  # noqa: E402
-from tfds_builders.progress import Progress  # noqa: E402
-from tfds_builders.staging import Staging, fingerprint, lock  # noqa: E402
+from tfds_builders import blocks, cli, generation
+from tfds_builders.own import dataset as own_dataset
+from tfds_builders.progress import Progress
+from tfds_builders.staging import Staging, fingerprint, lock
 
 WRITING = "writing"  # names the unfinished folder that TFDS writes to
 
@@ -107,8 +101,8 @@ def prepare(
       download: where published files are fetched from; '': they are in `manual_dir`.
 
     Raises:
-      ValueError: `workers` below 1, Beam for a data set that is not simulated, a
-        download of one that is not published, or that is made of other files.
+      ValueError: `workers` below 1, Beam for a data set that is not simulated, files
+        for one that is, or a data set that is made of others.
       FileNotFoundError: published files are missing from `manual_dir`.
       OSError: too little disk, or a worker failed; what is staged stays.
       ModuleNotFoundError: Beam is wanted and not installed.
@@ -118,6 +112,10 @@ def prepare(
         raise ValueError(f"workers={workers}: simulating takes 1 or more")
     if download and not hasattr(builder, "fetch"):
         raise ValueError(f"--download={download}: only cost2100 has published files")
+    if manual_dir and not hasattr(builder, "check_source"):
+        raise ValueError(
+            f"--manual_dir={manual_dir}: {builder.name} takes no files, leave it out"
+        )
     path = builder.data_path
     staged = Path(path.parent, f"{path.name}.staging")
     if not path.exists() or staged.exists():
@@ -136,6 +134,8 @@ def prepare(
             _write(builder, settings)
     elif download:
         print(f"{path} is there, nothing is fetched", flush=True)
+    elif manual_dir:
+        builder.check_source(Path(manual_dir))
     if not builder.info.splits:  # made by another process after `find_builder`
         builder.info.read_from_directory(path)
     _check_name(builder)

@@ -52,9 +52,11 @@ def start_command() -> None:
     """Start the filter where `python -m` is about to run a module of the caller.
 
     Called by a package while it is imported, before any of its modules: `sys.argv[0]`
-    is "-m" until the module is found.
+    is "-m" until the module is found. A command draws into files, whatever backend of
+    matplotlib the user's notebooks take.
     """
     if sys.argv[:1] == ["-m"]:
+        os.environ["MPLBACKEND"] = "agg"
         start()
 
 

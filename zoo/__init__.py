@@ -19,7 +19,7 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
-from tfds_builders import provenance, quiet
+from tfds_builders import provenance
 
 if TYPE_CHECKING:
     from zoo.api.codec import Codec as Codec
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     __version__: str
 
-quiet.start_command()
 # Both are read when TensorFlow is imported. It leaves oneDNN off on CPUs without
 # AVX-512; there, too, it runs the narrow convolutions of this zoo several times faster.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -126,3 +126,22 @@ def environment() -> dict:
         "command": command(),
         "versions": {name: metadata.version(name) for name in packages},
     }
+
+
+LARGEST_VERSION = (1 << 63) - 1  # of a served model; TensorFlow Serving skips others
+
+
+def versions(directory: str | Path) -> dict[int, Path]:
+    """Version directories of a served model, by number, in their order.
+
+    Names that are no number, or one beyond int64, are none.
+
+    Raises:
+        OSError: no such directory.
+    """
+    found = {
+        int(entry.name): entry
+        for entry in Path(directory).iterdir()
+        if entry.name.isascii() and entry.name.isdigit() and entry.is_dir()
+    }
+    return {key: found[key] for key in sorted(found) if key <= LARGEST_VERSION}

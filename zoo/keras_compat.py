@@ -2,21 +2,33 @@
 
 `TF_USE_LEGACY_KERAS=1`, set before TensorFlow is imported, selects `tf_keras`, which
 TF-MOT needs. Network and layer files import everything from here and use only what
-both versions have.
+both versions have. What a user's `keras.json` or environment would change of a network
+is set here, once.
 """
 
 from __future__ import annotations
 
 import os
 
-LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") == "1"
+# The values that TensorFlow itself takes for a yes.
+LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
 
 if LEGACY:
     import tf_keras as keras
 else:
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
 
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            f"keras was imported with the backend {keras.backend.backend()} before: "
+            "import zoo first, its networks are TensorFlow's"
+        )
+
+keras.backend.set_image_data_format("channels_last")
+keras.backend.set_floatx("float32")
+keras.backend.set_epsilon(1e-7)
+keras.mixed_precision.set_global_policy("float32")
 layers = keras.layers
 Model = keras.Model
 

@@ -24,8 +24,8 @@ class Export:
 
     def versions(self) -> dict[int, Path]:
         """Version -> directory of the decoder."""
-        found = (self.directory / "decoder").glob("[0-9]*")
-        return {int(path.name): path for path in sorted(found) if path.name.isdecimal()}
+        decoder = self.directory / "decoder"
+        return files.versions(decoder) if decoder.is_dir() else {}
 
 
 def read_exports(directories: list[str], names: list[str]) -> list[Export]:

@@ -15,6 +15,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 )
 
 from serving.models import serving_protos
+from zoo import files
 
 PLATFORM = "tensorflow"
 
@@ -99,16 +100,12 @@ def wanted_versions(model: ModelConfig) -> dict[int, Path]:
     base_path = Path(model.base_path)
     if not base_path.is_dir():
         raise FileNotFoundError(f"model base path {base_path} is not a directory")
-    found = {
-        int(entry.name): entry
-        for entry in sorted(base_path.iterdir())
-        if entry.name.isascii() and entry.name.isdigit() and entry.is_dir()
-    }
+    found = files.versions(base_path)
     if not found:
         raise FileNotFoundError(
             f"no version under {base_path}: expected directories named 1, 2, ..."
         )
-    versions = sorted(found)
+    versions = list(found)
     policy = model.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "specific":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import grpc
 import numpy as np
 import tensorflow as tf
@@ -23,12 +25,16 @@ def open_channel(
 ) -> grpc.Channel:
     """Open a channel that carries messages of up to 64 MiB both ways.
 
+    It goes straight to its host, whatever `http_proxy` or `https_proxy` say of web
+    pages; through a proxy only where `grpc_proxy` names one.
+
     Args:
         endpoint: host:port; with TLS the host as the server's certificate names it.
         credentials: of TLS; None: a plain channel.
     """
     limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
     options = [(limit, MAX_MESSAGE_BYTES) for limit in limits]
+    options.append(("grpc.enable_http_proxy", int("grpc_proxy" in os.environ)))
     if credentials is None:
         return grpc.insecure_channel(endpoint, options)
     return grpc.secure_channel(endpoint, credentials, options)

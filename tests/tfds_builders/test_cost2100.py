@@ -13,7 +13,7 @@ import scipy.io
 import scipy.sparse
 import tensorflow_datasets as tfds
 
-from tfds_builders import transforms
+from tfds_builders import build, transforms
 from tfds_builders.cost2100 import mat_files
 from tfds_builders.cost2100.cost2100_dataset_builder import Builder
 
@@ -77,6 +77,7 @@ def prepare(folder: Path, data_dir: Path, config: str = "indoor") -> Builder:
 
 class Cost2100BuilderTest(tfds.testing.DatasetBuilderTestCase):
     DATASET_CLASS = Builder
+    BUILDER_CONFIG_NAMES_TO_TEST = ["indoor", "outdoor"]  # with all splits
     SPLITS = {"train": 7, "validation": 3, "test": 4}
 
     @classmethod
@@ -143,7 +144,7 @@ def test_examples_keep_the_order_of_the_rows_and_agree_with_the_frequency(tmp_pa
     np.testing.assert_allclose(inner / norms, 1, atol=1e-4)  # rho of a perfect decoder
 
 
-GOOD = np.full((3, 2048), 0.5)
+GOOD = np.tile([0.5, 0.6], (3, 1024))
 
 
 def with_value(value: float) -> np.ndarray:
@@ -162,8 +163,9 @@ def with_value(value: float) -> np.ndarray:
         ({"HT": GOOD + 0j + 1j}, "found HT as ndarray of complex128, expected .*real"),
         ({"HT": with_value(np.nan)}, "NaN or Inf in 1 of 3 rows, first in row 1"),
         ({"HT": with_value(np.inf)}, "NaN or Inf in 1 of 3 rows, first in row 1"),
+        ({"HT": GOOD * [[1], [0], [1]] + [[0], [0.5], [0]]}, "zeros in 1 .* row 1,"),
         ({"HT": with_value(1.25)}, r"values from 0.5 to 1.25, expected \[0, 1\]"),
-        ({"HT": GOOD - 0.6}, r"values from -0.1 to -0.1, expected \[0, 1\]"),
+        ({"HT": GOOD - 0.6}, r"values from -0.1 to 0, expected \[0, 1\]"),
     ],
 )
 def test_wrong_content_names_file_found_expected_and_place(
@@ -255,3 +257,66 @@ def test_damaged_file_leaves_no_dataset_behind(tmp_path):
     with pytest.raises(ValueError, match="DATA_Hvalin.mat: truncated"):
         prepare(folder, tmp_path / "data")
     assert not list((tmp_path / "data").rglob("*.tfrecord*"))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 37.0])
+def test_frequency_responses_are_put_on_the_scale_of_the_taps(tmp_path, scale):
+    folder = write_scenario(tmp_path / "m", "in", "v7")
+    path = folder / "DATA_HtestFin_all.mat"
+    known = mat_files.read_frequency(path) @ np.array([1, 1j])
+    write_mat(path, "v7", HF_all=scale * known.reshape(4, -1).astype(complex))
+    builder = prepare(folder, tmp_path)
+    metadata = dict(Builder(config="indoor", data_dir=tmp_path).info.metadata)
+    peak = np.abs(channels(4, 2)).max()  # the constant of `published_rows`
+    assert metadata["frequency_scale"] == pytest.approx(0.5 / peak / scale, rel=1e-4)
+    for example in tfds.as_numpy(builder.as_dataset(split="test")):
+        taps = transforms.from_unit_range(example["csi"], 1.0)
+        expected = transforms.delay_to_frequency(taps, 257, 125)
+        stored = example["csi_freq"] @ np.array([1, 1j])
+        np.testing.assert_allclose(stored, expected, atol=1e-5)
+
+
+def test_what_the_truncation_took_does_not_bend_the_scale():
+    rng = np.random.default_rng(0)
+    h = rng.normal(size=(200, 32, 257)) + 1j * rng.normal(size=(200, 32, 257))
+    h *= np.exp(-np.arange(257) / 20)  # a fifth of the energy lies behind tap 32
+    taps = 0.5 + 0.01 * np.stack([h.real, h.imag], -1)[:, :, :32]
+    whole = np.fft.fft(h, norm="ortho")[..., :125]
+    pairs = np.stack([whole.real, whole.imag], -1)
+    scale = mat_files.frequency_scale(taps.astype(np.float32), 5 * pairs)
+    assert scale == pytest.approx(0.01 / 5, rel=0.02)
+    assert mat_files.frequency_scale(taps.astype(np.float32), -pairs) == 1
+
+
+def test_the_test_files_alone_are_a_data_set(tmp_path):
+    folder = write_scenario(tmp_path / "m", "in", "v7")
+    for name in ("DATA_Htrainin.mat", "DATA_Hvalin.mat"):
+        (folder / name).unlink()
+    builder = prepare(folder, tmp_path, "indoor_test")
+    assert {k: s.num_examples for k, s in builder.info.splits.items()} == {"test": 4}
+    assert dict(builder.info.metadata)["scenario"] == "indoor"
+    assert set(builder.info.metadata["files_sha256"]) == set(builder.file_names)
+
+
+def test_another_source_of_built_data_is_an_error(tmp_path):
+    folder = write_scenario(tmp_path / "m", "in", "v7")
+    prepare(folder, tmp_path)
+    builder = Builder(config="indoor", data_dir=tmp_path)
+    build.prepare(builder, manual_dir=str(folder))
+    other = write_scenario(tmp_path / "other", "in", "v7", seed=9)
+    with pytest.raises(ValueError, match="was made of DATA_Htrainin.mat with SHA-256"):
+        build.prepare(builder, manual_dir=str(other))
+    for absent in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(FileNotFoundError, match="has none of DATA_Htrainin.mat"):
+            build.prepare(builder, manual_dir=str(absent))
+    (other / "DATA_Htrainin.mat").unlink()
+    for name in ("val", "test", "testF"):
+        name = f"DATA_H{name}in{'_all' * (name == 'testF')}.mat"
+        (other / name).write_bytes((folder / name).read_bytes())
+    build.prepare(builder, manual_dir=str(other))  # those that are there are the same
+
+
+def test_simulated_data_take_no_files(tmp_path):
+    builder = build.find_builder("cost2100_sim/indoor_tiny", str(tmp_path))
+    with pytest.raises(ValueError, match="cost2100_sim takes no files"):
+        build.prepare(builder, manual_dir=str(tmp_path))

@@ -23,6 +23,10 @@ SPLIT_FILES = {
     "test": "DATA_Htest{}.mat",
 }
 FREQUENCY_FILE = "DATA_HtestF{}_all.mat"
+SCENARIOS = (
+    ("indoor", "in", 5.3e9, "Indoor pico-cell, 5.3 GHz, UE in a square of 20 m side"),
+    ("outdoor", "out", 300e6, "Outdoor rural, 300 MHz, UE in a square of 400 m side"),
+)
 NORMALISATION = "unknown: one constant for all samples, which the files do not give"
 
 
@@ -32,31 +36,33 @@ class Cost2100Config(tfds.core.BuilderConfig):
 
     suffix: str
     carrier_hz: float
+    splits: tuple[str, ...] = tuple(SPLIT_FILES)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Published COST2100 angular-delay CSI; see README.md beside this file."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {
+        "1.0.0": "First release.",
+        "1.1.0": "Frequency responses on the scale of the taps; test split alone.",
+    }
     BUILDER_CONFIGS = [
         Cost2100Config(
-            name="indoor",
-            description="Indoor pico-cell, 5.3 GHz, UE in a square of 20 m side",
-            suffix="in",
-            carrier_hz=5.3e9,
-        ),
-        Cost2100Config(
-            name="outdoor",
-            description="Outdoor rural, 300 MHz, UE in a square of 400 m side",
-            suffix="out",
-            carrier_hz=300e6,
-        ),
+            name=name + ending,
+            description=f"{text}{'; the test split alone' if ending else ''}",
+            suffix=suffix,
+            carrier_hz=carrier_hz,
+            splits=("test",) if ending else tuple(SPLIT_FILES),
+        )
+        for ending in ("", "_test")
+        for name, suffix, carrier_hz, text in SCENARIOS
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
     Put the files of the scenario into manual_dir: DATA_Htrainin.mat, DATA_Hvalin.mat,
     DATA_Htestin.mat and DATA_HtestFin_all.mat for `indoor`; the same names with `out`
-    in place of `in` for `outdoor`. {HOMEPAGE} links to them.
+    in place of `in` for `outdoor`. `indoor_test` and `outdoor_test` take the two files
+    of the test alone. {HOMEPAGE} links to them.
     """
 
     normalisation = NORMALISATION  # of data made before the metadata said it
@@ -65,8 +71,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     @property
     def file_names(self) -> list[str]:
         """Of the scenario: training, validation, test, and test in frequency."""
-        names = [*SPLIT_FILES.values(), FREQUENCY_FILE]
-        return [name.format(self.builder_config.suffix) for name in names]
+        names = [SPLIT_FILES[split] for split in self.builder_config.splits]
+        return [
+            name.format(self.builder_config.suffix) for name in (*names, FREQUENCY_FILE)
+        ]
 
     @property
     def url_infos(self) -> dict[str, UrlInfo]:
@@ -94,6 +102,30 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self.base_url = download.base_url(source)
         download.fetch(self.base_url, self.file_names, folder)
 
+    def check_source(self, folder: Path) -> None:
+        """Compare the files that the data are made of with those of a folder.
+
+        Files that the folder does not have are not compared.
+
+        Raises:
+          FileNotFoundError: it has none of them.
+          ValueError: one is another file.
+        """
+        names = [name for name in self.file_names if (folder / name).is_file()]
+        if not names:
+            raise FileNotFoundError(
+                f"--manual_dir={folder} has none of {', '.join(self.file_names)}"
+            )
+        known = self.info.metadata.get("files_sha256", {})
+        for name in names:
+            found = provenance.sha256(folder / name)
+            if known.get(name) != found:
+                raise ValueError(
+                    f"{self.data_path} was made of {name} with SHA-256 "
+                    f"{known.get(name, 'unknown')}, that of --manual_dir={folder} has "
+                    f"{found}: give another --data_dir, or remove the data set"
+                )
+
     def check_published(self) -> None:
         """Compare the files that the data are made of with the published ones.
 
@@ -112,7 +144,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         metadata = tfds.core.MetadataDict(
-            scenario=self.builder_config.name,
+            scenario=self.builder_config.name.removesuffix("_test"),
             carrier_hz=self.builder_config.carrier_hz,
             bandwidth_hz=20e6,
             num_subcarriers=1024,
@@ -137,7 +169,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         *files, frequency = (folder / name for name in self.file_names)
         return {
             split: self._generate_examples(path, frequency if split == "test" else None)
-            for split, path in zip(SPLIT_FILES, files, strict=True)
+            for split, path in zip(self.builder_config.splits, files, strict=True)
         }
 
     def _check_fetched(self, dl_manager: tfds.download.DownloadManager) -> None:
@@ -162,6 +194,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 f"{frequency_path}: found {len(csi_freq)} rows, expected {len(csi)}"
                 f" as in {path}; cut both files to the same samples"
             )
+        if frequency_path is not None:
+            scale = mat_files.frequency_scale(csi, csi_freq)
+            self.info.metadata["frequency_scale"] = scale
+            csi_freq *= np.float32(scale)
         for key, (sample, frequency) in enumerate(zip(csi, csi_freq, strict=True)):
             # The constant of the published scaling is not known: 1.
             yield key, {"csi": sample, "scale": 1.0, "csi_freq": frequency}

@@ -8,7 +8,11 @@ import h5py
 import numpy as np
 import scipy.io
 
+from tfds_builders import transforms
+
 NUM_ANGLE, NUM_DELAY, NUM_SUBCARRIERS = 32, 32, 125
+GRID = 257  # points of the band that `HF_all` has the first of
+BLOCK = 1000  # samples at once
 
 
 def read_csi(path: Path) -> np.ndarray:
@@ -26,8 +30,9 @@ def read_csi(path: Path) -> np.ndarray:
 
     Raises:
       FileNotFoundError: no such file.
-      ValueError: a damaged file, a wrong key, width or type, NaN, Inf or values outside
-        [0, 1]; the message names the file, what was found and what was expected.
+      ValueError: a damaged file, a wrong key, width or type, NaN, Inf, values outside
+        [0, 1] or a channel of zeros; the message names the file, what was found and
+        what was expected.
     """
     rows = _read_rows(path, "HT", 2 * NUM_ANGLE * NUM_DELAY, "real")
     low, high = rows.min(), rows.max()
@@ -35,6 +40,13 @@ def read_csi(path: Path) -> np.ndarray:
         raise ValueError(
             f"{path}: HT holds values from {low:.4g} to {high:.4g}, expected [0, 1]"
             f" with 0.5 for zero; put the file as published into {path.parent}"
+        )
+    zero = np.flatnonzero((rows == 0.5).all(axis=1))
+    if zero.size:
+        raise ValueError(
+            f"{path}: HT is a channel of zeros in {zero.size} of {len(rows)} rows, "
+            f"first in row {zero[0]}, their NMSE has no meaning; put the file without "
+            f"them into {path.parent}"
         )
     parts = rows.astype(np.float32, order="C")
     return parts.reshape(-1, 2, NUM_ANGLE, NUM_DELAY).transpose(0, 2, 3, 1)
@@ -60,6 +72,31 @@ def read_frequency(path: Path) -> np.ndarray:
     rows = _read_rows(path, "HF_all", NUM_ANGLE * NUM_SUBCARRIERS, "complex")
     pairs = rows.astype(np.complex64, order="C").view(np.float32)
     return pairs.reshape(-1, NUM_ANGLE, NUM_SUBCARRIERS, 2)
+
+
+def frequency_scale(csi: np.ndarray, csi_freq: np.ndarray) -> float:
+    """Factor that puts `HF_all` on the scale of `HT`; the files do not give it.
+
+    `HT` was scaled by one constant, `HF_all` by another or none. `HF_all` holds a
+    multiple of the responses of the taps (unitary DFT of 257 points), and what the
+    truncation of delays took. The factor is that multiple's inverse, by least squares.
+
+    Args:
+      csi: of `read_csi`.
+      csi_freq: of `read_frequency`, the same samples.
+
+    Returns:
+      1 where the two are not alike at all, for then no factor means anything.
+    """
+    inner = energy = 0.0
+    for begin in range(0, len(csi), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        taps = transforms.from_unit_range(csi[block], 1.0)
+        own = transforms.delay_to_frequency(taps, GRID, NUM_SUBCARRIERS)
+        other = csi_freq[block, ..., 0] + 1j * csi_freq[block, ..., 1]
+        inner += np.sum(own.conj() * other, dtype=np.complex128).real
+        energy += np.sum(np.abs(own) ** 2, dtype=np.float64)
+    return float(energy / inner) if inner > 0 else 1.0
 
 
 def _read_rows(path: Path, key: str, width: int, kind: str) -> np.ndarray:

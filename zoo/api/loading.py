@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from serving.codec import bitstream
 from serving.codec.ue_encoder import UeEncoder
-from zoo import registry
+from zoo import files, registry
 from zoo.api.codec import Codec
 from zoo.codeword.codec_graph import DecoderGraph
 from zoo.data.batches import BATCH, in_batches
@@ -100,8 +100,8 @@ def _described(run: RunDirectory, settings, model: CsiAutoencoder) -> dict:
 def of_export(directory: Path) -> Codec:
     """Codec of an export: encoder.tflite and the newest SavedModel of the decoder."""
     ue = UeEncoder(directory / "encoder.tflite")
-    versions = [p for p in (directory / "decoder").iterdir() if p.name.isdigit()]
-    loaded = tf.saved_model.load(str(max(versions, key=lambda path: int(path.name))))
+    *_, newest = files.versions(directory / "decoder").values()
+    loaded = tf.saved_model.load(str(newest))
 
     def codeword(h):
         return np.stack([ue.encode(x) for x in h])

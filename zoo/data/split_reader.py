@@ -68,26 +68,28 @@ def read(builder, split: str, count: int, names: set[str]) -> dict[str, np.ndarr
     return arrays
 
 
-def scaled(config: ExperimentConfig, builder, stored: dict) -> dict[str, np.ndarray]:
+def scaled(
+    config: ExperimentConfig, builder, stored: dict, split: str
+) -> dict[str, np.ndarray]:
     """What was read under the scaling of a configuration.
 
     Args:
         config: dataset and scaling apply.
         builder: TFDS builder of the data.
         stored: what `read` gave.
+        split: of which it is the first examples.
 
     Returns:
         `csi` in [0, 1], and where they were read `csi_freq`, `energy` `[n]` and the
         magnitudes `uplink` `[n, N_t, N_a, 1]` of the zero-centred uplink.
 
     Raises:
-        ValueError: NaN or infinity.
+        ValueError: NaN, infinity or a channel of zeros; says where.
     """
     result = {}
     for name in {"csi", "csi_uplink"} & set(stored):
         csi, scale = stored[name], stored[name.replace("csi", "scale")]
-        if not np.isfinite(csi).all():
-            raise ValueError(f"{config.dataset}: NaN or infinity in {name}")
+        _check(f"{config.dataset} {split}", name, csi)
         result[name] = scaling.rescale(csi, scale, config.scaling, builder)
     if "csi_freq" in stored:
         factor = _norms(result["csi"]) / _norms(stored["csi"])
@@ -99,6 +101,20 @@ def scaled(config: ExperimentConfig, builder, stored: dict) -> dict[str, np.ndar
         h = result.pop("csi_uplink") - np.float32(0.5)
         result["uplink"] = np.linalg.norm(h, axis=-1, keepdims=True)
     return result
+
+
+def _check(place: str, name: str, csi: np.ndarray) -> None:
+    """Refuse CSI in [0, 1] that no network can be trained or judged with."""
+    rows = csi.reshape(len(csi), -1)
+    finite = np.isfinite(rows.sum(axis=1, dtype=np.float64))
+    zero = rows[:, 0] == 0.5
+    zero[zero] = (rows[zero] == 0.5).all(axis=1)
+    for bad, what in ((~finite, "NaN or infinity"), (zero, "a channel of zeros")):
+        if bad.any():
+            raise ValueError(
+                f"{place}: {what} in {name} of {bad.sum()} examples, first in number "
+                f"{np.flatnonzero(bad)[0]}; leave them out and build the set again"
+            )
 
 
 def _norms(csi: np.ndarray) -> np.ndarray:

@@ -167,7 +167,7 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     if split == "test":
         names |= {"csi_freq", "energy"} & set(builder.info.features)
     stored = split_reader.read(builder, stored_split, wanted, names)
-    arrays = split_reader.scaled(config, builder, stored)
+    arrays = split_reader.scaled(config, builder, stored, stored_split)
     if config.num_frames:
         arrays = {name: x[:, : config.num_frames] for name, x in arrays.items()}
     csi, csi_freq = arrays["csi"], arrays.get("csi_freq")

@@ -90,8 +90,8 @@ def _measured(run: RunDirectory, settings, point: dict, bench) -> dict:
     else:
         model, about = run.load(bench.test.csi.shape[1:]), {}
     codeword = model.encoder.predict(bench.test.csi, batch_size=BATCH, verbose=0)
-    seen = () if settings.bits else splits.load_split(settings, "train").csi
-    sent, bits = evaluation.send(model, settings, codeword, seen)
+    train = None if settings.bits else splits.load_split(settings, "train")
+    sent, bits = evaluation.send(model, settings, codeword, train)
     h_hat = evaluation.decode(model, sent, *bench.test.side)
     size = bits["feedback_bits"]
     shapes = bench.test.csi.shape[1:], codeword.shape[1]

@@ -21,8 +21,11 @@ def check_new(out: Path, version: int) -> None:
     """
     if out.exists():
         raise ValueError(f"--out={out} exists; choose another directory or remove it")
-    if version < 1:
-        raise ValueError(f"--version={version}: expected 1 or more")
+    if not 1 <= version <= files.LARGEST_VERSION:
+        raise ValueError(
+            f"--version={version}: expected 1 to {files.LARGEST_VERSION}, what "
+            "TensorFlow Serving loads"
+        )
 
 
 @contextlib.contextmanager

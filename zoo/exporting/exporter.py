@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from serving.codec import bitstream, golden_vectors
+from serving.codec import bitstream, csi_scale, golden_vectors
 from tfds_builders import build
 from zoo import files, registry
 from zoo.codeword import codeword_path
@@ -164,6 +164,8 @@ def export(
         directory.save_decoder(DecoderGraph(model, codec), decoder)
         codec["files"] = directory.hashes(partial)
         codec["int8_io"] = int8_grids(partial, options.precisions)
+        if h is not None:
+            codec["norms"] = csi_scale.norms(h)
         files.write_json(partial / "codec.json", codec)
         chosen = [PRECISIONS[name] for name in options.precisions]
         errors = verify_export.verify(

@@ -95,11 +95,12 @@ def evaluate(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
     test = splits.load_split(settings, "test")
-    train = splits.load_split(settings, "train")
+    has_train = "train" in builder.info.splits  # not where the test file is alone
+    train = splits.load_split(settings, "train") if has_train else None
     csi_shape = test.csi.shape[1:]
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
     codeword = channel_noise.received(codeword, snr_db, settings.seed, "test")
-    sent, bits = send(model, settings, codeword, train.csi)
+    sent, bits = send(model, settings, codeword, train)
     side = _side(test, uplink)
     h_float = h_hat = decode(model, codeword, *side)
     if sent is not codeword:
@@ -110,10 +111,11 @@ def evaluate(
         **bits,
         **nmse_metrics(test.h, h_hat),
         "nmse_float_db": accuracy.nmse_db(test.h, h_float),
-        "nmse_pca_db": klt_db(
+        "nmse_pca_db": train
+        and klt_db(
             train.h, test.h, _klt_length(settings, codeword, csi_shape), test.h_seen
         ),
-        "klt_data": stored_part(settings, builder, "train"),
+        "klt_data": train and stored_part(settings, builder, "train"),
         "uplink": uplink if side else None,
         **test.frequency_metrics(h_hat),
         **complexity.summary(model),
@@ -126,7 +128,10 @@ def evaluate(
 
 
 def send(
-    model: CsiAutoencoder, settings: ExperimentConfig, codeword, train_csi
+    model: CsiAutoencoder,
+    settings: ExperimentConfig,
+    codeword,
+    train: splits.Split | None,
 ) -> tuple[np.ndarray, dict]:
     """What arrives of codewords, and the bits per codeword that it took.
 
@@ -134,7 +139,8 @@ def send(
         model: the network.
         settings: its quantiser applies.
         codeword: `[n, M]`.
-        train_csi: what the model of an entropy-coded codeword is fitted to.
+        train: what the model of an entropy-coded codeword is fitted to, None where
+            the data set has none.
 
     Returns:
         Codewords `[n, M]`; `feedback_bits`, None where they stay float.
@@ -144,7 +150,12 @@ def send(
         return sent, {"feedback_bits": 8 * payload_bytes}
     for layer in model.path:
         if isinstance(layer, EntropyBottleneck):
-            seen = model.encoder.predict(train_csi, batch_size=BATCH, verbose=0)
+            if train is None:
+                raise ValueError(
+                    f"{settings.dataset} has a test split alone: --model="
+                    f"{settings.model} fits its entropy coder to training CSI"
+                )
+            seen = model.encoder.predict(train.csi, batch_size=BATCH, verbose=0)
             return EntropyCodec(layer, seen).send(codeword)
     return codeword, {"feedback_bits": None}
 

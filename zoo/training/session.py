@@ -35,7 +35,6 @@ def train(settings: ExperimentConfig) -> RunDirectory:
             that is no longer finite.
         OSError: a file cannot be written; what was there before is kept.
     """
-    keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
     run = RunDirectory(settings.resolved_run_dir)
@@ -96,6 +95,7 @@ def check(
     shape = splits.check(settings)
     run.check(settings)
     set_precision(settings.precision)
+    keras.utils.set_random_seed(settings.seed)  # data that are built draw, too
     network = build_network(settings, strategy, shape)
     if settings.init != "paper":
         by_name.check(spec, network, settings.init == "klt_exact")

@@ -69,6 +69,15 @@ def test_version_policy(tmp_path, policy, expected):
     assert found == {number: tmp_path / str(number) for number in expected}
 
 
+def test_names_that_are_no_int64_are_no_versions(tmp_path):
+    for name in ("1", str(2**63 - 1), str(2**63), "9" * 200, "3x", "²", "-1", "007"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "5").write_text("a file")
+    config = ModelConfig(base_path=str(tmp_path))
+    config.model_version_policy.all.SetInParent()
+    assert list(model_config.wanted_versions(config)) == [1, 7, 2**63 - 1]
+
+
 def test_version_policy_without_versions(tmp_path):
     config = ModelConfig(base_path=str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="none is not a directory"):

@@ -156,7 +156,9 @@ def test_file_source_ends_or_repeats(export, clock):
 
 
 def test_bad_csi_is_counted(clock, export, tmp_path):
-    for value, words in ((np.nan, "2048 NaN or Inf"), (0.0, "zero everywhere")):
+    for value, words in (
+        (np.nan, "2048 NaN or Inf"), (0.0, "zero everywhere"), (0.5, "subtract 0.5")
+    ):  # fmt: skip
         np.savez(tmp_path / "h.npz", h=np.full((3, 32, 32, 2), value, np.float32))
         encoder = UeEncoder(export / "encoder.tflite")
         link = Link(lambda: Decoder([]))

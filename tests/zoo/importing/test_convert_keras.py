@@ -11,9 +11,13 @@ import scipy.io
 
 from tests.conftest import SHARED, TINY, run_command
 from tests.support.published_files import assert_same_weights, randomise, save_keras2
+from tests.tfds_builders.test_cost2100 import ROWS, write_scenario
 from zoo import convert_weights, files, registry
+from zoo.config import ExperimentConfig
+from zoo.data import splits
 from zoo.importing import tensor_matching
 from zoo.importing.network import import_network
+from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation
 
@@ -190,3 +194,32 @@ def test_evaluation_takes_the_run(csinet, data_dir, tmp_path):
     assert row["train_data"].startswith("unknown: weights of others")
     assert row["epochs"] == 0 and row["weights_sha256"] == files.sha256(run.weights)
     np.testing.assert_allclose(network.autoencoder(h + 0.5) - 0.5, h_hat, atol=1e-5)
+
+
+def test_evaluation_needs_the_test_files_alone(csinet, tmp_path):
+    network, path = csinet
+    folder = write_scenario(tmp_path / "files", "in", "v7")
+    for name in ("train", "val"):
+        (folder / f"DATA_H{name}in.mat").unlink()
+    place = {"dataset": "cost2100/indoor_test", "data_dir": str(tmp_path / "data")}
+    run = RunDirectory(tmp_path / "run")
+    imported = import_network("csinet", [path])
+    convert_weights.write_run(imported, run.path, {}, **place, manual_dir=str(folder))
+    row, h, h_hat = evaluation.evaluate(run)
+    np.testing.assert_allclose(network.autoencoder(h + 0.5) - 0.5, h_hat, atol=1e-5)
+    assert row["nmse_pca_db"] is row["klt_data"] is None
+    assert row["nmse_freq_db"] == pytest.approx(row["nmse_db"], abs=1)  # 4 CSI
+
+
+@pytest.mark.parametrize("scale", [1e-5, 80.0])
+def test_errors_on_subcarriers_are_those_of_the_taps(tmp_path, monkeypatch, scale):
+    monkeypatch.setitem(ROWS, "test", 300)
+    folder = write_scenario(tmp_path / "files", "in", "v7")
+    path = folder / "DATA_HtestFin_all.mat"
+    scipy.io.savemat(path, {"HF_all": scale * scipy.io.loadmat(path)["HF_all"]})
+    place = {"data_dir": str(tmp_path / "data"), "manual_dir": str(folder)}
+    settings = ExperimentConfig(dataset="cost2100/indoor_test", **place)
+    test = splits.load_split(settings, "test")
+    error = np.random.default_rng(0).normal(scale=0.02, size=test.h.shape)
+    found = test.kept_subcarriers(test.h + error.astype("f4"))["nmse_freq_db"]
+    assert found == pytest.approx(accuracy.nmse_db(test.h, test.h + error), abs=0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 
 import numpy as np
 import pytest
@@ -107,12 +108,21 @@ def test_scalings_differ_by_one_factor_per_sample(tiny_config, tmp_path):
     assert np.abs(one).max() <= 0.5
 
 
-def test_nan_in_a_data_set_is_refused(tiny_config, tmp_path, monkeypatch):
-    csi = np.full((160, 32, 32, 2), np.nan, np.float32)
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(np.nan, "NaN or infinity"), (np.inf, "NaN or infinity"), (0.5, "zeros")],
+)
+def test_bad_examples_are_named(
+    tiny_config, tmp_path, monkeypatch, split, value, words
+):
+    csi = np.full((160, 32, 32, 2), 0.6, np.float32)
+    csi[7], csi[31] = value, value
     stored = {"csi": csi, "scale": np.ones(160)}
     monkeypatch.setattr(split_reader, "read", lambda *args: stored)
-    with pytest.raises(ValueError, match="NaN or infinity in csi"):
-        splits.load_split(tiny_config(tmp_path), "train")
+    match = f"indoor_tiny {split}: .*{words} in csi of 2 examples, first in number 7;"
+    with pytest.raises(ValueError, match=match):
+        splits.load_split(tiny_config(tmp_path), split)
 
 
 def test_config_round_trips():
@@ -251,3 +261,37 @@ def test_run_directory_that_cannot_be_written(data_dir, tmp_path):
     done = run_command("zoo.train", *tiny_flags(data_dir, blocked / "run"))
     assert_one_line_error(done, str(blocked))
     assert blocked.read_text() == "not a directory"
+
+
+def test_numbers_drawn_for_the_data_change_no_network(
+    tiny_config, tmp_path, monkeypatch
+):
+    def weights():
+        network, _ = session.check(
+            tiny_config(tmp_path / "run"), tf.distribute.get_strategy()
+        )
+        return network.encoder.get_weights() + network.decoder.get_weights()
+
+    def drawing(config, checked=splits.check):
+        random.random(), np.random.rand(), tf.random.normal([3])
+        return checked(config)
+
+    expected = weights()
+    monkeypatch.setattr(splits, "check", drawing)
+    for one, other in zip(weights(), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+def test_a_training_that_builds_its_data_is_the_one_that_finds_them(tmp_path):
+    runs = [tmp_path / "builds", tmp_path / "finds"]
+    for run in runs:
+        done = run_command(
+            "zoo.train", "--model=crnet", "--codeword_dim=32", "--epochs=1",
+            "--dataset=cost2100_sim/indoor_tiny", f"--data_dir={tmp_path / 'data'}",
+            "--batch_size=20", "--deterministic", f"--run_dir={run}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    one, other = (RunDirectory(run).load().decoder.get_weights() for run in runs)
+    for expected, found in zip(one, other, strict=True):
+        np.testing.assert_array_equal(expected, found)

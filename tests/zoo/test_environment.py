@@ -1,0 +1,78 @@
+"""What the environment says of other programs changes no network, no command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, TINY, run_command
+
+NETWORK = """
+import json, numpy as np
+from zoo import registry
+from zoo.keras_compat import keras
+keras.utils.set_random_seed(0)
+model = registry.build("crnet", codeword_dim=32)
+csi = np.linspace(0, 1, 2048, dtype=np.float32).reshape(1, 32, 32, 2)
+print(json.dumps([
+    model.encoder.count_params(), str(model.encoder.dtype),
+    keras.layers.Dense(2).dtype, keras.layers.BatchNormalization().axis,
+    np.asarray(model.encoder(csi)).ravel().tolist(), keras.backend.epsilon(),
+]))
+"""
+KERAS_JSON = {
+    "floatx": "float16",
+    "epsilon": 0.01,
+    "backend": "jax",
+    "image_data_format": "channels_first",
+}
+
+
+def network(**environment):
+    """Facts of a network that is built in a process of its own."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", NETWORK], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("legacy", ["0", "true"])
+def test_keras_settings_of_the_user_change_no_network(tmp_path, legacy):
+    (tmp_path / "keras.json").write_text(json.dumps(KERAS_JSON))
+    common = {"TF_USE_LEGACY_KERAS": legacy, "TF_ENABLE_ONEDNN_OPTS": "0"}
+    found = network(KERAS_HOME=str(tmp_path), **common)
+    backend = network(KERAS_BACKEND="jax", **common)
+    (tmp_path / "keras.json").unlink()
+    assert found == backend == network(KERAS_HOME=str(tmp_path), **common)
+
+
+def test_keras_of_another_backend_is_refused():
+    script = "import sys; sys.modules['keras'] = K; from zoo import keras_compat"
+    fake = (
+        "import types; K = types.ModuleType('keras');"
+        "K.backend = types.SimpleNamespace(backend=lambda: 'jax');"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", fake + script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "imported with the backend jax before" in done.stderr
+
+
+def test_commands_draw_whatever_the_backend_of_notebooks(data_dir, tiny_run, tmp_path):
+    page, plot = tmp_path / "page.html", tmp_path / "evaluation_nmse.png"
+    for command in (
+        ("tfds_builders.inspect", TINY["dataset"], f"--data_dir={data_dir}",
+         "--num=20", f"--out={page}"),
+        ("zoo.evaluate", f"--run={tiny_run.path}",
+         f"--json={tmp_path / 'evaluation.json'}"),
+    ):  # fmt: skip
+        done = run_command(*command, env={"MPLBACKEND": "nonsense"})
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert page.is_file() and plot.is_file()
