@@ -19,9 +19,10 @@ from tfds_builders import cli
 from tfds_builders.blocks import BLOCK
 from tfds_builders.progress import Progress
 from tfds_builders.tr38901.arrays import panel
+from tfds_builders.tr38901.drops import Cell, Setting
 from tfds_builders.tr38901.large_scale import SPEED_OF_LIGHT
 from tfds_builders.tr38901.parameters import load_scenario
-from tfds_builders.tr38901.simulator import Cell, Setting, block_drops, port_frequency
+from tfds_builders.tr38901.simulator import block_drops, port_frequency
 
 CARRIER_HZ, ANTENNAS, SUBCARRIERS = 3.5e9, 64, 52
 SEED = 64052

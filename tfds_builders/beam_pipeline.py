@@ -48,7 +48,7 @@ def examples_of(
     config = builder.builder_config
     scale_file = str(epath.Path(builder.data_path) / SCALE_FILE)
     return _keyed_examples(
-        (builder.name, config.simulation, config.seed, blocks.SPLITS[split]),
+        (builder.name, config.simulation, config.seed, blocks.splits_of(config)[split]),
         generation.num_blocks(builder, split),
         scale_file if split == "train" else None,
     )

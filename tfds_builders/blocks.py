@@ -26,6 +26,7 @@ OWN = "own"  # own/NAME: data sets that users add from files
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 SMALLER = {"_quick": (20_000, 2_000, 2_000), "_tiny": (400, 100, 100)}  # variants
 STREAM_SPLIT = 3  # of no stored data set: a stream never repeats a stored drop
+TRACK_TESTS = {"test_stretch": 4, "test_tracks": 5}  # where UEs are on a track
 FOLDER = Path(__file__).resolve().parent
 
 BlockExamples = Callable[[dict, int, int, int], dict[str, np.ndarray]]
@@ -77,6 +78,16 @@ def k_factors(
 
 def _examples_of(name: str) -> ModuleType:
     return importlib.import_module(f"tfds_builders.{name}.examples")
+
+
+def splits_of(config) -> dict[str, int]:
+    """Numbers of the splits of a builder's configuration, by name."""
+    return SPLITS | getattr(config, "further_tests", {})
+
+
+def is_test(split: int) -> bool:
+    """Whether a split is one of those that are tested on."""
+    return split == SPLITS["test"] or split in TRACK_TESTS.values()
 
 
 def generator(seed: int, split: int, block: int, *words: int) -> np.random.Generator:

@@ -59,6 +59,15 @@ def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
     return module.Builder(config=config, data_dir=data_dir or None)
 
 
+def splits_of(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
+    """Splits that are there, or that will be simulated; none: unknown."""
+    if builder.info.splits:
+        return tuple(builder.info.splits)
+    if builder.name in blocks.simulated():
+        return tuple(blocks.splits_of(builder.builder_config))
+    return ()
+
+
 def num_examples(builder: tfds.core.DatasetBuilder, split: str) -> int | None:
     """Examples of a split that are there, or that will be simulated; None: unknown."""
     if builder.info.splits:
@@ -162,7 +171,7 @@ def _simulate(builder, staged: Path, workers: int) -> None:
     staging = Staging(str(folder), name, config.simulation, config.seed)
     todo = [
         (number, block)
-        for split, number in blocks.SPLITS.items()
+        for split, number in blocks.splits_of(config).items()
         for block in range(generation.num_blocks(builder, split))
     ]
     staging.check_disk(todo)

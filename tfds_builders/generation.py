@@ -20,7 +20,7 @@ def simulated(builder: tfds.core.GeneratorBasedBuilder, split: str) -> KeyedExam
 
     Args:
       builder: of a simulated data set, see `blocks`.
-      split: 'train', 'validation' or 'test'.
+      split: its name, see `blocks.splits_of`.
     """
     config = builder.builder_config
     block_examples = blocks.simulator_of(builder.name)
@@ -33,8 +33,9 @@ def all_splits(
 ) -> dict[str, KeyedExamples]:
     """Examples of every split; the energy kept in the first block goes on record."""
     metadata = builder.info.metadata
+    splits = blocks.splits_of(builder.builder_config)
     metadata |= {"kept_energy": kept_energy, "kept_energy_drops": blocks.BLOCK}
-    return {split: builder._generate_examples(split) for split in blocks.SPLITS}
+    return {split: builder._generate_examples(split) for split in splits}
 
 
 def from_blocks(
@@ -47,11 +48,12 @@ def from_blocks(
     Args:
       read: features of a block from the numbers of split and block.
       builder: of a simulated data set.
-      split: 'train', 'validation' or 'test'.
+      split: its name.
     """
     metadata = builder.info.metadata
+    number = blocks.splits_of(builder.builder_config)[split]
     for block in range(num_blocks(builder, split)):
-        features = read(blocks.SPLITS[split], block)
+        features = read(number, block)
         if split == "train":
             scale = common_scale(features)
             metadata["global_scale"] = min(scale, metadata.get("global_scale", scale))
@@ -59,8 +61,9 @@ def from_blocks(
 
 
 def num_blocks(builder: tfds.core.GeneratorBasedBuilder, split: str) -> int:
-    """Number of blocks of a split."""
-    return builder.builder_config.sizes[blocks.SPLITS[split]] // blocks.BLOCK
+    """Number of blocks of a split; further tests are as large as `test`."""
+    place = blocks.SPLITS.get(split, blocks.SPLITS["test"])
+    return builder.builder_config.sizes[place] // blocks.BLOCK
 
 
 def keyed(block: int, features: dict[str, np.ndarray]) -> KeyedExamples:

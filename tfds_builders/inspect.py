@@ -70,7 +70,8 @@ def k_factors(builder, split: str, num: int) -> np.ndarray | None:
     """K factors of the first `num` drops, simulated again; None if not simulated."""
     if builder.name not in blocks.simulated():
         return None
-    config, number = builder.builder_config, blocks.SPLITS[split]
+    config = builder.builder_config
+    number = blocks.splits_of(config)[split]
     return blocks.k_factors(builder.name, config.simulation, config.seed, number, num)
 
 
@@ -163,7 +164,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("split", "train", "train, validation or test")
+    flags.DEFINE_string("split", "train", "train, validation, test, or another one")
     flags.DEFINE_integer("num", 2000, "examples to look at, from the first on")
     flags.DEFINE_string("data_dir", "", "folder of TFDS, default its own")
     flags.DEFINE_string("manual_dir", "", "folder of published files")

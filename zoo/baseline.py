@@ -48,7 +48,7 @@ from zoo.metrics.results_row import stored_part
 
 DATA_FLAGS = (
     "codeword_dim", "dataset", "data_dir", "manual_dir", "scaling", "num_train",
-    "num_test", "csi_noise", "test_snr_db", "seed",
+    "num_test", "test_split", "csi_noise", "test_snr_db", "seed",
 )  # fmt: skip
 SENSED = ("fista", "lasso", "tval3")
 BELONGS = {

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfds_builders import blocks
 from zoo import config_checks, files
 
 
@@ -28,7 +29,7 @@ _LATER = {
     "quantizer_args",
     "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
     "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
-    "weights_sha256", "dense_rate",
+    "weights_sha256", "dense_rate", "test_split",
 }  # fmt: skip
 
 
@@ -65,7 +66,8 @@ class ExperimentConfig:
     quantizer_args: str = _flag(
         "{}",
         "options of qat, lsq and lszq as JSON: per_entry (false), scale and zero "
-        "instead of the fitted ones; of ssq: beta (25); of polar: magnitude_dim (256), "
+        "instead of the fitted ones, direct (false: a share of the scale is trained, "
+        "true: the scale itself); of ssq: beta (25); of polar: magnitude_dim (256), "
         "magnitude_bits (6), num_signs (1024; 0 for --model_args phase=angle), "
         "sign_share (0.25), unsent (0), phase ('ssq'); of mdpq: magnitude_dim, entries "
         "(1024), shares ([0.1, 0.1]), phase_bits ([7, 3])",
@@ -109,6 +111,12 @@ class ExperimentConfig:
     )
     num_validation: int = _flag(0, "use the first validation examples only; 0: all")
     num_test: int = _flag(0, "use the first test examples only; 0: all")
+    test_split: str = _flag(
+        "test",
+        "split that is tested on; of UEs on a track also the stretch behind it and "
+        "other tracks",
+        ("test", *blocks.TRACK_TESTS),
+    )
     num_frames: int = _flag(
         0, "of a data set of sequences, the first frames of each only; 0: all"
     )
@@ -216,6 +224,10 @@ class ExperimentConfig:
         model = config_checks.label(self.model)
         name = f"{model}_{dataset}_m{self.codeword_dim}{bits}_s{self.seed}"
         return Path("runs") / name
+
+    def stored(self, split: str) -> str:
+        """Name of the stored split that is 'train', 'validation' or 'test'."""
+        return self.test_split if split == "test" else split
 
     def to_json(self) -> dict:
         """Plain dictionary, the content of `config.json`; infinity becomes None."""

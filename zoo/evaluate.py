@@ -3,19 +3,22 @@
 Writes one results row (JSON), and beside it plots of true against recovered |H| and of
 the distribution of the per-sample NMSE, with the numbers behind them for zoo.report.
 `--test_snr_db` and `--csi_noise` put another noise on the network's input than the
-run's, `--feedback_snr_db` on the codeword; the truth is always clean. `--weights=NAME`
-takes the place of `--run`: weights of the zoo, a URL, a repository of the hub.
+run's, `--feedback_snr_db` on the codeword; the truth is always clean. `--test_split`
+tests on another split: of UEs on a track, `test_stretch` and `test_tracks`.
+`--weights=NAME` takes the place of `--run`: weights of the zoo, a URL, a repository of
+the hub.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import blocks, cli
 from zoo import config_flags, files, registry
 from zoo.config import ExperimentConfig
 from zoo.importing import weights_by_name
@@ -60,17 +63,20 @@ def main(argv: list[str]) -> None:
     run = RunDirectory(path, **own)
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
-    changes = [*noise, None if flags.FLAGS.uplink == "paired" else flags.FLAGS.uplink]
+    uplink, split = flags.FLAGS.uplink, flags.FLAGS.test_split
+    changes = [*noise, None if uplink == "paired" else uplink, split]
     name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
     folder = (
         path if flags.FLAGS.run else Path(weights_by_name.label(flags.FLAGS.weights))
     )
     target = Path(flags.FLAGS.json or folder / f"{name}.json")
-    row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink)
+    row, h, h_hat = evaluate(run, *noise, uplink, split)
     _save_figures(target, h[:SHOWN], h_hat[:SHOWN], accuracy.nmse(h, h_hat))
     files.write_json(target, row)
     if flags.FLAGS.samples:
-        _save_samples(Path(flags.FLAGS.samples), h, run.config())
+        settings = run.config()
+        settings = replace(settings, test_split=split or settings.test_split)
+        _save_samples(Path(flags.FLAGS.samples), h, settings)
     keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits")
     print(json.dumps({k: row.get(k) for k in keys}))
     print(f"results row: {target}")
@@ -89,6 +95,12 @@ if __name__ == "__main__":
     )
     flags.DEFINE_enum(
         "csi_noise", None, ["none", "awgn", "ls"], "noise instead of the run's"
+    )
+    flags.DEFINE_enum(
+        "test_split",
+        None,
+        ["test", *blocks.TRACK_TESTS],
+        "split of the data set instead of the run's",
     )
     flags.DEFINE_enum(
         "uplink",

@@ -1,7 +1,8 @@
 """One flagfile per published row, and fast ones: python -m zoo.published.
 
 Writes `zoo/flagfiles/published/NAME[_VARIANT]_RATIO_SCENARIO.cfg` from the figures in
-the registry; each takes the network's own flagfile and changes what the row changes.
+the registry and LORA's Table II; each takes the network's own flagfile and changes what
+the row changes.
 Writes `zoo/flagfiles/fast/NAME.cfg` from the measured rows of
 `zoo/results/zoo_16.json`: minutes on two CPU cores.
 """
@@ -14,12 +15,15 @@ from typing import Any
 
 from tfds_builders import cli
 from zoo import config_flags, files, registry
+from zoo.experiments import lora_tables
 from zoo.models.spec import RATIOS, ModelSpec, Rows
 
 PUBLISHED, FAST = config_flags.FLAGFILES / "published", config_flags.FLAGFILES / "fast"
 FAST_ROWS = files.RESULTS / "zoo_16.json"
 OF_A_FAST_ROW = ("model", "init", "lr")
-SIMULATED = {"rma_nlos": "tr38901/lora_rma_nlos"}  # scenario of a paper: our data set
+SIMULATED = {  # scenario of a paper: our data set
+    name: f"tr38901/lora_{name}_track" for name in ("rma_nlos", "uma_nlos", "umi_nlos")
+}
 
 
 def flagfiles() -> dict[str, str]:
@@ -30,13 +34,16 @@ def flagfiles() -> dict[str, str]:
         for variant, (model_args, rows, training) in spec.variants.items():
             own = {"model_args": json.dumps(model_args)} if model_args else {}
             result |= _of_rows(spec, variant, rows, {**own, **training})
+    for model, norms in lora_tables.L1_NORMS.items():
+        figures = {f"{place}_nlos": f"l1 norm {norm}" for place, norm in norms.items()}
+        result |= _of_rows(registry.get(model), "", {"1/16": figures}, {})
     return result
 
 
 def _of_rows(spec: ModelSpec, variant: str, rows: Rows, changes: dict) -> dict:
     result = {}
     for ratio, figures in rows.items():
-        for scenario, nmse_db in figures.items():
+        for scenario, figure in figures.items():
             words = [spec.name, variant, ratio.partition("/")[2], scenario]
             name = "_".join(word for word in words if word).replace(" ", "_") + ".cfg"
             dataset = SIMULATED.get(scenario, f"cost2100/{scenario}")
@@ -46,16 +53,18 @@ def _of_rows(spec: ModelSpec, variant: str, rows: Rows, changes: dict) -> dict:
             if scenario in SIMULATED:
                 where = f"the paper's {scenario}, ours {dataset}"
             what = f"{title} at {ratio}, {where}"
-            result[name] = _content(spec, name, what, nmse_db, row)
+            expected = figure if isinstance(figure, str) else f"{figure} dB"
+            result[name] = _content(spec, name, what, expected, row)
     return result
 
 
 def _content(
-    spec: ModelSpec, name: str, what: str, nmse_db: float, changes: dict[str, Any]
+    spec: ModelSpec, name: str, what: str, expected: str, changes: dict[str, Any]
 ) -> str:
     place = " --manual_dir=DIR" if changes["dataset"].startswith("cost2100/") else ""
     lines = [
-        f"# {what}. Expected: {nmse_db} dB, the published figure.",
+        f"# {what}. Expected: {expected}, the published figure.",
+        *_first_stage(spec, changes),
         f"# Command:  python -m zoo.train{place} \\",
         f"#             --flagfile={PUBLISHED.name}/{name.removesuffix('.cfg')}",
         f"# Time and training: see {spec.name}.cfg. Obtained: not run at this size.",
@@ -63,6 +72,17 @@ def _content(
         *(f"--{key}={value}" for key, value in changes.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _first_stage(spec: ModelSpec, changes: dict[str, Any]) -> list[str]:
+    """Command of the training that a row continues, if it does."""
+    if "weights" not in changes:
+        return []
+    return [
+        f"# Before:   python -m zoo.train --flagfile={spec.name} \\",
+        f"#             --codeword_dim={changes['codeword_dim']} "
+        f"--run_dir={changes['weights']}",
+    ]
 
 
 def fast_flagfiles() -> dict[str, str]:

@@ -3,13 +3,15 @@
     python -m zoo.reproduce --list
     python -m zoo.reproduce lora.figure6 --seeds=3 --processes=2 --json=FILE
     python -m zoo.reproduce --redraw=zoo/results/reproduce
+    python -m zoo.reproduce --rejudge=zoo/results/reproduce
 
 Every training that the target needs is made in --directory unless it is there already,
 for this target or another, so a command that was killed goes on where it was; with
 --processes several at a time, their output in --directory; with --engine=ray on a Ray
 cluster. `full` has the paper's sizes and epochs, `fast` is for minutes to hours on two
 CPU cores. The table shows the published value, where the paper prints one, beside ours,
-and what becomes of the paper's claims. Targets that begin with zoo are no paper's.
+and what becomes of the paper's claims, which --rejudge makes again without a training.
+Targets that begin with zoo are no paper's.
 """
 
 from __future__ import annotations
@@ -32,11 +34,12 @@ from zoo.experiments import (
     engines,
     generalisation,
     lora,
+    published,
 )
-from zoo.experiments.claims import judge
 from zoo.experiments.pool import Pool
 from zoo.experiments.runner import Runner, settings_of
 from zoo.experiments.target import Entry, Lab, Target
+from zoo.experiments.verdicts import judge
 
 TARGETS: dict[str, Target] = {
     **crnet.TARGETS,
@@ -79,7 +82,7 @@ def finish(name: str, lab: Lab, pending: list[Entry]) -> dict:
         ValueError: a run failed (it has said why).
     """
     target, entries = TARGETS[name], [entry.finished() for entry in pending]
-    return {
+    result = {
         "target": name,
         "title": target.title,
         "note": target.note,
@@ -87,14 +90,33 @@ def finish(name: str, lab: Lab, pending: list[Entry]) -> dict:
         "x": target.x,
         "budget": lab.budget,
         "entries": entries,
-        "claims": [
-            judge(claim, entries, target.unit, origin)
-            for origin, claims in (("paper", target.claims), ("ours", target.own))
-            for claim in claims
-        ],
+        "claims": [],
         **files.environment(),
         "origin": {"ours": "ours", "paper": "paper"},
     }
+    return judged(result)
+
+
+def judged(result: dict) -> dict:
+    """A result with the verdicts on its target's claims, and what else is published.
+
+    Both follow from the target and from the entries: no run is needed.
+    """
+    name = result["target"]
+    flagfile = FLAGFILES[name.partition(".")[0]]["full"]
+    printed = published.values(TARGETS[name], flagfile)
+    elsewhere = published.elsewhere(result, printed)
+    return {**result, "claims": verdicts(result), "published_elsewhere": elsewhere}
+
+
+def verdicts(result: dict) -> list[dict]:
+    """What becomes of the claims of a result's target, the paper's and ours."""
+    target = TARGETS[result["target"]]
+    return [
+        judge(claim, result, origin)
+        for origin, claims in (("paper", target.claims), ("ours", target.own))
+        for claim in claims
+    ]
 
 
 def render(result: dict) -> str:
@@ -167,6 +189,33 @@ def redraw(folder: Path) -> None:
             print(f"drawn: {path.with_suffix('.png')}")
 
 
+def is_current(result: dict) -> bool:
+    """Whether a file is a result of a target as it is now."""
+    target = TARGETS.get(result.get("target"))
+    return target is not None and all(
+        result[key] == getattr(target, key) for key in ("title", "unit", "x")
+    )
+
+
+def rejudge(folder: Path) -> None:
+    """Judge the claims of a folder's results again, from the entries that they hold."""
+    for path in sorted(folder.glob("*.json")):
+        result = files.read_json(path)
+        if not is_current(result):
+            if "target" in result:
+                print(f"{path.stem}: of an earlier target of that name, make it again")
+            continue
+        old = {c["claim"]: c["verdict"] for c in result["claims"]}
+        new = judged(result)
+        files.write_json(path, new)
+        for claim in new["claims"]:
+            before = old.pop(claim["claim"], "new")
+            if before != claim["verdict"]:
+                print(f"{path.stem}: {claim['claim']}: {before} -> {claim['verdict']}")
+        for text, before in old.items():
+            print(f"{path.stem}: {text}: {before} -> claimed no more")
+
+
 def main(argv: list[str]) -> None:
     """Command line."""
     values, names = flags.FLAGS, argv[1:]
@@ -174,8 +223,10 @@ def main(argv: list[str]) -> None:
         for name, target in TARGETS.items():
             print(f"{name:<20} {target.title}")
         return
-    if values.redraw:
-        redraw(Path(values.redraw))
+    if values.redraw or values.rejudge:
+        for folder, again in ((values.rejudge, rejudge), (values.redraw, redraw)):
+            if folder:
+                again(Path(folder))
         return
     if not names or (values.json and len(names) > 1):
         raise ValueError(
@@ -196,6 +247,9 @@ if __name__ == "__main__":
     flags.DEFINE_bool("list", False, "list all targets and end")
     flags.DEFINE_string(
         "redraw", "", "folder of results JSON whose figures are drawn again; then end"
+    )
+    flags.DEFINE_string(
+        "rejudge", "", "folder of results JSON whose claims are judged again; then end"
     )
     flags.DEFINE_enum("budget", "fast", BUDGETS, "size of the trainings")
     flags.DEFINE_integer("seeds", 1, "seeds of every run, 0, 1, ...", 1)

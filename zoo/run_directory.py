@@ -19,8 +19,11 @@ from zoo.data import data_record
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 
-# Where a run lives and how it is executed may change between start and resume.
-MAY_CHANGE = ("run_dir", "data_dir", "manual_dir", "image_every", "stream_workers")
+# Where a run lives, how it is executed and what it is tested on may change between
+# start and resume.
+MAY_CHANGE = (
+    "run_dir", "data_dir", "manual_dir", "image_every", "stream_workers", "test_split",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def test_kept_energy_is_that_of_all_taps(built):
 
 def test_configurations_have_the_sizes_of_the_papers():
     sizes = {c.name: c.sizes for c in dataset.Builder.BUILDER_CONFIGS}
-    assert len(sizes) == 8 * 2 * 3
+    assert len(sizes) == len(presets.preset_names()) * 2 * 3
     assert sizes["lora_rma_nlos"][::2] == (40_000, 10_000)
     assert sizes["dualnet_umi_nlos_fdd"] == (60_000, 20_000, 20_000)
     assert sizes["cllw_uma_nlos_28ghz"][2] == 20_000

@@ -39,15 +39,15 @@ def test_examples_of_every_preset(name):
     first = examples.block_examples(simulation, 1, 2, 0)
     for value in first.values():
         assert value.dtype == np.float32 and np.isfinite(value).all()
-    assert first["csi"].shape == (100, 32, 32, 2)
-    assert first["csi"].min() >= 0 and first["csi"].max() <= 1
     preset = presets.load_preset(name)
+    assert first["csi"].shape == (100, 32, len(preset.taps), 2)
+    assert first["csi"].min() >= 0 and first["csi"].max() <= 1
     h = transforms.from_unit_range(first["csi"], np.float32(1))
     truncated = transforms.delay_to_frequency(h, 257, 125, preset.last_taps)
     truth = first["csi_freq"][..., 0] + 1j * first["csi_freq"][..., 1]
     rho = np.abs(np.sum(truncated * np.conj(truth), axis=1))
     rho /= np.linalg.norm(truncated, axis=1) * np.linalg.norm(truth, axis=1)
-    assert np.median(rho) > 0.93
+    assert np.median(rho) > (0.93 if len(preset.taps) == 32 else 0.6)
     if preset.num_subbands:
         v = first["eigenvectors"][..., 0] + 1j * first["eigenvectors"][..., 1]
         assert v.shape == (100, 13, 32)

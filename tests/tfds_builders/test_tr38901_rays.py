@@ -9,6 +9,7 @@ import pytest
 
 from tfds_builders.tr38901 import parameters, simulator
 from tfds_builders.tr38901.arrays import panel
+from tfds_builders.tr38901.drops import Cell, Setting
 from tfds_builders.tr38901.rays import RAY_OFFSETS, RAYS, SUB_CLUSTER
 
 SCENARIOS = ("umi_los", "umi_nlos", "uma_los", "uma_nlos", "rma_los", "rma_nlos")
@@ -33,9 +34,9 @@ LOS_SCENARIOS = [name for name in SCENARIOS if name.endswith("_los")]
 def make_setting(scenario, **cell):
     cell = {"bs_height": 25.0, "sector_deg": 360.0} | cell
     spacing = 3e8 / CARRIER / 2
-    return simulator.Setting(
+    return Setting(
         parameters.load_scenario(scenario),
-        simulator.Cell(**cell),
+        Cell(**cell),
         CARRIER,
         20e6,
         1024,

@@ -31,6 +31,10 @@ class Scatterers:
     first: np.ndarray
     last: np.ndarray
 
+    def rows(self, rows: slice) -> Scatterers:
+        """Those of some drops."""
+        return Scatterers(self.first[rows], self.last[rows])
+
 
 @dataclass(frozen=True)
 class Link:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfds_builders import csi_examples
-from tfds_builders.blocks import BLOCK, SPLITS
+from tfds_builders.blocks import BLOCK, is_test
 from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
 from tfds_builders.tr38901 import simulator
 from tfds_builders.tr38901.presets import Preset, load_preset
@@ -21,15 +21,17 @@ def block_examples(
     Args:
       simulation: `{"preset": name, "release": "v16" or "v19"}`.
       seed: of the data set or stream.
-      split: 0 train, 1 validation, 2 test, 3 a stream.
+      split: 0 train, 1 validation, 2 test, 3 a stream; of a track 4 the stretch behind
+        it, 5 other tracks.
       block: its index within the split.
 
     Returns:
       `csi` float32 `[100, 32, 32, 2]`, `scale` float32 `[100]` and `csi_freq` float32
-      `[100, 32, 125, 2]`, without rows (`[100, 0, 125, 2]`) but in the test split; the
-      first UE antenna. Where the preset has an uplink, `csi_uplink`, `scale_uplink`
-      and, in the test split, `energy` float32 `[100, 1]`, without rows elsewhere; where
-      it has subbands, `eigenvectors` float32 `[100, subbands, 32, 2]`.
+      `[100, 32, 125, 2]`, without rows (`[100, 0, 125, 2]`) but in test splits; the
+      first UE antenna. Presets of fewer taps have `[100, 32, taps, 2]`. Where the
+      preset has an uplink, `csi_uplink`, `scale_uplink` and, in the test split,
+      `energy` float32 `[100, 1]`, without rows elsewhere; where it has subbands,
+      `eigenvectors` float32 `[100, subbands, 32, 2]`.
 
     Raises:
       ValueError: unknown preset or release, or a negative number.
@@ -37,12 +39,12 @@ def block_examples(
     preset = load_preset(**simulation)
     drops = simulator.block_drops(preset.setting, seed, split, block)
     h = _angular_delay(drops, preset, None)
-    frequency = beam_subcarriers(drops) if split == SPLITS["test"] else None
+    frequency = beam_subcarriers(drops) if is_test(split) else None
     features = csi_examples.snapshot(h, frequency)
     if preset.uplink_hz is not None:
         uplink = _angular_delay(drops, preset, preset.uplink_hz)
         features |= csi_examples.uplink(uplink)
-        every = drops.setting.num_subcarriers if split == SPLITS["test"] else None
+        every = drops.setting.num_subcarriers if is_test(split) else None
         response = every and simulator.port_frequency(drops, every, every)[:, 0]
         features |= csi_examples.energy(response, features["scale"])
     if preset.num_subbands:

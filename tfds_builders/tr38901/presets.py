@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfds_builders.tr38901.arrays import panel
+from tfds_builders.tr38901.drops import Cell, Setting, Track
 from tfds_builders.tr38901.large_scale import SPEED_OF_LIGHT
 from tfds_builders.tr38901.parameters import load_scenario
-from tfds_builders.tr38901.simulator import Cell, Setting
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load_preset(preset: str, release: str = "v16") -> Preset:
     Elements are half a wavelength of the (downlink) carrier apart.
 
     Raises:
-      ValueError: unknown preset or release.
+      ValueError: unknown preset or release, or a speed: drops are at one time.
     """
     presets = _read()
     if preset not in presets:
@@ -62,14 +62,15 @@ def load_preset(preset: str, release: str = "v16") -> Preset:
             f"unknown preset {preset!r}: choose one of {', '.join(presets)}"
         )
     values = presets[preset]
+    while "like" in values:
+        other = values["like"]
+        values = presets[other] | {k: v for k, v in values.items() if k != "like"}
     spacing = SPEED_OF_LIGHT / values["carrier_hz"] / 2
-    cell = values["cell"]
-    if "line" in cell:
-        cell["line"] = tuple(cell["line"])
+    cell = _cell(preset, values)
     antennas = values["ue_antennas"]
     setting = Setting(
         scenario=load_scenario(values["scenario"], release, values["num_clusters"]),
-        cell=Cell(**cell),
+        cell=cell,
         carrier_hz=values["carrier_hz"],
         bandwidth_hz=values["bandwidth_hz"],
         num_subcarriers=values["num_subcarriers"],
@@ -88,3 +89,17 @@ def load_preset(preset: str, release: str = "v16") -> Preset:
         num_subbands=values["num_subbands"],
         sizes=tuple(values["sizes"]),
     )
+
+
+def _cell(preset: str, values: dict) -> Cell:
+    cell = dict(values["cell"])
+    if "speed" in cell:
+        raise ValueError(
+            f"preset {preset}: speed={cell['speed']} changes none of its drops, "
+            "which are at one time: leave it out; Cell takes it for port_taps(time_s)"
+        )
+    if "line" in cell:
+        cell["line"] = tuple(cell["line"])
+    if "track" in values:
+        cell["track"] = Track(**values["track"])
+    return Cell(**cell)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_builders import blocks, generation
-from tfds_builders.blocks import SMALLER, SPLITS
+from tfds_builders.blocks import SMALLER, SPLITS, TRACK_TESTS
 from tfds_builders.csi_examples import FREQUENCY_GRID, PER_SAMPLE
 from tfds_builders.features import csi_features
 from tfds_builders.provenance import source
@@ -36,6 +36,12 @@ class Tr38901Config(tfds.core.BuilderConfig):
     def simulation(self) -> dict[str, str]:
         """What determines the drops beside the seed, see `blocks`."""
         return {"preset": self.preset, "release": self.release}
+
+    @property
+    def further_tests(self) -> dict[str, int]:
+        """Splits beside `test`, see `blocks.splits_of`: those of a track."""
+        track = load_preset(self.preset, self.release).setting.cell.track
+        return TRACK_TESTS if track else {}
 
 
 def _config(preset: str, release: str, suffix: str) -> Tr38901Config:
@@ -105,8 +111,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
         if preset.uplink_hz is not None:
             metadata["uplink_hz"] = preset.uplink_hz
+        if setting.cell.track:
+            metadata["track_m"] = dataclasses.asdict(setting.cell.track)
+        shape = len(setting.bs), len(preset.taps)
         return self.dataset_info_from_configs(
-            features=csi_features(preset.uplink_hz is not None, preset.num_subbands),
+            features=csi_features(
+                preset.uplink_hz is not None, preset.num_subbands, shape
+            ),
             metadata=metadata,
             disable_shuffling=True,
             homepage="https://www.3gpp.org/dynareport/38901.htm",

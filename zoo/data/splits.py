@@ -111,7 +111,7 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     if streamed:
         stream.check(config, features["csi"].shape)
     for split in splits:
-        available = build.num_examples(builder, split)
+        available = build.num_examples(builder, _stored(config, builder, split))
         if available is None:
             continue
         number = _wanted(config, split, available)
@@ -119,6 +119,17 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
             steps_per_epoch(config.num_train or number, config.batch_size)
     shape = features["csi"].shape
     return (config.num_frames, *shape[1:]) if config.num_frames else shape
+
+
+def _stored(config: ExperimentConfig, builder, split: str) -> str:
+    """Name of the stored split, which the data set must have."""
+    stored, known = config.stored(split), build.splits_of(builder)
+    if known and stored not in known:
+        raise ValueError(
+            f"--test_split={stored}: {config.dataset} has {', '.join(known)}; data "
+            "sets of UEs on a track (tr38901/lora_rma_nlos_track) have all of them"
+        )
+    return stored
 
 
 def _wanted(config: ExperimentConfig, split: str, available: int) -> int:
@@ -138,7 +149,7 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     Args:
         config: dataset, scaling, noise and num_<split> apply; for a stream, num_train
             is the length of its epochs instead.
-        split: 'train', 'validation' or 'test'.
+        split: 'train', 'validation' or 'test', which is `test_split`.
         at_most: read only so many; 0: no limit.
 
     Raises:
@@ -146,7 +157,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
             does not take.
     """
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
-    wanted = _wanted(config, split, builder.info.splits[split].num_examples)
+    stored_split = _stored(config, builder, split)
+    wanted = _wanted(config, split, builder.info.splits[stored_split].num_examples)
     split_reader.check_fits(config, builder.info.features)
     wanted = min(wanted, at_most or wanted)
     names = {"csi", "scale"}
@@ -154,8 +166,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         names |= {*split_reader.UPLINK}
     if split == "test":
         names |= {"csi_freq", "energy"} & set(builder.info.features)
-    stored = split_reader.read(builder, split, wanted, names)
-    arrays = split_reader.scaled(config, builder, stored, split)
+    stored = split_reader.read(builder, stored_split, wanted, names)
+    arrays = split_reader.scaled(config, builder, stored, stored_split)
     if config.num_frames:
         arrays = {name: x[:, : config.num_frames] for name, x in arrays.items()}
     csi, csi_freq = arrays["csi"], arrays.get("csi_freq")

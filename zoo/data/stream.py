@@ -50,13 +50,18 @@ def check(config: ExperimentConfig, shape: tuple[int, ...]) -> None:
         shape: of one example's CSI.
 
     Raises:
-        ValueError: sequences, a network that takes uplinks, or several machines, which
-            would all train on the same drops.
+        ValueError: sequences, a network that takes uplinks, another size, or several
+            machines, which would all train on the same drops.
     """
     if len(shape) != 3 or registry.get(config.model).takes_uplink:
         raise ValueError(
             f"--dataset={config.dataset}: sequences and uplinks are not streamed, "
             f"drop ':{SUFFIX}'"
+        )
+    if shape != CHUNK_SHAPE[1:]:
+        raise ValueError(
+            f"--dataset={config.dataset}: examples are {shape}, streams are of "
+            f"{CHUNK_SHAPE[1:]}; drop ':{SUFFIX}'"
         )
     if config.strategy == "multi_worker":
         raise ValueError(

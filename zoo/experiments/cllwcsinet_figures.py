@@ -65,7 +65,6 @@ CURVES = {  # Fig. 7 at 1/8
 }  # fmt: skip
 NOISE = {"feedback_snr_db": 40.0, "feedback_snr_low_db": -5.0}
 BYPASS = {"bypass_snr_db": 40.0, "bypass_low_db": -5.0}
-SPREAD = "worst - best"
 LIFTED = "its start has a constant on the codeword, which the noise is measured with"
 WITHOUT_NOISE = ("acrnet", "crnet", "bcsinet", "csinet", "csinet_plus")
 SAMPLES, STRONGEST = 3, 32
@@ -134,8 +133,6 @@ def figure7(lab: Lab) -> Iterator[Entry]:
         for snr_db, paper in zip(SNR_DB, drawn or [None] * len(SNR_DB), strict=True):
             value = _at(lab, measure, snr_db)
             yield Entry(series, snr_db, rows, paper, value, handicap=handicap)
-        spread = functools.partial(_spread_db, lab, measure)
-        yield Entry(f"{series}: spread", SPREAD, rows, value=spread, handicap=handicap)
     for snr_db in SNR_DB:
         value = _at(lab, codewords.klt_noisy_db, snr_db)
         yield Entry("klt", snr_db, systems["crnet"], value=value, line=True)
@@ -159,11 +156,6 @@ def denoised(lab: Lab, plain: list[PendingRow], ratio: str) -> list[PendingRow]:
 
 def _at(lab: Lab, measure, snr_db: float):
     return lambda row: measure(run_of(lab, row), snr_db)
-
-
-def _spread_db(lab: Lab, measure, row) -> float:
-    values = [measure(run_of(lab, row), snr_db) for snr_db in SNR_DB]
-    return max(values) - min(values)
 
 
 def drops_of(channels: str, lab: Lab) -> Iterator[Entry]:

@@ -147,7 +147,7 @@ def table3(lab: Lab) -> Iterator[Entry]:
         place = LATENT_RATIOS.index(ratio)
         for model, (operations, params) in COUNTS.items():
             found = counts(model, ratio)
-            kind = "total_macs" if model in BACKBONES else "total_thop_new"
+            kind = "total_macs" if model in BACKBONES else "total_thop_last"
             yield Entry(f"{model} flops", ratio, [], operations[place], [found[kind]])
             ours = found["total_params"]
             yield Entry(f"{model} params", ratio, [], params[place], [ours])

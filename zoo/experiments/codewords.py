@@ -45,30 +45,39 @@ class Tested(NamedTuple):
         return accuracy.nmse_db(self.test.h, evaluation.decode(self.model, codeword))
 
 
-def on(settings: ExperimentConfig, dataset: str = "") -> ExperimentConfig:
-    """Configuration with another data set; '' keeps its own."""
-    return dataclasses.replace(settings, dataset=dataset or settings.dataset)
+def on(
+    settings: ExperimentConfig, dataset: str = "", split: str = ""
+) -> ExperimentConfig:
+    """Configuration with another data set or test split; '' keeps its own."""
+    return dataclasses.replace(
+        settings,
+        dataset=dataset or settings.dataset,
+        test_split=split or settings.test_split,
+    )
 
 
 @functools.lru_cache(KEPT)
-def tested(run: RunDirectory, dataset: str = "") -> Tested:
-    """A run on the test split of its data set or another, scaled as its own is."""
-    test = splits.load_split(on(run.config(), dataset), "test")
+def tested(run: RunDirectory, dataset: str = "", split: str = "") -> Tested:
+    """A run on a test split of its data set or another, scaled as its own is."""
+    test = splits.load_split(on(run.config(), dataset, split), "test")
     model = run.load(test.csi.shape[1:])
     codeword = model.encoder.predict(test.csi, batch_size=evaluation.BATCH, verbose=0)
     return Tested(model, test, codeword)
 
 
 @functools.cache
-def cross_db(run: RunDirectory, dataset: str, snr_db: float = math.inf) -> float:
-    """NMSE [dB] on the test split of other channels than those of the training.
+def cross_db(
+    run: RunDirectory, dataset: str = "", snr_db: float = math.inf, split: str = ""
+) -> float:
+    """NMSE [dB] on a test split, also of other channels than those of the training.
 
     Args:
         run: the run.
         dataset: of the test split; '' is the run's own.
         snr_db: SNR of the codeword, the only one at the decoder.
+        split: one of the data set's test splits; '' is the run's own.
     """
-    found = tested(run, dataset)
+    found = tested(run, dataset, split)
     return found.nmse_db(
         channel_noise.received(found.codeword, snr_db, run.config().seed, "test")
     )
@@ -113,9 +122,9 @@ def _basis(settings: ExperimentConfig) -> np.ndarray:
     return klt_line.fit(splits.load_split(settings, "train").h, settings.codeword_dim)
 
 
-def klt_cross_db(run: RunDirectory, dataset: str) -> float:
+def klt_cross_db(run: RunDirectory, dataset: str = "", split: str = "") -> float:
     """NMSE [dB] of the linear KLT of a run's training CSI on other channels."""
-    h = splits.load_split(on(run.config(), dataset), "test").h
+    h = splits.load_split(on(run.config(), dataset, split), "test").h
     return accuracy.nmse_db(h, klt_line.reconstruct(h, _basis(run.config())))
 
 

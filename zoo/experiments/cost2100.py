@@ -119,7 +119,14 @@ def overrides(lab: Lab, model, variant, ratio, scenario, **own) -> dict:
 
 
 def rows_of(lab: Lab, model, variant, ratio, scenario, **own) -> list[PendingRow]:
-    """Results rows of a network or variant; arguments as `overrides`."""
+    """Results rows of a network or variant; arguments as `overrides`.
+
+    A variant that a budget trains as the default one, or for another number of epochs,
+    has that one's name: epochs tell runs apart in any case.
+    """
+    flags = overrides(lab, model, variant, ratio, scenario, **own)
+    usual = overrides(lab, model, "", ratio, scenario, **own)
+    if flags == usual | {"epochs": flags.get("epochs")} or flags == usual:
+        variant = ""
     words = [model, variant, ratio[2:], scenario]
-    name = "_".join(filter(None, words)).replace(" ", "_")
-    return lab.rows(name, **overrides(lab, model, variant, ratio, scenario, **own))
+    return lab.rows("_".join(filter(None, words)).replace(" ", "_"), **flags)

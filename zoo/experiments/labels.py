@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 
 BY_BUDGET = re.compile(r"(\d+/\d+) \(fast: (\d+/\d+)\)")
@@ -34,20 +33,19 @@ def unit_of(result: dict, entry: dict) -> str:
     return found[0] if found else "count" if unit.startswith("as the") else unit
 
 
+def is_count(unit: str) -> bool:
+    """Whether a unit is that of counts, which are exact."""
+    return unit in (*COUNTED.values(), "count")
+
+
 def units(result: dict) -> list[str]:
     """Different units of a result's entries, the first entry's first."""
     return list(dict.fromkeys(unit_of(result, entry) for entry in result["entries"]))
 
 
 def unit_of_claim(result: dict, claim: dict) -> str:
-    """Unit of a claim's differences: that of entries which differ by as much."""
-    found = units(result) or [result["unit"]]
-    for place, value in claim["difference"].items() if len(found) > 1 else ():
-        here = [e for e in result["entries"] if place in (str(e["x"]), e["series"])]
-        for low, high in itertools.permutations(here, 2):
-            if round(low["ours"] - high["ours"], 3) == value:
-                return unit_of(result, low)
-    return found[0]
+    """Unit of a claim's differences."""
+    return claim.get("unit") or units(result)[0]
 
 
 def parts_of(result: dict) -> tuple[list[str], list[list]]:

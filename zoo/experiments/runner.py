@@ -21,8 +21,8 @@ from zoo.models import references
 from zoo.run_directory import MAY_CHANGE
 
 BASELINE_FLAGS = (
-    "dataset", "data_dir", "manual_dir", "scaling", "num_test", "csi_noise",
-    "test_snr_db", "seed",
+    "dataset", "data_dir", "manual_dir", "scaling", "num_test", "test_split",
+    "csi_noise", "test_snr_db", "seed",
 )  # fmt: skip
 
 

@@ -154,7 +154,7 @@ class Target(NamedTuple):
         make: the entries of a lab.
         figure: draws the result into an image file (`zoo.experiments.drawings`); None:
             it is a table.
-        claims: the paper's, see `zoo.experiments.claims.judge`.
+        claims: the paper's, see `zoo.experiments.claims.Claim`.
         own: statements of ours.
     """
 

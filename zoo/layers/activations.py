@@ -6,6 +6,10 @@ import tensorflow as tf
 
 from zoo.keras_compat import keras, layers
 
+# Ends the name of a LeakyReLU whose module the authors' code calls again later: some
+# counts of operations keep the last call of a module only (`zoo.metrics.flops`).
+EARLIER_CALL = "_earlier_call"
+
 
 @keras.utils.register_keras_serializable(package="zoo")
 class HardSigmoid(layers.Layer):

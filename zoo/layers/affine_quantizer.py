@@ -63,10 +63,14 @@ class AffineQuantizer(layers.Layer):
         d r_hat / d z            0               1
         d r_hat / d r            1               0
 
-    The two are s = s_0 exp(a) and z = z_0 + s_0 b of trained a and b: an optimiser's
-    step changes s by a share of itself and z by a share of a grid step, whatever the
-    range of the codeword. s_0 and z_0 come from `fit`; before it the layer gives NaN.
-    Runs in float32 under every precision policy.
+    s_0 and z_0, where the two start, come from `fit`, or are given by hand as in the
+    paper; before it the layer gives NaN. Trained are by default a and b of
+    s = s_0 exp(a) and z = z_0 + s_0 b: an optimiser's step changes s by a share of
+    itself and z by a share of a grid step, whatever the range of the codeword. With
+    `direct` s and z themselves are trained, as the paper says: the same step is then a
+    large part of a fine grid's (of |s|, which an optimiser may drive below 0). No
+    factor scales their gradients: Adam's steps do not depend on it. Runs in float32
+    under every precision policy.
 
     Args:
         bits: B, 1 to 16.
@@ -74,6 +78,7 @@ class AffineQuantizer(layers.Layer):
         per_entry: an s and z for each of the M entries instead of one for all.
         scale: s_0 instead of the fitted one, more than 0.
         zero: z_0 instead of the fitted one.
+        direct: s and z are trained themselves.
 
     Raises:
         ValueError: an argument is out of range.
@@ -86,6 +91,7 @@ class AffineQuantizer(layers.Layer):
         per_entry: bool = False,
         scale: float | None = None,
         zero: float | None = None,
+        direct: bool = False,
         **kwargs,
     ):
         kwargs.setdefault("dtype", "float32")
@@ -96,10 +102,10 @@ class AffineQuantizer(layers.Layer):
         if scale is not None and not scale > 0:
             raise ValueError(f"scale is {scale}, expected more than 0")
         self.bits, self.kind, self.per_entry = bits, kind, per_entry
-        self.by_hand = scale, zero
+        self.by_hand, self.direct = (scale, zero), direct
 
     def build(self, input_shape):
-        """Create s_0, z_0 and what is trained for `[batch, M]`."""
+        """Create s_0, z_0 (or s and z) and what is trained for `[batch, M]`."""
         shape = (input_shape[-1],) if self.per_entry else ()
 
         def weight(name, trainable):
@@ -107,11 +113,16 @@ class AffineQuantizer(layers.Layer):
                 name=name, shape=shape, initializer="zeros", trainable=trainable
             )
 
-        self.first_scale = weight("first_scale", False)
-        self.first_zero = weight("first_zero", False)
         learned = LEARNED[self.kind]
-        self.log_gain = weight("log_gain", True) if "scale" in learned else None
-        self.shift = weight("shift", True) if "zero" in learned else None
+        self.log_gain = self.shift = None
+        if self.direct:
+            self.first_scale = weight("scale", "scale" in learned)
+            self.first_zero = weight("zero", "zero" in learned)
+        else:
+            self.first_scale = weight("first_scale", False)
+            self.first_zero = weight("first_zero", False)
+            self.log_gain = weight("log_gain", True) if "scale" in learned else None
+            self.shift = weight("shift", True) if "zero" in learned else None
         super().build(input_shape)
 
     @property
@@ -142,7 +153,7 @@ class AffineQuantizer(layers.Layer):
     @property
     def grid(self) -> AffineGrid:
         """The grid with the current s and z, which gradients reach."""
-        first = scale = tf.convert_to_tensor(self.first_scale)
+        first = scale = tf.abs(tf.convert_to_tensor(self.first_scale))
         zero = tf.convert_to_tensor(self.first_zero)
         if self.log_gain is not None:
             scale = first * tf.exp(self.log_gain)
@@ -180,4 +191,5 @@ class AffineQuantizer(layers.Layer):
         """Constructor arguments."""
         scale, zero = self.by_hand
         own = {"bits": self.bits, "kind": self.kind, "per_entry": self.per_entry}
-        return {**super().get_config(), **own, "scale": scale, "zero": zero}
+        own |= {"scale": scale, "zero": zero, "direct": self.direct}
+        return {**super().get_config(), **own}

@@ -9,6 +9,11 @@ import tensorflow as tf
 from zoo.keras_compat import keras, layers
 
 
+def scaled_glorot(share: float):
+    """Glorot's uniform start times a share; 0.01 leaves almost none of a matrix."""
+    return keras.initializers.VarianceScaling(share**2, "fan_avg", "uniform")
+
+
 def soft_threshold(x, threshold):
     """Proximal map of threshold ||x||_1: sign(x) max(|x| - threshold, 0)."""
     return tf.sign(x) * tf.nn.relu(tf.abs(x) - threshold)
@@ -20,18 +25,23 @@ class MlpRegulariser(layers.Layer):
 
     Args:
         hidden: rows of W1.
+        start: W2 begins at this share of Glorot's.
     """
 
-    def __init__(self, hidden: int = 1024, **kwargs):
+    def __init__(self, hidden: int = 1024, start: float = 1.0, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        self.hidden = hidden
+        self.hidden, self.start = hidden, start
 
     def build(self, input_shape):
         """Create W1 and W2, transposed, for `[batch, N]`."""
         size = input_shape[-1]
         self.inner = self.add_weight(name="inner", shape=(size, self.hidden))
-        self.outer = self.add_weight(name="outer", shape=(self.hidden, size))
+        self.outer = self.add_weight(
+            name="outer",
+            shape=(self.hidden, size),
+            initializer=scaled_glorot(self.start),
+        )
         super().build(input_shape)
 
     def call(self, x):
@@ -44,7 +54,8 @@ class MlpRegulariser(layers.Layer):
 
     def get_config(self):
         """Constructor arguments."""
-        return {**super().get_config(), "hidden": self.hidden}
+        own = {"hidden": self.hidden, "start": self.start}
+        return {**super().get_config(), **own}
 
 
 @keras.utils.register_keras_serializable(package="zoo")
@@ -54,20 +65,24 @@ class CnnRegulariser(layers.Layer):
     Args:
         csi_shape: (N_t, N_a, 2) of the matrix that x `[batch, N]` is.
         hidden: channels between the two convolutions.
+        start: the second kernel begins at this share of Glorot's.
     """
 
-    def __init__(self, csi_shape, hidden: int = 32, **kwargs):
+    def __init__(self, csi_shape, hidden: int = 32, start: float = 1.0, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.csi_shape, self.hidden = tuple(csi_shape), hidden
+        self.start = start
 
     def build(self, input_shape):
         """Create the two kernels."""
         parts = self.csi_shape[-1]
-        shapes = {"inner": (3, 3, parts, self.hidden)}
-        shapes["outer"] = (3, 3, self.hidden, parts)
-        for name, shape in shapes.items():
-            setattr(self, name, self.add_weight(name=name, shape=shape))
+        self.inner = self.add_weight(name="inner", shape=(3, 3, parts, self.hidden))
+        self.outer = self.add_weight(
+            name="outer",
+            shape=(3, 3, self.hidden, parts),
+            initializer=scaled_glorot(self.start),
+        )
         super().build(input_shape)
 
     def call(self, x):
@@ -82,7 +97,8 @@ class CnnRegulariser(layers.Layer):
 
     def get_config(self):
         """Constructor arguments."""
-        own = {"csi_shape": self.csi_shape, "hidden": self.hidden}
+        own = {"hidden": self.hidden, "start": self.start}
+        own["csi_shape"] = self.csi_shape
         return {**super().get_config(), **own}
 
 

@@ -8,7 +8,9 @@ CLLWCsiNet Table III (networks with FC layers) |
 LeakyReLU value | CRNet Tables I and IV |
 | thop_new | 1 per MAC, 2 per batch-norm value, 1 per LeakyReLU or PReLU value, 1 per \
 convolution output with a bias, 1 per input of a global pool | CLNet README and logs, \
-CLLWCsiNet Tables I and III (CL networks) |
+CLLWCsiNet Table I |
+| thop_last | as thop_new, but a LeakyReLU that the authors call twice counts at its \
+last call | CLLWCsiNet Table III (CL networks, CLLWCsiNet) |
 | clnet_paper | 1 per MAC, 1 per input of a global pool | CLNet Tables I, III (CLNet) |
 | macc_bias | 1 per MAC, 1 per convolution output, 1 per FC output with a bias | \
 FISTA-Net README (CsiNet, CsiNet+) |
@@ -24,8 +26,9 @@ cost nothing anywhere. What each published figure needs:
 * thop_old: CRNet has all terms. CsiNet's figures there belong to a variant with
   bias-free convolutions and a batch norm behind the last one, which is BCsiNet-A2.
 * thop_new: CRNet and CsiNet+ have no convolution bias and no pool, CLNet no bias;
-  CsiNet has biases. CLLWCsiNet's 7.26M and 7.15M leave out the LeakyReLUs outside its
-  RefineNets.
+  CsiNet has biases.
+* thop_last: CRNet's decoder block and, in CLLWCsiNet, its RefineNet, the compression
+  and the whole network each call one LeakyReLU twice; other networks have none.
 * macc_bias: a convolution without bias gets one when batch norm is folded into it, so
   that its outputs count as well; CsiNet+ needs that.
 * functional_blind: FC layers and feed-forward networks; the README's last digits hold
@@ -39,6 +42,7 @@ from collections import Counter
 
 import tensorflow as tf
 
+from zoo.layers.activations import EARLIER_CALL
 from zoo.metrics import complexity
 from zoo.metrics.complexity import kernels, layer_macs, once, size
 from zoo.models.autoencoder import CsiAutoencoder
@@ -66,14 +70,17 @@ def terms(layer) -> Counter:
 
     Returns:
         Numbers of `conv` and `fc` MACs, of those a layer hook does not see (`unseen`),
-        of `norm` and `activation` values, `pool` inputs, convolution outputs
+        of `norm` and `activation` values, those of an `earlier_call` among the latter,
+        `pool` inputs, convolution outputs
         (`conv_values`) and of outputs with a bias (`conv_bias`, `fc_bias`).
     """
     kind = type(layer).__name__
     if kind == "BatchNormalization":
         return Counter(norm=_values(layer.output))
     if kind in ("LeakyReLU", "PReLU"):
-        return Counter(activation=_values(layer.output))
+        values = _values(layer.output)
+        earlier = values * layer.name.endswith(EARLIER_CALL)
+        return Counter(activation=values, earlier_call=earlier)
     if kind == "GlobalAveragePooling2D":
         return Counter(pool=_values(layer.input))
     macs = layer_macs(layer)
@@ -96,9 +103,11 @@ def _published(layers) -> dict[str, int]:
     norms = [x for x in layers if type(x).__name__ == "BatchNormalization"]
     fc = [x for x in layers if _is_fc(x)]
     params = _params(layers)
+    thop_new = macs + 2 * n["norm"] + n["activation"] + n["conv_bias"] + n["pool"]
     return {
         "thop_old": n["conv"] + 2 * n["fc"] + 4 * n["norm"] + n["activation"],
-        "thop_new": macs + 2 * n["norm"] + n["activation"] + n["conv_bias"] + n["pool"],
+        "thop_new": thop_new,
+        "thop_last": thop_new - n["earlier_call"],
         "clnet_paper": macs + n["pool"],
         "macc_bias": macs + n["conv_values"] + n["fc_bias"],
         "functional_blind": macs - n["unseen"],

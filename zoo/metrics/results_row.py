@@ -70,12 +70,13 @@ def stored_part(settings: ExperimentConfig, builder, split: str, count: int = 0)
         split: 'train', 'validation' or 'test'.
         count: number of examples instead of the configured one.
     """
-    available = builder.info.splits[split].num_examples
+    stored = settings.stored(split)
+    available = builder.info.splits[stored].num_examples
     streamed = split == "train" and settings.dataset.endswith(STREAM)
     configured = 0 if streamed else getattr(settings, f"num_{split}")
     count = count or configured or available
     frames = f", {settings.num_frames} frames" if settings.num_frames else ""
-    return f"{builder.info.full_name} {split}[:{count}] of {available}{frames}"
+    return f"{builder.info.full_name} {stored}[:{count}] of {available}{frames}"
 
 
 def training_part(settings: ExperimentConfig, builder) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.keras_compat import KERAS_BN, Model, layers, leaky_relu
+from zoo.layers.activations import EARLIER_CALL
 from zoo.layers.batch_noise import BatchNoise
 from zoo.layers.conv import conv_bn
 from zoo.layers.conv_latent import KERNEL, from_latent, latent_channels, to_latent
@@ -117,7 +118,7 @@ def _encoder(csi_shape, channels: int) -> Model:
         deep = _conv(deep, channels, KERNEL, "deep3")
     shallow = _conv(x, channels, KERNEL, "shallow")
     x = layers.Concatenate(name="depths")([deep, shallow])
-    x = leaky_relu(SLOPE)(x)
+    x = leaky_relu(SLOPE, f"compress{EARLIER_CALL}")(x)
     x = _activated(x, channels, KERNEL, "compress")
     return Model(csi, layers.Flatten(name="codeword")(x), name="cllwcsinet_encoder")
 
@@ -130,7 +131,7 @@ def _features(csi, channels: int):
         conv = _activated if (channels, length) == (WIDE, 7) else _conv
         paths.append(conv(x, 2, (length, 1), f"path{length}_2"))
     x = layers.Concatenate(name="paths")(paths)
-    return _activated(x, 2, KERNEL, "merge")
+    return leaky_relu(SLOPE, f"merge{EARLIER_CALL}")(_conv(x, 2, KERNEL, "merge"))
 
 
 def _decoder(csi_shape, channels: int, noise: BatchNoise | None) -> Model:
@@ -163,7 +164,8 @@ def _refine(x, name: str):
         for i, filters in enumerate((8, 16)):
             y = _activated(y, filters, (1, length), f"{name}_{length}_{i + 1}")
         paths.append(_conv(y, 2, (1, length), f"{name}_{length}_3"))
-    y = leaky_relu(SLOPE)(layers.Concatenate(name=f"{name}_paths")(paths))
+    y = layers.Concatenate(name=f"{name}_paths")(paths)
+    y = leaky_relu(SLOPE, f"{name}{EARLIER_CALL}")(y)
     y = _conv(y, 2, KERNEL, f"{name}_merge")
     return leaky_relu(SLOPE)(layers.Add(name=f"{name}_skip")([x, y]))
 

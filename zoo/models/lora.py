@@ -22,6 +22,7 @@ def build_lora(
     blocks: int = 4,
     hidden: int = 1024,
     regulariser: str = "mlp",
+    start: float = 0.01,
 ) -> CsiAutoencoder:
     """LORA, learnable optimisation and regularisation algorithm.
 
@@ -48,8 +49,11 @@ def build_lora(
         csi_shape: (N_t, N_a, 2).
         codeword_dim: codeword length M.
         blocks: T.
-        hidden: width of the MLP.
+        hidden: width of the MLP; the paper's is N / 2, and 2 N in Table III.
         regulariser: g, 'mlp' or 'cnn' (3x3 2 -> 32, ReLU, 3x3 32 -> 2).
+        start: W2 (of the CNN the second kernel) begins at this share of Glorot's; at 1
+            the untrained network is worse than the estimate 0, and more so by each
+            block.
 
     Returns:
         Encoder, decoder and autoencoder.
@@ -57,14 +61,17 @@ def build_lora(
     Raises:
         ValueError: a size or option is not usable.
 
-    Deviations: the initial A (orthonormal rows) and alpha (1) are not in the paper. Nor
-    are the scaling of the CSI (here that of all networks, minus 0.5) and its order
+    Deviations: the initial A (orthonormal rows), alpha (1) and W2 (a hundredth of
+    Glorot's, so that the first estimate is A^T v) are not in the paper. Nor are the
+    scaling of the CSI (here that of all networks, minus 0.5) and its order
     (channels-last). The CNN has no biases, as the MLP, and no activation at its end.
     The paper counts W1 and W2 once per block although all share them.
     """
     shape = check_sizes(csi_shape, codeword_dim)
     check_count("blocks", blocks)
     check_count("hidden", hidden)
+    if not start >= 0:
+        raise ValueError(f"start is {start!r}, expected 0 or more")
     if regulariser not in REGULARISERS:
         raise ValueError(
             f"regulariser is {regulariser!r}, expected one of {', '.join(REGULARISERS)}"
@@ -72,9 +79,9 @@ def build_lora(
     encoder = sensing_encoder("lora", shape, codeword_dim)
     sensing = encoder.get_layer(SENSING)
     if regulariser == "mlp":
-        g = MlpRegulariser(hidden, name="regulariser")
+        g = MlpRegulariser(hidden, start, name="regulariser")
     else:
-        g = CnnRegulariser(shape, CHANNELS, name="regulariser")
+        g = CnnRegulariser(shape, CHANNELS, start, name="regulariser")
     iterations = [DescentBlock(sensing, g, name=f"block{t + 1}") for t in range(blocks)]
     decoder = unfolded_decoder("lora", shape, codeword_dim, iterations)
     return connect(encoder, decoder)
@@ -97,6 +104,8 @@ def _table3() -> dict[str, Variant]:
     }
 
 
+LSZQ = {"quantizer": "lszq", "bits": 4, "normaliser": "none"}  # bits: not given
+
 SPEC = ModelSpec(
     name="lora",
     build=build_lora,
@@ -108,6 +117,12 @@ SPEC = ModelSpec(
     variants={
         "cnn": Variant({"regulariser": "cnn"}, {"1/16": {"rma_nlos": -11.23}}),
         **_table3(),
+        "joint LSZQ": Variant({}, {"1/4": {"rma_nlos": -22.76}}, LSZQ),
+        "LSZQ alone": Variant(
+            {},
+            {"1/4": {"rma_nlos": -21.61}},
+            LSZQ | {"train_part": "quantizer", "weights": "runs/lora_4_rma_nlos"},
+        ),
     },
     fitted_start="unfolded",
 )

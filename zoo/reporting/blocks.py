@@ -56,7 +56,7 @@ class Claim(NamedTuple):
 
     Attributes:
         text: the claim.
-        verdict: one of `zoo.experiments.claims.VERDICTS`.
+        verdict: one of `zoo.experiments.verdicts.VERDICTS`.
         numbers: the differences that it rests on.
         anchor: section of the result.
         target: title of the result.

@@ -32,6 +32,7 @@ def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Detail
         )
     shown = [i for i in range(len(columns)) if i < 4 or any(row[i] for row in rows)]
     printed = len([e for e in content.get("entries", []) if e["paper"] is not None])
+    printed += len(content.get("published_elsewhere", []))
     note = (
         f"Origin of {printed} values in the column paper: {paper}. " if printed else ""
     )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from zoo import registry
 from zoo.experiments import labels
-from zoo.experiments.claims import RULE, VERDICTS
+from zoo.experiments.verdicts import RULE, VERDICTS
 from zoo.metrics import plots
 from zoo.reporting.blocks import Claim, Claims, Picture, Section, Table
 from zoo.reporting.cells import number

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import files
-from zoo.experiments.claims import VERDICTS
+from zoo.experiments.verdicts import VERDICTS
 
 FOLDERS = (".", "reproduce")  # below the results directory
 KEYS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.experiments import labels
-from zoo.experiments.claims import remark
+from zoo.experiments.verdicts import remarks
 from zoo.reporting import (
     comparison_table,
     learned_tables,
@@ -41,6 +41,7 @@ from zoo.reporting.training_tables import (
     train_speed,
 )
 
+NOT_RUN = "not run"
 ENVIRONMENT = (
     "commit",
     "version",
@@ -57,9 +58,11 @@ def reproduced(result: dict) -> Table:
     """Paper beside ours, one row per value of a result of `zoo.reproduce`.
 
     Rows at the same place stand together; columns without any cell are left out. Where
-    values have several units each row names its own.
+    values have several units each row names its own. Published values of places that
+    the budget leaves out have rows without ours.
     """
-    entries, places = result["entries"], [e["x"] for e in result["entries"]]
+    entries = [*result["entries"], *map(_unrun, result.get("published_elsewhere", ()))]
+    places = [e["x"] for e in entries]
     entries = sorted(entries, key=lambda e: places.index(e["x"]))
     names, parts = labels.parts_of({**result, "entries": entries})
     several = len(labels.units(result)) > 1
@@ -76,10 +79,19 @@ def reproduced(result: dict) -> Table:
         row += [labels.unit_of(result, e) if several else "", *_values(result, e)]
         row += [number(len(e["runs"]) or None), number(line), *_bits(result, e)]
         row += [_each(data_set(run) for run in e["runs"])]
-        rows.append([*row, tested_on(e) if crossed else "", remark(e)])
+        note = "; ".join(remarks(e, result["budget"]))
+        rows.append([*row, tested_on(e) if crossed else "", note])
     filled = {i for row in rows for i, cell in enumerate(row) if cell}
     shown = sorted(always | filled)
     return Table([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
+
+
+def _unrun(value: dict) -> dict:
+    """A published value of another place as an entry without runs."""
+    return {
+        **value, "ours": None, "ours_by_seed": [], "value": "measured",
+        "tested_on": "", "line": True, "handicap": "", "runs": [],
+    }  # fmt: skip
 
 
 def _values(result: dict, entry: dict) -> list[str]:
@@ -87,7 +99,8 @@ def _values(result: dict, entry: dict) -> list[str]:
     shown = number if "[" in labels.unit_of(result, entry) else whole
     seeds = entry["ours_by_seed"]
     between = spread(seeds) if len(set(seeds)) > 1 else ""
-    return [shown(entry["paper"]) or UNPRINTED, shown(entry["ours"]), between]
+    ours = shown(entry["ours"]) or NOT_RUN
+    return [shown(entry["paper"]) or UNPRINTED, ours, between]
 
 
 def _bits(result: dict, entry: dict) -> list[str]:

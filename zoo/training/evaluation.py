@@ -65,6 +65,7 @@ def evaluate(
     test_snr_db: float | None = None,
     feedback_snr_db: float | None = None,
     uplink: str = "paired",
+    test_split: str | None = None,
 ) -> tuple[dict, np.ndarray, np.ndarray]:
     """Evaluate a run's best weights on its test split, read once.
 
@@ -74,6 +75,7 @@ def evaluate(
         test_snr_db: SNR of the test instead of the run's.
         feedback_snr_db: SNR of the codeword instead of the run's.
         uplink: 'paired', or 'shuffled' to give each decoder that of another drop.
+        test_split: split that is tested on instead of the run's.
 
     Returns:
         The results row, and zero-centred truth and recovered CSI
@@ -83,6 +85,9 @@ def evaluate(
         FileNotFoundError, ValueError: no such run, damaged files or unusable data.
     """
     settings = with_noise(run.config(), csi_noise, test_snr_db)
+    settings = dataclasses.replace(
+        settings, test_split=test_split or settings.test_split
+    )
     snr_db = settings.feedback_snr_db if feedback_snr_db is None else feedback_snr_db
     _check(run, settings, snr_db, uplink)
     model = run.load(splits.check(settings, ("test",)))

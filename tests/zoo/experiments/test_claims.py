@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from zoo.experiments.claims import beats, chain, judge
+import pytest
+
+from zoo.experiments.claims import Claim, beats, chain, change, setback, spread
+from zoo.experiments.verdicts import BEHIND, judge, remarks
 
 UNDECIDED = "not decidable at this budget"
 TRAINED = {"init": "klt", "best_epoch": 5}
@@ -17,10 +20,14 @@ def entry(series, x, seeds, run=None, value="nmse_db"):
     }  # fmt: skip
 
 
+def result(*entries, unit="NMSE [dB]", budget="fast") -> dict:
+    return {"entries": list(entries), "unit": unit, "budget": budget}
+
+
 def judged(better: dict, worse: dict, **of_worse) -> dict:
     entries = [entry("a", x, seeds) for x, seeds in better.items()]
     entries += [entry("b", x, seeds, **of_worse) for x, seeds in worse.items()]
-    return judge(("a better than b", "a", "b"), entries, "NMSE [dB]", "paper")
+    return judge(("a better than b", "a", "b"), result(*entries), "paper")
 
 
 def verdict(better: dict, worse: dict, **of_worse) -> str:
@@ -65,7 +72,7 @@ def test_lines_and_handicaps():
     claim, _ = beats("a", "b", "c")
 
     def found(*entries):
-        return judge(claim, entries, "NMSE [dB]", "paper")["verdict"]
+        return judge(claim, result(*entries), "paper")["verdict"]
 
     assert found(better, worse) == UNDECIDED
     assert found(better, {**worse, "line": True}) == "confirmed"
@@ -78,7 +85,8 @@ def test_what_is_no_decibel_is_weighed_by_its_size():
     def found(low, high):
         entries = [entry("a", 1, [low] * 2), entry("b", 1, [high] * 2)]
         entries = [{**e, "value": "measured"} for e in entries]
-        return judge(beats("a", "b")[0], entries, "seconds", "paper")["verdict"]
+        own = result(*entries, unit="seconds")
+        return judge(beats("a", "b")[0], own, "paper")["verdict"]
 
     assert found(0.050, 0.052) == "confirmed"
     assert found(5.00, 5.05) == UNDECIDED
@@ -89,7 +97,7 @@ def test_places_of_every_trained_series_and_the_papers_values():
     entries += [entry("b", x, [ours]) for x, ours in ((4, -5.0), (7, -4.0))]
     entries += [{**entry("klt", x, [-7.0]), "line": True} for x in (4, 7)]
     entries[0]["paper"], entries[1]["paper"] = -8.0, -8.5
-    found = judge(("seven blocks", 7, 4), entries, "NMSE [dB]", "ours")
+    found = judge(("seven blocks", 7, 4), result(*entries), "ours")
     assert found["difference"] == {"a": -1.0, "b": 1.0}
     assert found["paper"] == {"a": -0.5}
     assert found["verdict"] == "not confirmed" and found["origin"] == "ours"
@@ -101,11 +109,116 @@ def test_places_in_common_only():
     assert (found["difference"], found["decided"], found["seeds"]) == ({}, 0, 0)
 
 
-def test_counts_need_no_training():
-    counts = [
-        {**entry(name, "flops", [count], value="measured"), "runs": []}
-        for name, count in (("a", 10), ("b", 11))
-    ]
-    found = judge(beats("a", "b")[0], counts, "parameters, flops", "paper")
-    assert found["verdict"] == "confirmed"
+def test_counts_need_no_training_and_no_margin():
+    def found(low, high):
+        counts = [
+            {**entry(name, "flops", [count], value="measured"), "runs": []}
+            for name, count in (("a", low), ("b", high))
+        ]
+        return judge(beats("a", "b")[0], result(*counts, unit="x, y"), "paper")
+
+    assert found(10_000, 10_001)["verdict"] == "confirmed"
+    assert found(10_000, 10_000)["verdict"] == UNDECIDED
+    assert found(10_000, 10_001)["unit"] == "FLOPs"
     assert chain(("b", "a", "c")) == (*beats("a", "b"), *beats("c", "a"))
+
+
+def run_at(nmse_db, klt_db):
+    return {"init": "paper", "best_epoch": 4, "nmse_db": nmse_db, "nmse_pca_db": klt_db}
+
+
+@pytest.mark.parametrize("which", ["better", "worse"])
+def test_nothing_is_decided_by_a_network_behind_the_klt(which):
+    """Joint training at 1/4, one seed: -13.8 against -13.4 dB, the KLT at -23.0."""
+    runs = {"better": run_at(-13.83, -14.2), "worse": run_at(-13.4, -14.2)}
+    runs[{"better": "worse", "worse": "better"}[which]] |= {"nmse_pca_db": -11.0}
+    entries = [
+        entry("a", 4, [-13.83], run={"model": "lora", **runs["better"]}),
+        entry("b", 4, [-13.4], run={"model": "lora", **runs["worse"]}),
+    ]
+    (claim,) = beats("a", "b")
+    assert judge(claim, result(*entries), "paper")["verdict"] == UNDECIDED
+    full = result(*entries, budget="full")  # of the paper's own length
+    assert judge(claim, full, "paper")["verdict"] == "confirmed"
+    behind = entries[which == "worse"]
+    assert remarks(behind, "fast") == [BEHIND] and remarks(behind, "full") == []
+
+
+def test_the_klt_is_compared_with_what_the_training_ended_at():
+    """Not with the value of the entry, which may add noise or quantisation."""
+    noisy = entry("a", -5, [4.8], run=run_at(-11.5, -11.0), value="measured")
+    assert remarks(noisy, "fast") == []
+    seeds = [run_at(-11.5, -11.0), run_at(-10.4, -11.0)]
+    both = {**noisy, "ours_by_seed": [4.8, 4.9], "runs": seeds}
+    assert remarks(both, "fast") == [BEHIND]
+    without = {**noisy, "runs": [run_at(-2.0, None)]}  # a classic method
+    assert remarks(without, "fast") == []
+
+
+def test_a_claim_is_judged_where_it_is_made():
+    entries = [entry("a", x, [ours]) for x, ours in (("1/4", -9.0), ("1/64", -3.0))]
+    entries += [entry("b", x, [ours]) for x, ours in (("1/4", -8.0), ("1/64", -4.0))]
+    everywhere, *rest = beats("a", "b")
+    assert not rest
+    found = judge(everywhere, result(*entries), "paper")
+    assert found["verdict"] == "not confirmed"
+    found = judge(everywhere._replace(at=("1/4",)), result(*entries), "paper")
+    assert (found["verdict"], found["difference"]) == ("confirmed", {"1/4": -1.0})
+    found = judge(Claim("", "1/4", "1/64", at=("b",)), result(*entries), "paper")
+    assert found["difference"] == {"b": -4.0}
+
+
+def test_levels_and_how_much():
+    entries = [entry("a", x, [x - 12.0]) for x in (0, 1)]
+
+    def found(*claim, **more):
+        return judge(Claim("", *claim, **more), result(*entries), "paper")["verdict"]
+
+    assert found("a", -10.0) == "confirmed"
+    assert found("a", -11.5) == "not confirmed"
+    assert found(-13.0, "a") == "confirmed"  # above that level
+    assert found(-13.0, 1) == "confirmed"  # so is every series at a place
+    assert found(0, 1, by=0.5) == "confirmed"
+    assert found(0, 1, by=1.5) == "not confirmed"
+    assert found(1, 0, by=-1.5) == "confirmed"  # no more than 1.5 worse
+    assert judge(Claim("", "a", -10.0), result(*entries), "paper")["seeds"] == 1
+
+
+def test_what_is_made_of_all_places():
+    steady = [entry("a", x, [-x, -x - 0.1]) for x in (1.0, 2.0, 3.0)]
+    rising = zip((1, 2, 3), (-1.0, -0.5, -4.0), strict=True)
+    entries = [*steady, *(entry("b", x, [v, v]) for x, v in rising)]
+    for e in entries:
+        e["paper"] = e["ours"]
+    claim = Claim("a never gets worse", "a", "b", over=setback)
+    found = judge(claim, result(*entries), "paper")
+    assert found["verdict"] == "confirmed" and found["seeds"] == 2
+    assert found["difference"] == found["paper"] == {"setback": -0.5}
+    flatter = Claim("a is flatter", "a", "b", over=spread)
+    found = judge(flatter, result(*entries), "paper")
+    assert found["difference"] == {"spread": -1.5}
+    helps = Claim("later is better", "a", 0.0, over=change)
+    assert judge(helps, result(*entries), "paper")["difference"] == {"change": -2.0}
+    at_ends = flatter._replace(at=(1, 2))
+    found = judge(at_ends, result(*entries), "paper")
+    assert found["difference"] == {"spread": 0.5}
+
+
+def test_gains_over_a_series():
+    """Of 1 dB at 4 bits and of 3 dB at 8, by seed."""
+    entries = [
+        entry("qat", 4, [-10.0, -10.2]), entry("lszq", 4, [-11.0, -11.2]),
+        entry("qat", 8, [-12.0, -14.0]), entry("lszq", 8, [-15.0, -17.0]),
+    ]  # fmt: skip
+    claim = Claim("more at 8 bits", 8, 4, at=("lszq",), minus="qat")
+    found = judge(claim, result(*entries), "paper")
+    assert found["verdict"] == "confirmed"  # the seeds differ, their gains do not
+    assert found["difference"] == {"lszq": -2.0} and found["seeds"] == 2
+    entries[2]["runs"] = [run_at(-12.0, -13.0)]
+    assert judge(claim, result(*entries), "paper")["verdict"] == UNDECIDED
+
+
+def test_spread_setback_and_change():
+    values = [-3.0, -1.0, -4.0, -2.5]
+    assert (spread(values), setback(values), change(values)) == (3.0, 2.0, 0.5)
+    assert setback([-1.0, -2.0]) == 0.0

@@ -5,16 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
-from zoo import reproduce
+from tests.support import report_files
+from zoo import files, reproduce
 from zoo.baselines import sparse
 from zoo.baselines.ista_graph import IstaGraph
 from zoo.baselines.iteration import Stop
 from zoo.baselines.sensing import measurement_matrix
-from zoo.experiments import drawings, dualnet, lora
+from zoo.codeword.codeword_path import make_quantizer
+from zoo.experiments import (
+    drawings,
+    dualnet,
+    lora,
+    lora_quantisers,
+    lora_system,
+    lora_tables,
+    lora_track,
+)
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.runner import Runner, settings_of
 from zoo.experiments.target import Entry, Lab, decibel, klt
@@ -25,14 +36,14 @@ def row(values: dict) -> PendingRow:
 
 
 SMALL = ("num_validation", "num_test", "epochs", "batch_size")
+TRACK = "tr38901/lora_rma_nlos_track_small_tiny"
 
 
 @pytest.fixture(scope="module")
 def lab(data_dir, tmp_path_factory) -> Lab:
-    """Fast flagfile cut down to seconds, on the tiny indoor data set."""
+    """Fast flagfile cut down to seconds, on a tiny data set of a track."""
     extra = " ".join(f"--{name}={TINY[name]}" for name in SMALL)
-    extra += " --num_train=300"  # for the KLT line of 512 values
-    extra += f" --data_dir={data_dir} --dataset={TINY['dataset']} --cpu_step=native"
+    extra += f" --data_dir={data_dir} --dataset={TRACK} --cpu_step=native"
     directory = tmp_path_factory.mktemp("reproduce")
     return Lab(Runner(directory, ROOT / lora.FLAGFILES["fast"], extra), "fast", seeds=1)
 
@@ -44,7 +55,7 @@ def test_runs_are_named_by_what_they_are(lab):
     assert lab.runner.settings("a", codeword_dim=32, data_dir="x").run_dir == (
         first.run_dir
     )
-    assert first.dataset == TINY["dataset"] and first.model == "lora"
+    assert first.dataset == TRACK and first.model == "lora"
 
 
 @pytest.mark.slow
@@ -73,12 +84,56 @@ def test_table1_end_to_end(lab, monkeypatch):
 @pytest.mark.parametrize("name", ["lora.table2", "lora.figure6", "lora.joint"])
 def test_other_targets_run(name, lab, monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(lora, "data_set", lambda lab, scenario: TINY["dataset"])
-    monkeypatch.setattr(
-        "zoo.experiments.lora_tables.data_set", lambda lab, scenario: TINY["dataset"]
-    )
+    for module in (lora, lora_tables):
+        monkeypatch.setattr(module, "data_set", lambda *_: TRACK)
+    monkeypatch.setattr(lora, "ratios", lambda lab: ("1/16",))
     result = reproduce.make(name, lab)
     assert result["entries"] and reproduce.render(result)
+
+
+@pytest.mark.slow
+def test_a_track_is_tested_in_three_places(lab, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(lora_track, "ORDER", ("ista", "ista_net"))
+    monkeypatch.setattr(lora_track, "WIDER", "ista_net")
+    monkeypatch.setattr(lora_track, "data_set", lambda *_: TRACK)
+    result = reproduce.make("lora.track", lab)
+    found = {(e["series"], e["x"]): e for e in result["entries"]}
+    for series in ("ista", "ista_net", "klt"):
+        assert found[series, "other tracks"]["tested_on"] == f"{TRACK} test_tracks"
+        values = [found[series, place]["ours"] for place in lora_track.PLACES]
+        assert len(set(values)) == 3
+    (run,) = found["ista_net", "same segment"]["runs"]
+    same = found["ista_net", "same segment"]["ours"]
+    assert same == pytest.approx(run["nmse_db"], abs=1e-4)
+    klt_db = found["klt", "same segment"]["ours"]
+    assert klt_db == pytest.approx(run["nmse_pca_db"], abs=1e-3)
+
+
+def test_networks_of_the_small_system_have_the_papers_shares(lab):
+    fast, full = lab, dataclasses.replace(lab, budget="full")
+    for model, args, widths in (
+        ("lora", {}, ({"hidden": 128}, {})),
+        ("lora", {"hidden": 4096, "blocks": 7}, ({"hidden": 512, "blocks": 7},) * 2),
+        ("tilista_joint", {}, ({"code": 318}, {})),
+        ("ista_net", {}, ({}, {})),
+    ):
+        small = lora_system.network(fast, model, **args)
+        assert json.loads(small["model_args"]) == widths[0]
+        whole = json.loads(lora_system.network(full, model, **args)["model_args"])
+        assert whole == args
+    assert lora_system.codeword_dim(fast, "1/32") == 8
+    assert lora_system.data_set(full, "uma") == "tr38901/lora_uma_nlos_track"
+
+
+def test_quantisers_by_hand_tile_what_bounds_the_codewords(lab):
+    args = lora_quantisers.by_hand(4)
+    layer = make_quantizer("lszq", 4, args)
+    layer.build((None, 8))
+    layer.fit(np.zeros((1, 8), np.float32))
+    ends = np.asarray(layer.dequantize(np.array([[0] * 8, [15] * 8])))
+    np.testing.assert_allclose(ends[:, 0], [-1, 1 - args["scale"]])
+    assert {w.name.split("/")[-1] for w in layer.trainable_weights} == {"scale", "zero"}
 
 
 @pytest.mark.slow
@@ -91,7 +146,7 @@ def test_targets_of_two_stages_run(name, lab, monkeypatch):
     own = dataclasses.replace(
         lab.runner,
         flagfile=ROOT / dualnet.FLAGFILES["fast"],
-        extra=lab.runner.extra.replace(TINY["dataset"], tiny),  # --flags win
+        extra=lab.runner.extra.replace(TRACK, tiny),  # --flags win
     )
     result = reproduce.make(name, dataclasses.replace(lab, runner=own))
     assert result["entries"] and reproduce.render(result)
@@ -137,6 +192,46 @@ def test_figure_is_drawn(tmp_path, lab):
     }  # fmt: skip
     drawings.curves(lab, result, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_claims_are_judged_again_from_the_entries(tmp_path, monkeypatch, capsys):
+    """A verdict and a claim that a result has no longer; entries stay as they are."""
+    monkeypatch.chdir(ROOT)
+    entries = [
+        report_files.entry("crnet", "1/4", [-12.0, -12.1]),
+        report_files.entry("1x1", "1/4", [-13.0, -13.1]),
+    ]
+    old = {"claim": "SE helps", "verdict": "confirmed"}
+    gone = {"claim": "nobody claims this", "verdict": "confirmed"}
+    own = {
+        key: getattr(reproduce.TARGETS["clnet.table2"], key) for key in ("title", "x")
+    }
+    stale = report_files.result("clnet.table2", entries, [old, gone], **own)
+    (tmp_path / "a.json").write_text(json.dumps(stale))
+    (tmp_path / "b.json").write_text(json.dumps({"rows": []}))
+    earlier = json.dumps({**stale, "title": "Another table"})
+    (tmp_path / "c.json").write_text(earlier)
+    reproduce.rejudge(tmp_path)
+    new = json.loads((tmp_path / "a.json").read_text())
+    assert new["entries"] == stale["entries"] and new["commit"] == stale["commit"]
+    found = {c["claim"]: c["verdict"] for c in new["claims"]}
+    assert found["the forged complex input alone is better than CRNet"] == "confirmed"
+    assert found["SE helps"] == "not decidable at this budget"
+    elsewhere = {(v["series"], v["x"]): v["paper"] for v in new["published_elsewhere"]}
+    assert elsewhere["cbam", "1/64"] == -6.086
+    said = capsys.readouterr().out
+    assert "a: SE helps: confirmed -> not decidable at this budget" in said
+    assert "a: nobody claims this: confirmed -> claimed no more" in said
+    assert "c: of an earlier target of that name, make it again" in said
+    assert json.loads((tmp_path / "b.json").read_text()) == {"rows": []}
+    assert (tmp_path / "c.json").read_text() == earlier
+
+
+def test_committed_verdicts_follow_from_the_entries():
+    for path in sorted((files.RESULTS / "reproduce").glob("*.json")):
+        result = files.read_json(path)
+        if reproduce.is_current(result):
+            assert reproduce.verdicts(result) == result["claims"], path.name
 
 
 def test_ista_graph_is_the_numpy_iteration():

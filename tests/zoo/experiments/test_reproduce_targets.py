@@ -15,8 +15,8 @@ from zoo.experiments import (
     clnet,
     cost2100,
     crnet,
+    published,
 )
-from zoo.experiments.pool import PendingRow, Pool
 from zoo.experiments.runner import Runner
 from zoo.experiments.target import Lab
 
@@ -79,8 +79,9 @@ def test_every_table_and_figure_has_a_target():
     assert wanted <= set(reproduce.TARGETS)
     further = set(reproduce.TARGETS) - wanted
     assert further == {
-        "lora.joint", "dualnet.unsent", "dualnet.uplink", "zoo.generalisation",
-        "zoo.bits", "zoo.drop", "clnet.sigmoid", "cllwcsinet.layers",
+        "lora.joint", "lora.track", "dualnet.unsent", "dualnet.uplink",
+        "zoo.generalisation", "zoo.bits", "zoo.drop", "clnet.sigmoid",
+        "cllwcsinet.layers",
     }  # fmt: skip
     for name in wanted:
         drawn = reproduce.TARGETS[name].figure is not None
@@ -94,13 +95,6 @@ def test_what_the_specification_names_has_a_target():
     assert wanted <= set(reproduce.TARGETS)
 
 
-class Listed(Pool):
-    """Trains nothing: the rows that a target asks for."""
-
-    def row(self, name, make):
-        return PendingRow(name, dict)
-
-
 @pytest.fixture
 def listed(tmp_path, monkeypatch):
     """Function of a target's name and a budget: its lab and entries, untrained."""
@@ -111,31 +105,22 @@ def listed(tmp_path, monkeypatch):
 
     def make(name: str, budget: str):
         flagfile = reproduce.FLAGFILES[name.partition(".")[0]][budget]
-        lab = Lab(Runner(tmp_path, flagfile, pool=Listed()), budget, seeds=2)
+        lab = Lab(Runner(tmp_path, flagfile, pool=published.Listed()), budget, seeds=2)
         return lab, list(reproduce.TARGETS[name].make(lab))
 
     return make
 
 
 @pytest.mark.parametrize("budget", ["fast", "full"])
-def test_claims_are_of_series_of_the_target(budget, listed):
+def test_every_target_is_complete(budget, listed):
     for name, target in reproduce.TARGETS.items():
         if name in WITHOUT_RUNS:
             continue
         _, entries = listed(name, budget)
-        found = collections.defaultdict(set)
-        for entry in entries:
-            found[entry.series].add(entry.x)
-            assert not entry.rows or len(entry.rows) in (1, 2)
-        places = set.union(*found.values())
-        for _, better, worse in target.claims + target.own:
-            if better not in found:
-                assert {better, worse} <= places, (name, better, worse)
-            else:
-                assert found[better] & found[worse], (name, better, worse)
+        assert all(len(entry.rows) in (0, 1, 2) for entry in entries)
         assert target.title and target.unit and target.x
         if "NMSE" in target.unit and "table" in name:
-            assert "klt" in found, name
+            assert "klt" in {entry.series for entry in entries}, name
 
 
 @pytest.mark.parametrize("budget", ["fast", "full"])
@@ -290,8 +275,5 @@ def test_parameters_of_clnet_table3(listed):
         if "flops" not in model:
             assert ours == pytest.approx(entry.paper, abs=500)
             assert ours == entry.paper or not x.startswith("1/64")
-        elif entry.paper:
+        else:
             assert abs(ours - entry.paper) < 10_000  # two decimals of 1M
-    assert found["clnet flops in all", "1/4"].value < (
-        found["crnet flops in all", "1/4"].value
-    )

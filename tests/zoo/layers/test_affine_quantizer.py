@@ -102,10 +102,50 @@ def test_parameters_chain_to_scale_and_zero():
     assert float(by_shift) == pytest.approx(float(by_z) * first, rel=1e-4)
 
 
+@pytest.mark.parametrize("per_entry", [False, True])
+def test_gradients_of_a_layer_whose_scale_is_trained_itself(per_entry):
+    """Sums of eq. 32 and 33 over a batch, in NumPy, times the loss's derivative."""
+    bits, s, z = 3, 0.07, 0.05
+    layer = AffineQuantizer(bits, per_entry=per_entry, scale=s, zero=z, direct=True)
+    layer.build((None, 6))
+    r = _codeword(np.random.default_rng(3), 200)
+    layer.fit(r)
+    with tf.GradientTape() as tape:
+        tape.watch(given := tf.constant(r))
+        loss = tf.reduce_sum(tf.square(layer(given) - 0.3))
+    names = [w.name.split(":")[0] for w in layer.trainable_weights]
+    assert [name.split("/")[-1] for name in names] == ["scale", "zero"]
+    by_s, by_z, by_r = tape.gradient(loss, [*layer.trainable_weights, given])
+    u = (r.astype(np.float64) - z) / s
+    inside = (u > -4) & (u < 3)
+    assert 0.2 < inside.mean() < 0.9
+    q = np.round(np.clip(u, -4, 3))
+    outer = 2 * (s * q + z - 0.3)
+    axis = 0 if per_entry else None
+    expected = (outer * np.where(inside, np.round(u) - u, q)).sum(axis)
+    np.testing.assert_allclose(by_s, expected, rtol=2e-4, atol=2e-3)
+    np.testing.assert_allclose(by_z, (outer * ~inside).sum(axis), rtol=2e-4)
+    np.testing.assert_allclose(by_r, outer * inside, atol=1e-4)
+
+
+def test_a_scale_that_is_driven_below_zero_stays_a_scale():
+    layer = AffineQuantizer(4, scale=0.1, zero=0.0, direct=True)
+    layer.build((None, 6))
+    r = _codeword(np.random.default_rng(0))
+    layer.fit(r)
+    before = np.asarray(layer(r))
+    layer.first_scale.assign(-0.1)
+    np.testing.assert_array_equal(layer(r), before)
+    assert layer.agreed()["scale"] == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(("kind", "trained"), [("qat", 0), ("lsq", 1), ("lszq", 2)])
 @pytest.mark.parametrize("per_entry", [False, True])
-def test_what_is_trained(kind, trained, per_entry):
-    layer = _fitted(kind, per_entry=per_entry)
+@pytest.mark.parametrize("direct", [False, True])
+def test_what_is_trained(kind, trained, per_entry, direct):
+    layer = AffineQuantizer(4, kind, per_entry, direct=direct)
+    layer.build((None, 6))
+    layer.fit(_codeword(np.random.default_rng(0)))
     assert len(layer.trainable_weights) == trained
     assert {tuple(w.shape) for w in layer.weights} == {(6,) if per_entry else ()}
 
@@ -158,7 +198,7 @@ def test_lszq_recovers_a_known_affine_code():
 
 @pytest.mark.parametrize("name", LEARNED)
 def test_configuration_and_bits(name):
-    layer = make_quantizer(name, 5, {"per_entry": True})
+    layer = make_quantizer(name, 5, {"per_entry": True, "direct": name == "lsq"})
     layer.build((None, 6))
     codeword = _codeword(np.random.default_rng(0))
     layer.fit(codeword)
@@ -184,7 +224,11 @@ def test_values_by_hand():
     ("name", "args", "message"),
     [
         ("lsq", {"scale": 0}, "scale is 0, expected more than 0"),
-        ("lsq", {"per": True}, "lsq has no option per; it has per_entry, scale, zero"),
+        (
+            "lsq",
+            {"per": True},
+            "lsq has no option per; it has direct, per_entry, scale, zero",
+        ),
         ("uniform", {"scale": 1}, "uniform has no option scale; it has none"),
     ],
 )

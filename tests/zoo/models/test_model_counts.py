@@ -187,8 +187,11 @@ FIGURES = [
     ("total_params", CUT, "cl_csinet", _row("17.9K 10.71K 7.12K")),
     ("total_params", CUT, "cl_crnet", _row("17.62K 10.43K 6.84K")),
     ("total_params", CUT, "cl_acrnet", {256: "9.94K", 128: "6.35K"}),
-    ("total_thop_new", CUT, "cl_csinet", _row("4.00M 3.7M 3.66M")),
-    ("total_thop_new", CUT, "cl_acrnet", _row("3.16M 2.93M 2.81M")),
+    ("total_thop_last", CUT, "cl_csinet", _row("4.00M 3.7M 3.66M")),
+    ("total_thop_last", CUT, "cl_crnet", {512: "3.72M", 128: "3.38M"}),
+    ("total_thop_last", ROUND, "cl_crnet", {256: "3.5M"}),
+    ("total_thop_last", CUT, "cl_acrnet", _row("3.16M 2.93M 2.81M")),
+    ("total_thop_last", CUT, "cllwcsinet", {512: "7.26M", 256: "7.15M"}),
     ("total_thop_new", ROUND, "csinet", {512: "5.6M"}),
     ("total_params_without_fc", ROUND, "csinet", {512: "3404"}),
     # Parameters of QACRNet: ACRNet without FC layers

@@ -100,6 +100,36 @@ def test_without_regulariser_lora_descends_to_least_squares(rng):
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("regulariser", ["mlp", "cnn"])
+def test_a_small_second_matrix_starts_lora_at_its_projection(regulariser, rng):
+    """Untrained: with a hundredth of Glorot's the estimate is A^T A x and g is nothing,
+    with all of it the estimate is worse by each block."""
+    csi = (0.5 + 0.05 * rng.standard_normal((50, *SHAPE))).astype(np.float32)
+    kinds = {"regulariser": regulariser, "hidden": 256}
+    for start, worse in ((0.01, False), (1.0, True)):
+        keras.utils.set_random_seed(0)
+        errors = []
+        for blocks in (1, 4, 7):
+            model = build_lora(SHAPE, M, blocks=blocks, start=start, **kinds)
+            outer = np.asarray(model.decoder.get_layer("block1").regulariser.outer)
+            fans = [np.prod(outer.shape[:-2]) * outer.shape[i] for i in (-2, -1)]
+            bound = start * np.sqrt(6 / sum(fans))
+            assert 0.95 * bound < np.abs(outer).max() <= bound * 1.0001
+            h_hat = np.asarray(model.autoencoder(csi)) - np.float32(0.5)
+            errors.append(accuracy.nmse_db(csi - np.float32(0.5), h_hat))
+        projection = 10 * np.log10(1 - M / N)
+        assert errors[0] == pytest.approx(projection, abs=0.1)
+        if worse and regulariser == "mlp":
+            assert errors[0] + 0.5 < errors[1] < errors[2]
+        elif not worse:
+            np.testing.assert_allclose(errors, projection, atol=0.12)
+
+
+def test_a_start_below_zero_is_refused():
+    with pytest.raises(ValueError, match="start is -1, expected 0 or more"):
+        build_lora(SHAPE, M, start=-1)
+
+
 def test_cnn_regulariser_is_two_convolutions(rng):
     layer = CnnRegulariser(SHAPE, hidden=5)
     layer.build((None, N))

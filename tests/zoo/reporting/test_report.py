@@ -72,8 +72,18 @@ def test_page_is_self_contained_and_linked(written, page):
 def test_paper_and_ours_have_columns_of_their_own(page):
     data = "tr38901/lora_rma_nlos_quick"
     assert page.table("block", "series", "paper", "ours") == [
-        ["4", "mlp", "-29.21", "-14.25", "1", "-11.50", "4,096 (float)", data],
-        ["4", "cnn", "-11.23", "-10.50", "1", "-11.50", "4,096 (float)", data],
+        ["4", "mlp", "-29.21", "-14.25", "1", "-11.50", "4,096 (float)", data, ""],
+        [
+            "4",
+            "cnn",
+            "-11.23",
+            "-10.50",
+            "1",
+            "-11.50",
+            "4,096 (float)",
+            data,
+            "behind the linear KLT",
+        ],
     ]
     assert page.table("side", "series") == [
         ["1/4 ue", "clnet", "1,049,000", "1,048,968"]
@@ -174,8 +184,9 @@ def test_what_decides_nothing_is_marked():
     table = reproduced(report_files.result("x", entries))
     found = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert [row["note"] for row in found] == [
-        "at its start: no epoch was better", "learned nothing",
-    ]  # fmt: skip
+        "at its start: no epoch was better; behind the linear KLT",
+        "learned nothing",
+    ]
     assert [row["feedback bits"] for row in found] == ["4,096 (float)", "512"]
 
 

@@ -26,7 +26,7 @@ def several_units():
     more = {"x": "scenario, ratio", "unit": "NMSE [dB], or as the series says"}
     of_paper = report_files.FIGURE["claims"][0]
     claims = [{**of_paper, "difference": {"indoor 1/4": -2.0}},
-              {**of_paper, "difference": {"1/4": -520.0}}]  # fmt: skip
+              {**of_paper, "difference": {"1/4": -520.0}, "unit": "FLOPs"}]  # fmt: skip
     title = "Head, 1/4 (fast: 1/16)"
     return report_files.result("crnet.table1", entries, claims, title=title, **more)
 
@@ -47,6 +47,30 @@ def test_each_row_has_its_unit_scenario_and_ratio():
     assert "difference in FLOPs at scenario, ratio 1/4: -520.00" in text
     assert "as the series says" not in text
     assert "Head, 1/16, NMSE" not in text and "crnet.table1: Head, 1/16\n" in text
+
+
+def test_published_values_of_other_places_have_rows_without_ours():
+    """In the paper's column, never in ours."""
+    entries = [
+        report_files.entry("0.3", "indoor 1/16", [-11.5]),
+        report_files.entry("0.5", "indoor 1/16", [-11.6]),
+    ]
+    elsewhere = [
+        {"series": "0.3", "x": "indoor 1/4", "paper": -26.99},
+        {"series": "0.3", "x": "indoor 1/16", "paper": -11.35},
+    ]
+    own = report_files.result(
+        "x", entries, x="scenario, ratio", published_elsewhere=elsewhere
+    )
+    table = reproduced(own)
+    assert [row[1:5] for row in table.rows] == [
+        ["1/16", "0.3", "–", "-11.50"],
+        ["1/16", "0.5", "–", "-11.60"],
+        ["1/16", "0.3", "-11.35", "not run"],
+        ["1/4", "0.3", "-26.99", "not run"],
+    ]
+    text = markdown(result_sections.result_section(report_files.HERE / "x", own))
+    assert "Origin of 2 values in the column paper" in text
 
 
 def test_data_sets_of_the_test_have_one_column_which_is_filled():
