@@ -122,7 +122,7 @@ def prepare(folder: Path) -> None:
     _unpack_wheels(partial)
     # An x86 /proc/cpuinfo crashes the library that looks for the kernels to use.
     (partial / "root" / "proc").mkdir(exist_ok=True)
-    (partial / "root" / "proc" / "cpuinfo").write_text(CPUINFO)
+    (partial / "root" / "proc" / "cpuinfo").write_text(CPUINFO, encoding="utf-8")
     partial.replace(folder)
 
 

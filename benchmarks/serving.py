@@ -104,7 +104,7 @@ def servers(folder: Path) -> dict[str, tuple[str, ...]]:
     """Flags of the servers that are measured, by name; all have the same threads."""
     parameters = folder / "batching_parameters.txt"
     batching = config_files.batching_parameters(SERVER_THREADS["inter_op"])
-    parameters.write_text(config_files.text(batching))
+    parameters.write_text(config_files.text(batching), encoding="utf-8")
     threads = tuple(
         f"--tensorflow_{kind}_parallelism={number}"
         for kind, number in SERVER_THREADS.items()

@@ -51,7 +51,7 @@ _JSON = flags.DEFINE_string("json", "", "also write the report here")
 
 def resident_mb(pid: int) -> float:
     """Resident memory of a process in MB (Linux)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
     raise ValueError(f"process {pid} has no memory: it has ended")

@@ -102,7 +102,7 @@ class Clients:
         total: collections.Counter = collections.Counter()
         examples, latencies = [], []
         for report in filter(Path.is_file, self.reports):
-            found = json.loads(report.read_text())
+            found = json.loads(report.read_text(encoding="utf-8"))
             total.update(found["counts"])
             examples += found["examples"]
             latencies += found["latency_ms"]

@@ -99,7 +99,7 @@ def write_block(path: Path, command: str, text: str) -> None:
     Raises:
         ValueError: it has not exactly one such block.
     """
-    document = path.read_text()
+    document = path.read_text(encoding="utf-8")
     if len(_BLOCK.findall(document)) != 1:
         raise ValueError(
             f"{path}: expected one block from '{BEGIN.format('...')}' to '{END}'"

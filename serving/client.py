@@ -168,7 +168,9 @@ def main(argv: list[str]) -> None:
         report = measure(encoder, served, h, values.batch, values.flip_bit, uplink)
     _print(report)
     if values.json:
-        Path(values.json).write_text(json.dumps(report, indent=1) + "\n")
+        Path(values.json).write_text(
+            json.dumps(report, indent=1) + "\n", encoding="utf-8"
+        )
     if report["invalid"]:
         raise ValueError(
             f"{report['invalid']} of {report['samples']} frames refused by the decoder:"

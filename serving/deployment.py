@@ -180,7 +180,7 @@ def _check(entry: ModelConfig, wanted: list[int], models: Path) -> None:
 def _write_secret(path: Path, text: str) -> None:
     with files.atomic_path(path) as temporary:
         temporary.touch(0o600)
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _ssl_from_flags(values: flags.FlagValues) -> Message | None:

@@ -26,7 +26,9 @@ def main(argv: list[str] | None = None) -> int:
         about = str(golden_vectors.read(Path(options.export))["about"])
         results = golden_vectors.compare(Path(options.export), options.runtime)
         if options.json:
-            Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+            Path(options.json).write_text(
+                json.dumps(results, indent=1) + "\n", encoding="utf-8"
+            )
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -83,11 +83,11 @@ def _common_scale(block: int, features: dict[str, np.ndarray]) -> float:
 
 
 def _write_scale(scale: float, file: str) -> None:
-    epath.Path(file).write_text(repr(scale))
+    epath.Path(file).write_text(repr(scale), encoding="utf-8")
 
 
 def _read_scale(builder: tfds.core.GeneratorBasedBuilder, pipeline_result) -> None:
     """Move the scale from the pipeline's file into the metadata."""
     file = epath.Path(builder.data_path) / SCALE_FILE
-    builder.info.metadata["global_scale"] = float(file.read_text())
+    builder.info.metadata["global_scale"] = float(file.read_text(encoding="utf-8"))
     file.unlink()

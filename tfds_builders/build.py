@@ -146,7 +146,7 @@ def prepare(
 def _check_name(builder) -> None:
     """Refuse the data of another data set in a folder that was copied or renamed."""
     path = Path(builder.data_path)
-    info = json.loads((path / "dataset_info.json").read_text())
+    info = json.loads((path / "dataset_info.json").read_text(encoding="utf-8"))
     stored = [info.get(key, "") for key in ("name", "configName", "version")]
     if stored != builder.info.full_name.split("/"):
         raise ValueError(
@@ -180,7 +180,7 @@ def _simulate(builder, staged: Path, workers: int) -> None:
         staging.stage_all(todo, workers, add)
 
     def examples_of(builder, split):
-        (staged / WRITING).write_text(Path(builder.data_path).name)
+        (staged / WRITING).write_text(Path(builder.data_path).name, encoding="utf-8")
         return generation.from_blocks(staging.read, builder, split)
 
     builder.examples_of = examples_of
@@ -216,7 +216,7 @@ def _remove_unfinished(staged: Path) -> None:
     """Remove what TFDS had written in a killed build: its name is on record."""
     record = staged / WRITING
     if record.exists():
-        name = record.read_text()
+        name = record.read_text(encoding="utf-8")
         if name.startswith("incomplete."):  # a full disk leaves the record empty
             shutil.rmtree(staged.parent / name, ignore_errors=True)
         record.unlink()

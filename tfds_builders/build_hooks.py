@@ -16,7 +16,9 @@ PROVENANCE = runpy.run_path(str(Path(__file__).with_name("provenance.py")))
 def _write_build_info(root: str) -> None:
     path = Path(root, "tfds_builders", PROVENANCE["BUILD_INFO"])
     path.unlink(missing_ok=True)  # of an unpacked sdist: perhaps a hard link
-    path.write_text(json.dumps(PROVENANCE["source"]()._asdict()) + "\n")
+    path.write_text(
+        json.dumps(PROVENANCE["source"]()._asdict()) + "\n", encoding="utf-8"
+    )
 
 
 class BuildPy(build_py):

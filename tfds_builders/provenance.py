@@ -39,7 +39,7 @@ def source() -> Source:
     """Version and commit of the code that runs."""
     build_info = _HERE.with_name(BUILD_INFO)
     if build_info.is_file():
-        return Source(**json.loads(build_info.read_text()))
+        return Source(**json.loads(build_info.read_text(encoding="utf-8")))
     root = _HERE.parents[1]
     project = root / "pyproject.toml"
     text = project.read_text(encoding="utf-8") if project.is_file() else ""

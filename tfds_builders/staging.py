@@ -58,7 +58,7 @@ def lock(folder: Path) -> TextIO:
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            file = open(folder / "lock", "a")
+            file = open(folder / "lock", "a", encoding="utf-8")
         except FileNotFoundError:
             continue  # the other has just removed the folder
         try:

@@ -262,7 +262,7 @@ class RunDirectory:
 
     def append_metrics(self, record: dict) -> None:
         """Append one epoch's record to metrics.jsonl."""
-        with self.metrics.open("a") as file:
+        with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
     def read_metrics(self) -> list[dict]:
@@ -273,7 +273,7 @@ class RunDirectory:
         """
         if not self.metrics.is_file():
             return []
-        lines = self.metrics.read_text().splitlines(keepends=True)
+        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
         try:
             return [json.loads(line) for line in lines if line.endswith("\n")]
         except (json.JSONDecodeError, RecursionError) as error:

@@ -35,7 +35,7 @@ def step(module: str, *args, log: Path | None = None) -> None:
     """
     command = [sys.executable, "-m", module, *map(str, args)]
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(log.open("a")) if log else None
+        output = stack.enter_context(log.open("a", encoding="utf-8")) if log else None
         _show(f"python -m {module} {shlex.join(command[3:])}", output)
         errors = output or sys.__stderr__  # past the filter of `tfds_builders.quiet`
         bound = [*_bound(), *command]
@@ -53,7 +53,9 @@ def _bound() -> list[str]:
 
 def _last_line(log: Path) -> str:
     """Error of the command that wrote last, or the last line of its output."""
-    said = log.read_text(errors="replace").rpartition("\n$ python -m ")[2]
+    said = log.read_text(encoding="utf-8", errors="replace").rpartition(
+        "\n$ python -m "
+    )[2]
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(ERROR)]
     return (errors or lines)[-1].removeprefix(ERROR)

@@ -33,7 +33,7 @@ def read_codec(directory: Path) -> dict:
     """
     path = directory / CODEC_FILE
     try:
-        codec = json.loads(path.read_text())
+        codec = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"no {path}: keep the encoder in its export directory"

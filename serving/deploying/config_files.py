@@ -90,7 +90,9 @@ def ssl_config(key: Path, certificate: Path, custom_ca: Path | None = None) -> M
         ValueError: a file is not PEM.
     """
     texts = {"server_key": key, "server_cert": certificate, "custom_ca": custom_ca}
-    pems = {name: path.read_text() for name, path in texts.items() if path}
+    pems = {
+        name: path.read_text(encoding="utf-8") for name, path in texts.items() if path
+    }
     for name, pem in pems.items():
         if "-----BEGIN " not in pem:
             raise ValueError(f"{texts[name]}: expected a PEM file for {name}")

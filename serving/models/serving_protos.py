@@ -98,6 +98,6 @@ def read_text(path: Path | str, kind: type[_Message]) -> _Message:
         ValueError: not the text form of that message.
     """
     try:
-        return text_format.Parse(Path(path).read_text(), kind())
+        return text_format.Parse(Path(path).read_text(encoding="utf-8"), kind())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a text {kind.__name__}: {error}") from error

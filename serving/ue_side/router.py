@@ -22,7 +22,7 @@ def read_routes(path: str | Path) -> dict:
         ValueError: not a routes.json.
     """
     try:
-        routes = json.loads(Path(path).read_text())
+        routes = json.loads(Path(path).read_text(encoding="utf-8"))
         names = [route["name"] for route in routes["models"].values()]
         routes["csi_shape"] = tuple(routes["csi_shape"])
         if routes.get("max_rows", MAX_ROWS) < 1:

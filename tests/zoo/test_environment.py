@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -76,3 +78,51 @@ def test_commands_draw_whatever_the_backend_of_notebooks(data_dir, tiny_run, tmp
         done = run_command(*command, env={"MPLBACKEND": "nonsense"})
         assert done.returncode == 0, done.stderr[-2000:]
     assert page.is_file() and plot.is_file()
+
+
+OTHERS = {  # `open` of these reads no text, `write_text` and `read_text` name it
+    "os", "tarfile", "zipfile", "image", "Image", "archive", "files", "serving_protos",
+}  # fmt: skip
+
+
+def without_encoding(source: str):
+    """Calls that read or write text in whatever encoding the locale has."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or isinstance(node.func, ast.Subscript):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        owner = ast.unparse(getattr(node.func, "value", ast.Constant("")))
+        if name not in ("open", "read_text", "write_text") or owner in OTHERS:
+            continue
+        words = {word.arg for word in node.keywords}
+        modes = [ast.unparse(a) for a in node.args]
+        modes += [ast.unparse(k.value) for k in node.keywords if k.arg == "mode"]
+        if "encoding" not in words and not any(BINARY.search(mode) for mode in modes):
+            yield node
+
+
+BINARY = re.compile(r"['\"][rwax]\+?b\+?['\"]")
+
+
+@pytest.mark.parametrize("package", ["zoo", "serving", "tfds_builders", "benchmarks"])
+def test_no_file_depends_on_the_locale(package):
+    own = "write_text(path, "  # of zoo.files, inside itself
+    found = [
+        f"{path}:{node.lineno}: {ast.unparse(node)}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in without_encoding(path.read_text(encoding="utf-8"))
+        if not ast.unparse(node).startswith(own)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("open(x)", 1), ("p.open('a')", 1), ("p.read_text()", 1), ("p.open('rb')", 0),
+        ("p.write_text(s, encoding='utf-8')", 0), ("os.open(x, 0)", 0),
+        ("p.open('ab' if size else 'wb')", 0), ("open('b')", 1),
+    ],
+)  # fmt: skip
+def test_calls_that_take_the_locale_are_found(source, count):
+    assert len(list(without_encoding(source))) == count

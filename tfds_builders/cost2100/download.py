@@ -14,7 +14,9 @@ from pathlib import Path
 
 from tfds_builders import fetching, locks, provenance
 
-PUBLISHED = json.loads(Path(__file__).with_name("published_files.json").read_text())
+PUBLISHED = json.loads(
+    Path(__file__).with_name("published_files.json").read_text(encoding="utf-8")
+)
 LICENCE = (
     "the COST2100 files come from others, and no licence of theirs is known here: "
     "whether you may use them is for you to check"

@@ -54,7 +54,9 @@ def open_builder(name: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
             f"no data set {OWN}/{name} in {folder.parents[2]}, there: {there}; make it "
             f"with {COMMAND} --name={name or 'NAME'}, or correct --data_dir"
         )
-    stored = json.loads((folder / "dataset_info.json").read_text()).get("configName")
+    stored = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8")).get(
+        "configName"
+    )
     if stored != name:
         raise ValueError(
             f"{folder} holds {OWN}/{stored}, expected {OWN}/{name}: it was copied or "

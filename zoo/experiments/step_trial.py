@@ -66,7 +66,7 @@ def _step_seconds(runner: Runner, run: str, trial: ExperimentConfig) -> float:
         training = ("zoo.train", *training_flags(run))
         result = f"{run}/metrics.jsonl"
         runner.pool.work(given._replace(commands=(training,), result=result))
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         ends = [json.loads(line)["seconds"] for line in lines]
         steps = trial.num_train // trial.batch_size
         seconds = min(b - a for a, b in zip(ends, ends[1:], strict=False)) / steps

@@ -101,7 +101,7 @@ def fetch(url: str, sha256: str = "") -> Path:
     name = re.sub(r"[^\w.-]", "_", url.rsplit("/", 1)[-1])[:60]
     target = cache() / f"{name}-{key}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / f".lock-{key}").open("w") as lock:
+    with (target.parent / f".lock-{key}").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # others wait and then find it
         if not target.is_dir():
             partial = target.with_name(f".partial-{target.name}")

@@ -54,7 +54,7 @@ def commands(spec: ModelSpec) -> str:
     for name in (f"{spec.name}.cfg", f"fast/{spec.name}.cfg"):
         if (FLAGFILES / name).is_file():
             line = f"python -m zoo.train --flagfile=zoo/flagfiles/{name}"
-            if PUBLISHED_DATA.search((FLAGFILES / name).read_text()):
+            if PUBLISHED_DATA.search((FLAGFILES / name).read_text(encoding="utf-8")):
                 line, note = f"{line} --manual_dir=FOLDER", FETCHED
             lines.append(line)
     return "```bash\n" + "\n".join(lines) + "\n```" + note

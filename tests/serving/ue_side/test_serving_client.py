@@ -24,6 +24,8 @@ from tests.support.tiny_export import (
     NUM_INDICES,
     PAYLOAD_BYTES,
     decode,
+    frames,
+    random_indices,
     samples,
 )
 
@@ -187,3 +189,16 @@ def test_samples_are_checked(tmp_path):
     np.save(tmp_path / "z.npy", H[:0])
     with pytest.raises(ValueError, match=r"\[0, 32, 32, 2\]"):
         csi_source.load_samples(tmp_path / "z.npy")
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "grpc_proxy"])
+def test_only_a_proxy_of_grpc_stands_between(tiny_server, monkeypatch, name):
+    for other in ("http_proxy", "https_proxy", "grpc_proxy", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    if name == "grpc_proxy":
+        with pytest.raises(ConnectionError):
+            Decoder(tiny_server.endpoint, MODEL, 2)
+        return
+    with Decoder(tiny_server.endpoint, MODEL, TIMEOUT) as decoder:
+        assert decoder.decode(frames(random_indices(1)))[1].all()
