@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tfds_builders import locks
 from zoo import files
 from zoo.codeword.codec_graph import DecoderGraph, freeze
 
@@ -33,12 +34,18 @@ def written(out: Path) -> Iterator[Path]:
     """Yield an empty directory that becomes `out`, with checksums of its files.
 
     Raises:
-        OSError: it cannot be written; no partial export stays behind.
+        OSError: another command writes it, or it cannot be written; no partial export
+            stays behind.
     """
     partial = out.with_name(f".partial-{out.name}")
-    shutil.rmtree(partial, ignore_errors=True)
+    with locks.alone(partial, wait=False):
+        for left in partial.iterdir():  # by a command that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield from _written(partial, out)
+
+
+def _written(partial: Path, out: Path) -> Iterator[Path]:
     try:
-        partial.mkdir(parents=True)
         yield partial
         lines = [f"{digest}  {name}\n" for name, digest in hashes(partial).items()]
         files.write_text(partial / "checksums.sha256", "".join(lines))
