@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tfds_builders import locks
 from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits, training_source
@@ -33,7 +34,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     Raises:
         ValueError: bad configuration or data, another run in the directory, or a loss
             that is no longer finite.
-        OSError: a file cannot be written; what was there before is kept.
+        OSError: another training is at work in the directory, or a file cannot be
+            written; what was there before is kept.
     """
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -45,29 +47,31 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     steps, batches_from = training_source.training_source(settings)
     validation = splits.load_split(settings, "validation")
     shape = validation.csi.shape[1:]
-    if worker == 0:
-        RunDirectory.create(settings, shape)
-    ratio = estimation_noise.ratio(
-        settings, "train", shape[1], validation.num_subcarriers
-    )
-    trainer = Trainer(settings, strategy, shape, steps, ratio, network)
-    progress = run.restore_checkpoint(trainer.variables)
-    if progress:
-        run.check_data(splits.read_from(settings))
-    if worker:
-        run = run.worker(worker)
-        run.path.mkdir(parents=True, exist_ok=True)
-    distribution.check_same_epoch(strategy, progress["epoch"] if progress else 0)
-    run.rewind_metrics(progress["epoch"] if progress else -1)
-    state = progress or _start(trainer, run, validation, source, chief=worker == 0)
-    if not settings.dense_rate:
-        trainer.set_dense_rate(state["dense_rate"])
-    begin = state["epoch"]
-    with (
-        batches_from(begin) as batches,
-        Progress(settings.epochs, steps, begin) as seen,
-    ):
-        _run_epochs(trainer, run, batches, validation, state, steps, seen, worker == 0)
+    own = run.worker(worker) if worker else run
+    with locks.alone(own.path, wait=False):
+        if worker == 0:
+            RunDirectory.create(settings, shape)
+        ratio = estimation_noise.ratio(
+            settings, "train", shape[1], validation.num_subcarriers
+        )
+        trainer = Trainer(settings, strategy, shape, steps, ratio, network)
+        progress = run.restore_checkpoint(trainer.variables)
+        if progress:
+            run.check_data(splits.read_from(settings))
+        run = own
+        distribution.check_same_epoch(strategy, progress["epoch"] if progress else 0)
+        run.rewind_metrics(progress["epoch"] if progress else -1)
+        state = progress or _start(trainer, run, validation, source, chief=worker == 0)
+        if not settings.dense_rate:
+            trainer.set_dense_rate(state["dense_rate"])
+        begin = state["epoch"]
+        with (
+            batches_from(begin) as batches,
+            Progress(settings.epochs, steps, begin) as seen,
+        ):
+            _run_epochs(
+                trainer, run, batches, validation, state, steps, seen, worker == 0
+            )
     if settings.strategy == "multi_worker":
         print(f"weights sha256 {trainer.weights_sha256()}")  # the same on all workers
     return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import assert_one_line_error, run_command, tiny_flags
+from tfds_builders import locks
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.data import split_reader, splits, training_source
@@ -295,3 +297,11 @@ def test_a_training_that_builds_its_data_is_the_one_that_finds_them(tmp_path):
     one, other = (RunDirectory(run).load().decoder.get_weights() for run in runs)
     for expected, found in zip(one, other, strict=True):
         np.testing.assert_array_equal(expected, found)
+
+
+def test_two_trainings_in_one_directory(tiny_config, tmp_path):
+    run = tmp_path / "run"
+    with locks.alone(run):
+        with pytest.raises(OSError, match=f"run is in use by process {os.getpid()}"):
+            session.train(tiny_config(run, epochs=1))
+    assert not list(run.iterdir())
