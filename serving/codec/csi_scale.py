@@ -47,14 +47,15 @@ def check(h: np.ndarray, codec: dict, place: str) -> None:
     """Refuse CSI `[n, ...]` of which some is not the encoder's.
 
     Args:
-        h: zero-centred, float.
+        h: zero-centred, float; the encoder itself refuses NaN and Inf.
         codec: content of codec.json.
         place: where it is from.
 
     Raises:
         ValueError: how many are another's, and what is wrong with the first.
     """
-    faults = [(row, said) for row, x in enumerate(h) if (said := fault(x, codec))]
+    finite = (row for row, x in enumerate(h) if np.isfinite(x).all())
+    faults = [(row, said) for row in finite if (said := fault(h[row], codec))]
     if faults:
         row, said = faults[0]
         raise ValueError(

@@ -122,7 +122,8 @@ def compare(directory: Path, runtime: str = "interpreter") -> dict[str, dict]:
         difference = float(np.abs(codeword - expected).max()) / largest
         differing = int(np.sum(packed != arrays[f"{name}/packed"]))
         if f"{name}/coded" in arrays:
-            coded = replay_coded(CodedEncoder(directory / name), arrays["h"])
+            coding = CodedEncoder(directory / name, runtime=runtime)
+            coded = replay_coded(coding, arrays["h"])
             differing += _differing(coded, arrays[f"{name}/coded"])
         passed = difference <= TOLERANCE and not differing
         results[name] = {

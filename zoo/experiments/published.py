@@ -51,8 +51,8 @@ def values(target: Target, flagfile: Path) -> list[dict]:
 def elsewhere(result: dict, printed: list[dict]) -> list[dict]:
     """Published values of places that a result has none of ours at.
 
-    Where it has one of ours at another ratio under the same name, the place is named
-    with the paper's ratio.
+    Where it has one of ours under the same name, which is not what the paper's is of,
+    the place is named with the paper's ratio, or the budget where no title has it.
 
     Args:
         result: of a target.
@@ -67,6 +67,6 @@ def elsewhere(result: dict, printed: list[dict]) -> list[dict]:
         place = value["x"]
         if here is not None:
             ratio = BY_BUDGET.search(value["title"])
-            place = f"{place}, {ratio[1]}" if ratio else place
+            place = f"{place}, {ratio[1] if ratio else 'full'}"
         found.append({"series": value["series"], "x": place, "paper": value["paper"]})
     return found

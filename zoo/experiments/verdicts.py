@@ -46,7 +46,8 @@ def judge(claim: Claim | tuple, result: dict, origin: str) -> dict:
     signs = [_sign(*pair, claim.by, result) for pair in pairs.values()]
     decided = [sign for sign in signs if sign]
     compared = [e for pair in pairs.values() for e in pair if _seeds(e)]
-    if not decided or 2 * len(decided) < len(signs):
+    places = len(pairs) if claim.over else max(len(pairs), len(claim.at))
+    if not decided or 2 * len(decided) < places:
         verdict = VERDICTS[2]
     else:
         verdict = VERDICTS[max(decided) > 0]
@@ -101,9 +102,8 @@ def _gains(minus: str, entries: list[dict]) -> list[dict]:
                 "ours": e["ours"] - base["ours"],
                 "ours_by_seed": [own - other for own, other in seeds],
                 "paper": None if None in papers else papers[0] - papers[1],
-                "value": "measured",
-                "handicap": e["handicap"] or base["handicap"],
                 "runs": e["runs"] + base["runs"],
+                "parts": [e, base],
             }
         )
     return gains
@@ -127,8 +127,8 @@ def _reduced(claim: Claim, entries: list[dict]) -> list[dict]:
                 "ours": float(np.mean(ours)),
                 "ours_by_seed": ours,
                 "paper": None if None in papers else float(claim.over(papers)),
-                "value": "measured",
                 "runs": [run for e in own for run in e["runs"]],
+                "parts": [part for e in own for part in _parts(e)],
             }
         )
     return reduced
@@ -152,7 +152,8 @@ def _differences(pairs: dict, key: str) -> dict[str, float]:
 
 def _sign(low: dict, high: dict, by: float, result: dict) -> int:
     """-1 where an entry is below another, 1 where it is above, 0 if that is open."""
-    found = {*remarks(low, result["budget"]), *remarks(high, result["budget"])}
+    parts = [*_parts(low), *_parts(high)]
+    found = {text for part in parts for text in remarks(part, result["budget"])}
     if found & {SILENT, BEHIND} or found and _network(low) != _network(high):
         return 0
     measured = [e for e in (low, high) if _seeds(e)]
@@ -170,6 +171,11 @@ def _sign(low: dict, high: dict, by: float, result: dict) -> int:
     difference = low["ours"] - high["ours"] + by
     decides = abs(difference) > max(margin, spreads / 2)
     return int(np.sign(difference)) if decides else 0
+
+
+def _parts(entry: dict) -> list[dict]:
+    """Entries of the result that an entry is made of."""
+    return entry.get("parts", [entry])
 
 
 def _seeds(entry: dict) -> int:

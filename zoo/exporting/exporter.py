@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
 from serving.codec import bitstream, csi_scale, golden_vectors
 from tfds_builders import build
 from zoo import files, registry
@@ -12,7 +14,7 @@ from zoo.codeword import codeword_path
 from zoo.codeword.codec_graph import DecoderGraph
 from zoo.config import ExperimentConfig
 from zoo.config_checks import label, parse_object
-from zoo.data import data_record, scaling
+from zoo.data import data_record, scaling, splits
 from zoo.exporting import directory, verify_export
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table
@@ -130,6 +132,23 @@ def _scaling(run: RunDirectory, settings: ExperimentConfig) -> dict:
     return scaling.describe(settings.scaling, builder)
 
 
+def training_csi(settings: ExperimentConfig, num: int) -> np.ndarray | None:
+    """First training CSI as the encoder saw them, zero-centred `[n, N_t, N_a, 2]`.
+
+    None, with a line that says so, where the data set is not there: an export needs
+    none.
+    """
+    name = settings.dataset.partition(":")[0]
+    try:
+        builder = build.find_builder(name, settings.data_dir)
+        if "train" not in builder.info.splits:
+            raise ValueError(f"{name} has no training CSI here")
+        return splits.load_fine_tuning(settings, num).h_seen
+    except ValueError as error:
+        print(f"codec.json without norms, so a UE cannot check its scale: {error}")
+        return None
+
+
 def export(
     run: RunDirectory,
     out: Path,
@@ -164,8 +183,9 @@ def export(
         directory.save_decoder(DecoderGraph(model, codec), decoder)
         codec["files"] = directory.hashes(partial)
         codec["int8_io"] = int8_grids(partial, options.precisions)
-        if h is not None:
-            codec["norms"] = csi_scale.norms(h)
+        seen = training_csi(settings, options.calibration_samples) if h is None else h
+        if seen is not None:
+            codec["norms"] = csi_scale.norms(seen)
         files.write_json(partial / "codec.json", codec)
         chosen = [PRECISIONS[name] for name in options.precisions]
         errors = verify_export.verify(

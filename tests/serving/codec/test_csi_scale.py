@@ -42,3 +42,10 @@ def test_one_factor_for_all_leaves_the_path_loss():
 def test_csi_that_is_not_centred_is_named(codec):
     with pytest.raises(ValueError, match="mean is 0.5, .* subtract 0.5"):
         csi_scale.check(H + 0.5, codec, "here")
+
+
+def test_nan_is_left_to_the_encoder():
+    """It names NaN, which has no scale."""
+    h = H.copy()
+    h[1, 0, 0, 0], h[3] = np.nan, np.inf
+    csi_scale.check(h, {"norms": [0.9, 0.9], "normalisation": RULE}, "here")

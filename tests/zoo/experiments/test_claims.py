@@ -166,6 +166,10 @@ def test_a_claim_is_judged_where_it_is_made():
     assert (found["verdict"], found["difference"]) == ("confirmed", {"1/4": -1.0})
     found = judge(Claim("", "1/4", "1/64", at=("b",)), result(*entries), "paper")
     assert found["difference"] == {"b": -4.0}
+    for more, wanted in ((1, "confirmed"), (2, UNDECIDED)):  # that are not run
+        at = ("1/4", "1/8", "1/16")[: 1 + more]
+        found = judge(everywhere._replace(at=at), result(*entries), "paper")
+        assert (found["verdict"], found["decided"]) == (wanted, 1)
 
 
 def test_levels_and_how_much():
@@ -202,6 +206,28 @@ def test_what_is_made_of_all_places():
     at_ends = flatter._replace(at=(1, 2))
     found = judge(at_ends, result(*entries), "paper")
     assert found["difference"] == {"spread": 0.5}
+
+
+@pytest.mark.parametrize("which", ["silent", "behind", "handicap"])
+def test_one_place_spoils_what_is_made_of_all(which):
+    """Also where the mean over the places is ahead of the KLT, or it is a later one."""
+    steady = [entry("a", x, [v], run_at(v, v + 3)) for x, v in ((1, -5.0), (2, -4.0))]
+    other = [entry("b", x, [v]) for x, v in ((1, -5.0), (2, -2.0))]
+    for claim in (
+        Claim("a is flatter", "a", "b", over=spread),
+        Claim("a changes less", "a", "b", over=change, minus="c"),
+    ):
+        base = [entry("c", x, [-1.0]) for x in (1, 2)]
+        found = judge(claim, result(*steady, *other, *base), "paper")
+        assert found["verdict"] == "confirmed"
+        second = {
+            "silent": {"ours": 0.2, "ours_by_seed": [0.2]},
+            "behind": {"runs": [{**steady[1]["runs"][0], **run_at(-4.0, -5.0)}]},
+            "handicap": {"handicap": "it begins at random"},
+        }[which]
+        spoilt = [steady[0], {**steady[1], **second}]
+        found = judge(claim, result(*spoilt, *other, *base), "paper")
+        assert found["verdict"] == UNDECIDED
 
 
 def test_gains_over_a_series():

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from serving.codec import bitstream
+from serving.codec import bitstream, csi_scale
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files
@@ -37,6 +37,20 @@ def exported(tiny_run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def test_h(tiny_run):
     return splits.load_split(tiny_run.config(), "test").h
+
+
+def test_norms_are_those_of_the_training(exported, tiny_run, tmp_path, capsys):
+    """Also of float encoders, which are made without CSI; none without the data."""
+    codec = json.loads((exported / "codec.json").read_text())
+    settings = tiny_run.config()
+    h = splits.load_split(settings, "train", 500).h
+    assert codec["norms"] == pytest.approx(csi_scale.norms(h))
+    with pytest.raises(ValueError, match="its norm is"):
+        csi_scale.check(100 * h, codec, "here")
+    elsewhere = replace(settings, data_dir=str(tmp_path))
+    assert exporter.training_csi(elsewhere, 500) is None
+    assert "codec.json without norms" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())  # nothing was simulated for it
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +277,7 @@ def test_a_foreign_data_set_that_says_nothing():
 def test_model_id_is_that_of_earlier_exports(exported):
     """The pair's name is made of the keys that codec.json had before."""
     codec = json.loads((exported / "codec.json").read_text())
-    for key in ("model_id", "files", "int8_io"):
+    for key in ("model_id", "files", "int8_io", "norms"):
         codec.pop(key)
     for key in ("says", "constant"):
         codec["normalisation"].pop(key)

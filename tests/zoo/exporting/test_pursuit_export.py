@@ -171,8 +171,11 @@ def test_golden_vectors_know_the_reports_of_both_streams(pursuit_files, tmp_path
     arrays = golden_vectors.read(copy)
     arrays[f"encoder.tflite/{kind}"].flat[5] ^= 1
     np.savez(copy / "golden.npz", **arrays)
-    result = golden_vectors.compare(copy)["encoder.tflite"]
-    assert result["bytes"] == 1 and not result["passed"]
+    for runtime in ("interpreter", "compiled"):
+        result = golden_vectors.compare(copy, runtime)["encoder.tflite"]
+        assert result["bytes"] == 1 and not result["passed"]
+    with pytest.raises(ValueError, match="runtime is 'x'"):
+        CodedEncoder(copy / "encoder.tflite", runtime="x")
 
 
 @pytest.mark.tflite
