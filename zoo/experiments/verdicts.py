@@ -11,6 +11,7 @@ from zoo.experiments.claims import Claim
 MARGINS, MARGINS_OF_ONE = (0.1, 0.02), (0.2, 0.05)
 SILENT_DB = -0.1  # near the NMSE of the estimate 0
 NMSE = "nmse_db", "nmse_freq_db", "nmse_all_db"
+EXACT_DB = -60  # of a KLT of as many numbers as the channels have dimensions
 SILENT, AT_START = "learned nothing", "at its start: no epoch was better"
 BEHIND = "behind the linear KLT"
 VERDICTS = ("confirmed", "not confirmed", "not decidable at this budget")
@@ -19,9 +20,10 @@ RULE = (
     f"seeds together, and by {MARGINS[0]} dB ({MARGINS_OF_ONE[0]} dB with a single "
     f"seed), or by {MARGINS[1]:.0%} ({MARGINS_OF_ONE[1]:.0%}) where the unit is not "
     "dB; counts by any difference. One does not where a network learned nothing; where "
-    "at the budget fast a training has left its network behind the linear KLT codec "
-    "of as many real numbers; or where one of two different networks stayed at its "
-    "fitted start (of any seed) or has another handicap that is noted beside it. "
+    "at the budget fast a training has left its network, before its quantiser, behind "
+    "the linear KLT codec of as many real numbers, unless that one is exact; or where "
+    "one of two different networks stayed at its fitted start (of any seed) or has "
+    "another handicap that is noted beside it. "
     "Confirmed: at least half of the places that the claim is made at decide, all of "
     "them for it. Not confirmed: at least half decide, some against it. Otherwise it "
     "is not decidable at this budget."
@@ -190,8 +192,8 @@ def remarks(entry: dict, budget: str) -> list[str]:
     """What keeps an entry from deciding a claim; nothing for most.
 
     The best epoch of a network with a fitted start may be the one before the first. The
-    NMSE that is compared with the KLT's is the one that a run's training ended at, also
-    where the entry adds noise or other channels to it.
+    NMSE that is compared with the KLT's is the one that a run's training ended at,
+    before the quantiser, also where the entry adds noise or other channels to it.
 
     Args:
         entry: as `Entry.finished` gives it.
@@ -210,6 +212,10 @@ def remarks(entry: dict, budget: str) -> list[str]:
 
 def _above_klt_db(runs: list[dict]) -> float:
     """How far runs are above the KLT at as many real numbers; 0: none has a KLT."""
-    ends = [(run.get("nmse_db"), run.get("nmse_pca_db")) for run in runs]
-    known = [ours - klt for ours, klt in ends if None not in (ours, klt)]
-    return sum(known) / len(known) if known else 0.0
+    above = []
+    for run in runs:
+        trained, klt = run.get("nmse_float_db"), run.get("nmse_pca_db")
+        trained = run.get("nmse_db") if trained is None else trained
+        if None not in (trained, klt) and klt > EXACT_DB:
+            above.append(trained - klt)
+    return sum(above) / len(above) if above else 0.0

@@ -151,6 +151,10 @@ def test_the_klt_is_compared_with_what_the_training_ended_at():
     seeds = [run_at(-11.5, -11.0), run_at(-10.4, -11.0)]
     both = {**noisy, "ours_by_seed": [4.8, 4.9], "runs": seeds}
     assert remarks(both, "fast") == [BEHIND]
+    quantised = {**noisy, "runs": [{**run_at(-7.0, -11.0), "nmse_float_db": -11.5}]}
+    assert remarks(quantised, "fast") == []
+    exact = {**noisy, "runs": [run_at(-7.0, -91.0)]}  # as many bits as dimensions
+    assert remarks(exact, "fast") == []
     without = {**noisy, "runs": [run_at(-2.0, None)]}  # a classic method
     assert remarks(without, "fast") == []
 
