@@ -110,6 +110,7 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     split_reader.check_fits(config, features)
     if streamed:
         stream.check(config, features["csi"].shape)
+    _stored(config, builder, "test")  # before a training that is tested there
     for split in splits:
         available = build.num_examples(builder, _stored(config, builder, split))
         if available is None:
