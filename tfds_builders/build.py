@@ -60,12 +60,12 @@ def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
 
 
 def splits_of(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
-    """Splits that are there, or that will be simulated; none: unknown."""
+    """Splits that are there, or that will be made; none: unknown."""
     if builder.info.splits:
         return tuple(builder.info.splits)
     if builder.name in blocks.simulated():
         return tuple(blocks.splits_of(builder.builder_config))
-    return ()
+    return getattr(builder.builder_config, "splits", ())
 
 
 def num_examples(builder: tfds.core.DatasetBuilder, split: str) -> int | None:
@@ -118,7 +118,8 @@ def prepare(
         )
     path = builder.data_path
     staged = Path(path.parent, f"{path.name}.staging")
-    if not path.exists() or staged.exists():
+    was_there = path.exists() and not staged.exists()
+    if not was_there:
         print(f"preparing {builder.info.full_name} in {path}", flush=True)
         if not sys.stderr.isatty():
             tfds.disable_progress_bar()
@@ -134,11 +135,11 @@ def prepare(
             _write(builder, settings)
     elif download:
         print(f"{path} is there, nothing is fetched", flush=True)
-    elif manual_dir:
-        builder.check_source(Path(manual_dir))
     if not builder.info.splits:  # made by another process after `find_builder`
         builder.info.read_from_directory(path)
     _check_name(builder)
+    if was_there and manual_dir and not download:
+        builder.check_source(Path(manual_dir))
     if download:
         builder.check_published()
 

@@ -190,6 +190,8 @@ class RunDirectory:
         """
         settings = ExperimentConfig.of_run(self.path)
         own = {name: getattr(self, name) for name in OWN if getattr(self, name)}
+        if settings.manual_dir and not _has_published_files(settings):
+            own["manual_dir"] = ""  # what was built of them is still there
         return dataclasses.replace(settings, **own) if own else settings
 
     def csi_shape(self) -> tuple[int, ...]:
@@ -287,3 +289,9 @@ class RunDirectory:
     def worker(self, index: int) -> RunDirectory:
         """Directory of a worker that is not the chief: its own metrics only."""
         return dataclasses.replace(self, path=self.path / f"worker{index}")
+
+
+def _has_published_files(settings: ExperimentConfig) -> bool:
+    """Whether the folder of published files that a run was given still has some."""
+    files_of = Path(settings.manual_dir).glob("DATA_H*.mat")
+    return settings.dataset.startswith("cost2100/") and any(files_of)

@@ -279,13 +279,17 @@ def test_frequency_responses_are_put_on_the_scale_of_the_taps(tmp_path, scale):
 def test_what_the_truncation_took_does_not_bend_the_scale():
     rng = np.random.default_rng(0)
     h = rng.normal(size=(200, 32, 257)) + 1j * rng.normal(size=(200, 32, 257))
-    h *= np.exp(-np.arange(257) / 20)  # a fifth of the energy lies behind tap 32
+    h *= np.exp(-np.arange(257) / 20)  # 4 % of the energy lies behind tap 32
     taps = 0.5 + 0.01 * np.stack([h.real, h.imag], -1)[:, :, :32]
     whole = np.fft.fft(h, norm="ortho")[..., :125]
     pairs = np.stack([whole.real, whole.imag], -1)
     scale = mat_files.frequency_scale(taps.astype(np.float32), 5 * pairs)
     assert scale == pytest.approx(0.01 / 5, rel=0.02)
     assert mat_files.frequency_scale(taps.astype(np.float32), -pairs) == 1
+    others = rng.normal(size=(50, *pairs.shape[1:]))  # alike by chance alone
+    for sign in (1, -1):
+        scale = mat_files.frequency_scale(taps[:50].astype(np.float32), sign * others)
+        assert scale == 1
 
 
 def test_the_test_files_alone_are_a_data_set(tmp_path):

@@ -13,6 +13,7 @@ from tfds_builders import transforms
 NUM_ANGLE, NUM_DELAY, NUM_SUBCARRIERS = 32, 32, 125
 GRID = 257  # points of the band that `HF_all` has the first of
 BLOCK = 1000  # samples at once
+LEAST_CORRELATION = 0.1  # of `HF_all` with the responses of `HT`, to be scaled by it
 
 
 def read_csi(path: Path) -> np.ndarray:
@@ -86,9 +87,10 @@ def frequency_scale(csi: np.ndarray, csi_freq: np.ndarray) -> float:
       csi_freq: of `read_frequency`, the same samples.
 
     Returns:
-      1 where the two are not alike at all, for then no factor means anything.
+      1 where the two are not alike (correlation below 0.1), for then no factor means
+      anything.
     """
-    inner = energy = 0.0
+    inner = energy = other_energy = 0.0
     for begin in range(0, len(csi), BLOCK):
         block = slice(begin, begin + BLOCK)
         taps = transforms.from_unit_range(csi[block], 1.0)
@@ -96,7 +98,9 @@ def frequency_scale(csi: np.ndarray, csi_freq: np.ndarray) -> float:
         other = csi_freq[block, ..., 0] + 1j * csi_freq[block, ..., 1]
         inner += np.sum(own.conj() * other, dtype=np.complex128).real
         energy += np.sum(np.abs(own) ** 2, dtype=np.float64)
-    return float(energy / inner) if inner > 0 else 1.0
+        other_energy += np.sum(np.abs(other) ** 2, dtype=np.float64)
+    alike = inner > LEAST_CORRELATION * np.sqrt(energy * other_energy)
+    return float(energy / inner) if alike else 1.0
 
 
 def _read_rows(path: Path, key: str, width: int, kind: str) -> np.ndarray:

@@ -110,6 +110,7 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     split_reader.check_fits(config, features)
     if streamed:
         stream.check(config, features["csi"].shape)
+    _stored(config, builder, "test")  # before a training that is tested there
     for split in splits:
         available = build.num_examples(builder, _stored(config, builder, split))
         if available is None:
@@ -125,6 +126,11 @@ def _stored(config: ExperimentConfig, builder, split: str) -> str:
     """Name of the stored split, which the data set must have."""
     stored, known = config.stored(split), build.splits_of(builder)
     if known and stored not in known:
+        if split != "test":
+            raise ValueError(
+                f"--dataset={config.dataset} has {', '.join(known)}, no {split} split: "
+                "give a data set that has one"
+            )
         raise ValueError(
             f"--test_split={stored}: {config.dataset} has {', '.join(known)}; data "
             "sets of UEs on a track (tr38901/lora_rma_nlos_track) have all of them"

@@ -11,6 +11,8 @@ from zoo.keras_compat import keras, layers
 
 def scaled_glorot(share: float):
     """Glorot's uniform start times a share; 0.01 leaves almost none of a matrix."""
+    if share == 0:
+        return keras.initializers.Zeros()
     return keras.initializers.VarianceScaling(share**2, "fan_avg", "uniform")
 
 

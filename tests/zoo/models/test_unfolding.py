@@ -125,6 +125,12 @@ def test_a_small_second_matrix_starts_lora_at_its_projection(regulariser, rng):
             np.testing.assert_allclose(errors, projection, atol=0.12)
 
 
+@pytest.mark.parametrize("regulariser", ["mlp", "cnn"])
+def test_a_start_of_zero_is_the_projection(regulariser):
+    model = build_lora(SHAPE, M, regulariser=regulariser, start=0)
+    assert not model.decoder.get_layer("block1").regulariser.outer.numpy().any()
+
+
 def test_a_start_below_zero_is_refused():
     with pytest.raises(ValueError, match="start is -1, expected 0 or more"):
         build_lora(SHAPE, M, start=-1)

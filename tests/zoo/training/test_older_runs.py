@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import run_command, tiny_flags
 from zoo import files
+from zoo.config import ExperimentConfig
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
 
@@ -72,3 +73,19 @@ def test_weights_beside_a_foreign_configuration(older, tiny_config, tmp_path):
     assert RunDirectory(path.parent).trained_on().startswith("unknown: ")
     settings = tiny_config(tmp_path / "next", epochs=1, weights=str(path))
     assert session.train(settings).weights.is_file()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "kept"), [("cost2100/indoor", True), ("cost2100_sim/indoor", False)]
+)
+def test_a_folder_of_published_files_may_go(tmp_path, dataset, kept):
+    """What was built of them stays; a simulated data set never took any."""
+    folder = tmp_path / "files"
+    config = ExperimentConfig(dataset=dataset, manual_dir=str(folder))
+    files.write_json(tmp_path / "config.json", config.to_json())
+    run = RunDirectory(tmp_path)
+    assert run.config().manual_dir == ""
+    folder.mkdir()
+    assert run.config().manual_dir == ""
+    (folder / "DATA_Htestin.mat").touch()
+    assert run.config().manual_dir == (str(folder) if kept else "")

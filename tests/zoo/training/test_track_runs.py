@@ -78,6 +78,12 @@ def test_what_a_data_set_has_not_is_refused(data_dir):
     for check in (splits.check, lambda s, parts: splits.load_split(s, *parts)):
         with pytest.raises(ValueError, match="--test_split=test_tracks: cost2100_sim"):
             check(settings, ("test",))
+    with pytest.raises(ValueError, match="--test_split=test_tracks: cost2100_sim"):
+        splits.check(settings)  # of a training, which reads no test
+    alone = ExperimentConfig(dataset="cost2100/indoor_test", data_dir=str(data_dir))
+    with pytest.raises(ValueError, match="indoor_test has test, no train split: give"):
+        splits.check(alone)
+    assert splits.check(alone, ("test",)) == (32, 32, 2)
     small = ExperimentConfig(**{**TRACK, "dataset": TRACK["dataset"] + ":stream"})
     with pytest.raises(ValueError, match=r"examples are \(32, 4, 2\)"):
         splits.check(small)
