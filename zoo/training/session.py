@@ -160,7 +160,10 @@ def _fit_quantizer(trainer) -> None:
 
 
 def _val_loss(settings, validation, h_hat) -> float | None:
-    """Mean square error of the validation CSI; None where the loss is another one."""
+    """Mean square error of the validation CSI; None where the loss is another one.
+
+    It has none of the terms that a network adds to its loss in training.
+    """
     if settings.loss != "csi":
         return None
     return float(np.mean(np.square(h_hat - validation.h), dtype=np.float64))
