@@ -160,9 +160,8 @@ def _sign(low: dict, high: dict, by: float, result: dict) -> int:
         return 0
     measured = [e for e in (low, high) if _seeds(e)]
     spreads = sum(np.ptp(e["ours_by_seed"]) for e in measured)
-    trained = any(e["runs"] for e in measured)
     in_db, share = MARGINS
-    if trained and min(map(_seeds, measured)) == 1:
+    if min(map(_seeds, measured)) == 1:
         in_db, share = MARGINS_OF_ONE
     unit = labels.unit_of(result, measured[0])
     margin = share * max(abs(low["ours"]), abs(high["ours"]))
@@ -184,8 +183,8 @@ def _seeds(entry: dict) -> int:
     return len(entry["ours_by_seed"])
 
 
-def _network(entry: dict) -> list[tuple]:
-    return [(run["model"], run["model_args"]) for run in entry["runs"]]
+def _network(entry: dict) -> set[tuple[str, str]]:
+    return {(run["model"], str(run["model_args"])) for run in entry["runs"]}
 
 
 def remarks(entry: dict, budget: str) -> list[str]:
