@@ -67,7 +67,8 @@ def test_every_flagfile_is_a_valid_configuration():
         settings = config_flags.from_flags(values)
         assert path.read_text().startswith("#")
         spec = registry.get(settings.model)
-        assert settings.codeword_dim in spec.codeword_dims
+        if "_small" not in settings.dataset:  # of fewer taps
+            assert settings.codeword_dim in spec.codeword_dims
         if values.stage:
             stages = train_stages.stage_settings(args[1:])
             assert len(stages) == 3
@@ -76,6 +77,7 @@ def test_every_flagfile_is_a_valid_configuration():
 
 def test_there_is_a_flagfile_for_every_published_row():
     from zoo import published, registry
+    from zoo.experiments.lora_tables import L1_NORMS
 
     wanted = published.flagfiles()
     stored = {path.name: path.read_text() for path in published.PUBLISHED.glob("*")}
@@ -86,7 +88,7 @@ def test_there_is_a_flagfile_for_every_published_row():
         for rows in (spec.published, *(v.published for v in spec.variants.values()))
         for scenarios in rows.values()
     )
-    assert len(wanted) == figures
+    assert len(wanted) == figures + sum(map(len, L1_NORMS.values()))
     text = wanted["crnet_7x7_4_outdoor.cfg"]
     assert '--model_args={"head": "7x7"}' in text and "-11.84 dB" in text
 

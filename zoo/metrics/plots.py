@@ -69,6 +69,7 @@ def finish_magnitudes(figure, axes: np.ndarray, image, scale: str) -> None:
     """Name the outer axes of a grid of |H| and the scale of its colours."""
     for axis in axes[-1]:
         axis.set_xlabel("delay [bin]" if axis.axison else "")
+        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axis in axes[:, 0]:
         axis.set_ylabel("angle [bin]")
     figure.colorbar(image, ax=axes, label=scale)

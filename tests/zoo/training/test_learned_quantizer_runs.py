@@ -15,7 +15,7 @@ LORA = {
     "model_args": '{"hidden": 32}',
     "normaliser": "none",
     "init": "klt",
-    "lr": 1e-3,
+    "lr": 1e-4,
 }
 LSZQ = {**LORA, "quantizer": "lszq", "bits": 4}
 
