@@ -160,8 +160,9 @@ def _sign(low: dict, high: dict, by: float, result: dict) -> int:
         return 0
     measured = [e for e in (low, high) if _seeds(e)]
     spreads = sum(np.ptp(e["ours_by_seed"]) for e in measured)
+    trained = any(e["runs"] for e in measured)
     in_db, share = MARGINS
-    if min(map(_seeds, measured)) == 1:
+    if trained and min(map(_seeds, measured)) == 1:
         in_db, share = MARGINS_OF_ONE
     unit = labels.unit_of(result, measured[0])
     margin = share * max(abs(low["ours"]), abs(high["ours"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ NOTE = (
     "than the KLT, see Accuracy against cost. " + rate_columns.NOTE
 )
 WORSE_DB = 0.0  # from here on it is better to send nothing
+TITLE_WIDTH = 50  # characters of a line above a plot
 NEEDED = ("nmse_pca_db", "train_seconds", "num_train", "epochs")
 COLUMNS = (
     "network", f"ours, {NMSE_UNIT}", "ours, spread", "better than KLT [dB]",
@@ -168,7 +170,7 @@ def picture(board: Board, trained: list[Trained]) -> Picture:
         for own in trained
     ]
     buffer = io.BytesIO()
-    title = board.title.replace(" training CSI, ", " training CSI,\n")
+    title = textwrap.fill(board.title, TITLE_WIDTH)
     plots.save_ranking(rows, NMSE_UNIT, buffer, title, most=WORSE_DB)
     order = sorted(rows, key=lambda row: row[1])
     alt = "; ".join(f"{name} {value:.2f} dB" for name, value, _ in order)
