@@ -30,7 +30,7 @@ from absl import flags
 from benchmarks import backends
 from serving.codec.ue_encoder import read_codec
 from serving.deploying import config_files
-from serving.ue_side.decoder_client import decode_request
+from serving.ue_side.decoder_client import channel_options, decode_request
 from tfds_builders import cli
 from zoo import files
 from zoo.steps import server
@@ -85,8 +85,7 @@ def _direct_row(engine: str, num_rows: int, found: dict) -> dict:
 
 async def load(endpoint: str, request, clients: int, seconds: float) -> list:
     """Seconds of every call that concurrent clients make in a time."""
-    options = [("grpc.max_receive_message_length", 64 << 20)]
-    async with grpc.aio.insecure_channel(endpoint, options) as channel:
+    async with grpc.aio.insecure_channel(endpoint, channel_options()) as channel:
         call, message = channel.unary_unary(METHOD), request.SerializeToString()
         latencies: list[float] = []
         until = time.perf_counter() + seconds

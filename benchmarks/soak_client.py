@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl import flags
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving.ue_side.decoder_client import decode_request
+from serving.ue_side.decoder_client import channel_options, decode_request
 from tfds_builders import cli
 from zoo import files
 
@@ -120,7 +120,7 @@ async def run(tally: Tally) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     seeds = np.random.SeedSequence(_SEED.value).spawn(_CLIENTS.value)
-    async with grpc.aio.insecure_channel(_ENDPOINT.value) as channel:
+    async with grpc.aio.insecure_channel(_ENDPOINT.value, channel_options()) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         clients = [
             client(stub, known, np.random.default_rng(seed), tally, stop)

@@ -20,24 +20,29 @@ from serving.codec.coded_atoms import CodedReceiver
 MAX_MESSAGE_BYTES = 64 << 20
 
 
+def channel_options() -> list[tuple[str, int]]:
+    """What every channel of ours has: its limits, and the way to its host.
+
+    It goes straight there, whatever `http_proxy` or `https_proxy` say of web pages;
+    through a proxy only where `grpc_proxy` names one.
+    """
+    limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
+    options = [(limit, MAX_MESSAGE_BYTES) for limit in limits]
+    return [*options, ("grpc.enable_http_proxy", int("grpc_proxy" in os.environ))]
+
+
 def open_channel(
     endpoint: str, credentials: grpc.ChannelCredentials | None = None
 ) -> grpc.Channel:
     """Open a channel that carries messages of up to 64 MiB both ways.
 
-    It goes straight to its host, whatever `http_proxy` or `https_proxy` say of web
-    pages; through a proxy only where `grpc_proxy` names one.
-
     Args:
         endpoint: host:port; with TLS the host as the server's certificate names it.
         credentials: of TLS; None: a plain channel.
     """
-    limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
-    options = [(limit, MAX_MESSAGE_BYTES) for limit in limits]
-    options.append(("grpc.enable_http_proxy", int("grpc_proxy" in os.environ)))
     if credentials is None:
-        return grpc.insecure_channel(endpoint, options)
-    return grpc.secure_channel(endpoint, credentials, options)
+        return grpc.insecure_channel(endpoint, channel_options())
+    return grpc.secure_channel(endpoint, credentials, channel_options())
 
 
 def decode_request(

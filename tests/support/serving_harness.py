@@ -31,6 +31,7 @@ from serving.api import grpc_service
 from serving.api.handlers import Handlers
 from serving.api.rest import RestServer
 from serving.models.monitoring import Metrics
+from serving.ue_side.decoder_client import open_channel
 from tests.conftest import ROOT
 
 MODEL = "csi_decoder"
@@ -170,7 +171,7 @@ def local_server(manager, metrics=None, num_threads=8, metrics_path=None, **opti
     server.start()
     thread = threading.Thread(target=rest_server.serve_forever)
     thread.start()
-    with grpc.insecure_channel(f"localhost:{port}") as channel:
+    with open_channel(f"localhost:{port}") as channel:
         yield SimpleNamespace(
             endpoint=f"localhost:{port}",
             rest_port=rest_server.server_port,

@@ -199,7 +199,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if frequency_path is not None:
             scale = mat_files.frequency_scale(csi, csi_freq)
             if scale == 1:
-                print(f"{frequency_path} does not fit {path}: no rho, no nmse_freq_db")
+                print(
+                    f"{frequency_path} is not alike {path}: rho and nmse_freq_db of "
+                    "these data will mean nothing"
+                )
             self.info.metadata["frequency_scale"] = scale
             csi_freq *= np.float32(scale)
         for key, (sample, frequency) in enumerate(zip(csi, csi_freq, strict=True)):
