@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from serving.codec import bitstream
+from serving.codec.framing import Framer
 from serving.models import model_config
 
 Call = Callable[[], np.ndarray]
@@ -53,8 +54,8 @@ def make_indices(codec: dict, rows: int) -> np.ndarray:
 def make_frames(codec: dict, indices: np.ndarray) -> list[bytes]:
     """Frames of indices."""
     payloads = bitstream.pack_sections(indices, codec["sections"])
-    model_id = bytes.fromhex(codec["model_id"])
-    return [bitstream.frame(p.tobytes(), model_id) for p in payloads]
+    framed = Framer(codec)
+    return [framed(p.tobytes()) for p in payloads]
 
 
 def session_calls(

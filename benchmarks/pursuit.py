@@ -15,8 +15,9 @@ import numpy as np
 from absl import flags
 
 from serving import client
-from serving.codec import bitstream, nmse, plain_atoms
+from serving.codec import nmse, plain_atoms
 from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
+from serving.codec.framing import Framer
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import csi_source
 from serving.ue_side.decoder_client import CodedDecoder, Decoder
@@ -71,7 +72,8 @@ def _coded(export: Path, h: np.ndarray) -> tuple[list[bytes], np.ndarray]:
 
 def _row(name: str, encoder, decoder, by_numpy, h: np.ndarray) -> dict:
     payloads, _ = client.encode_all(encoder, h)
-    frames = [bitstream.frame(payload, encoder.model_id) for payload in payloads]
+    framed = Framer(encoder.codec)
+    frames = [framed(payload) for payload in payloads]
     h_hat, valid, _ = client.decode_all(decoder, frames, BATCH)
     if not valid.all():
         raise ValueError(f"{(~valid).sum()} good frames of the {name} stream refused")

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from serving.codec import bitstream, csi_scale, nmse
+from serving.codec import csi_scale, nmse
+from serving.codec.framing import Framer
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import client_tls, csi_source, streams
 from tfds_builders import cli, progress
@@ -111,7 +112,8 @@ def measure(
         None without any), milliseconds per CSI encoded and per request of `batch`.
     """
     payloads, encode_seconds = encode_all(encoder, h)
-    frames = [bitstream.frame(payload, encoder.model_id) for payload in payloads]
+    framed = Framer(encoder.codec)
+    frames = [framed(payload) for payload in payloads]
     if flipped_bit is not None:
         frames = [flip_bit(frame, flipped_bit) for frame in frames]
     h_hat, valid, seconds = decode_all(decoder, frames, batch, uplink)

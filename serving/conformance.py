@@ -18,6 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
+from serving.codec.framing import Framer
 from serving.conforming.rest import rest_rows
 from serving.conforming.rows import BAD, Row, predict_rows
 from serving.conforming.services import service_rows
@@ -77,7 +78,7 @@ def judge(row: Row) -> Result:
 def conformance(
     target: Target,
     rest: bool = True,
-    model_id: bytes | None = None,
+    framed: Framer | None = None,
     max_batch_size: int = 0,
 ) -> list[Result]:
     """Run the whole table.
@@ -85,14 +86,14 @@ def conformance(
     Args:
         target: the endpoint.
         rest: whether its REST port is known.
-        model_id: 4 bytes of valid frames; None skips the rows that need them.
+        framed: makes valid frames; None skips the rows that need them.
         max_batch_size: that of the endpoint's batching; 0: off.
 
     Returns:
         One result for each row.
     """
     rows = [
-        *predict_rows(target, model_id),
+        *predict_rows(target, framed),
         *service_rows(target, max_batch_size),
         *rest_rows(target, rest, max_batch_size),
     ]
@@ -112,12 +113,12 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     refuse_arguments(argv)
-    model_id = None
+    framed = None
     if values.codec:
-        model_id = bytes.fromhex(files.read_json(Path(values.codec))["model_id"])
+        framed = Framer(files.read_json(Path(values.codec)))
     where = (values.endpoint, values.rest, values.model_name, values.timeout)
     target = Target(*where, client_tls.credentials(values))
-    results = conformance(target, bool(values.rest), model_id, values.max_batch_size)
+    results = conformance(target, bool(values.rest), framed, values.max_batch_size)
     target.close()
     _print(results)
     if values.json:

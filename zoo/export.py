@@ -57,7 +57,9 @@ def _codec(values: flags.FlagValues) -> Path:
 
     directory.check_new(out, values.version)
     fitted = pursuit_export.fit(settings, values.report_bits, values.oversampling)
-    codec = pursuit_export.export(fitted, settings, out, values.version)
+    codec = pursuit_export.export(
+        fitted, settings, out, values.version, values.frame_version
+    )
     plain, grid = fitted.plain, fitted.plain.grid
     print(
         f"model {codec['model_id']}: {plain.num_atoms} atoms of {grid.num_angles} "
@@ -84,7 +86,7 @@ def _network(values: flags.FlagValues) -> Path:
 
     run = RunDirectory(path, **own)
     with fit_quantizer.with_bits(run, fitted, values.bits, values.fitted_run) as sends:
-        codec = export(sends, out, values.version, options=options)
+        codec = export(sends, out, values.version, options, values.frame_version)
     if options.evaluate:
         print(precision_table.text(files.read_json(out / precision_table.FILE)))
     print(
@@ -103,6 +105,13 @@ def define_flags() -> None:
     flags.DEFINE_string("fitted_run", "", "directory to keep the fitted network in")
     flags.DEFINE_string("out", "", "directory to create")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
+    flags.DEFINE_integer(
+        "frame_version",
+        1,
+        "of the frames; 2: with a sequence number and CRC-64, 8 bytes more",
+        lower_bound=1,
+        upper_bound=2,
+    )
     precisions.define_flags()
     flags.DEFINE_enum("codec", "", ["", *CODECS], "codec to fit instead of a run")
     settings = flags.FlagValues()

@@ -1,31 +1,15 @@
-"""Codeword indices <-> the bytes a UE sends (NumPy and the standard library only).
+"""Codeword indices <-> payload bytes (NumPy only).
 
 A *payload* is the codeword of one CSI report: M indices of B bits, most significant bit
-first, followed by zero bits up to the next byte. A *frame* carries one payload:
-
-    offset  bytes  field
-    0       1      version, 1
-    1       4      model id (names the encoder/decoder pair)
-    5       2      payload length P, big-endian
-    7       P      payload
-    7 + P   4      CRC-32 of everything before it, big-endian
+first, followed by zero bits up to the next byte. A frame (`serving.codec.framing`)
+carries one payload over the air.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-
 import numpy as np
 
-VERSION = 1
 MAX_BITS = 16
-MODEL_ID_BYTES = 4
-CRC_BYTES = 4
-MAX_PAYLOAD_BYTES = 0xFFFF
-_HEADER = struct.Struct(f">B{MODEL_ID_BYTES}sH")
-HEADER_BYTES = _HEADER.size
-FRAME_OVERHEAD_BYTES = HEADER_BYTES + CRC_BYTES
 
 
 class BitstreamError(ValueError):
@@ -151,88 +135,3 @@ def unpack_sections(payload: bytes | np.ndarray, sections) -> np.ndarray:
     parts = np.split(payload, ends[:-1], axis=-1)
     pairs = zip(parts, sections, strict=True)
     return np.concatenate([unpack(x, *section) for x, section in pairs], axis=-1)
-
-
-def header(payload_bytes: int, model_id: bytes) -> bytes:
-    """Return the first `HEADER_BYTES` of every frame of one encoder/decoder pair."""
-    if len(model_id) != MODEL_ID_BYTES:
-        raise BitstreamError(
-            f"model id of {len(model_id)} bytes: expected {MODEL_ID_BYTES}"
-        )
-    if not 1 <= payload_bytes <= MAX_PAYLOAD_BYTES:
-        raise BitstreamError(
-            f"payload of {payload_bytes} bytes: expected 1 to {MAX_PAYLOAD_BYTES}"
-        )
-    return _HEADER.pack(VERSION, bytes(model_id), payload_bytes)
-
-
-def frame(payload: bytes, model_id: bytes) -> bytes:
-    """Wrap one payload into a frame of `len(payload) + FRAME_OVERHEAD_BYTES` bytes."""
-    message = header(len(payload), model_id) + bytes(payload)
-    return message + zlib.crc32(message).to_bytes(CRC_BYTES, "big")
-
-
-def unframe(frame: bytes, model_id: bytes | None = None) -> bytes:
-    """Check one frame and return its payload.
-
-    Args:
-        frame: the received bytes, exactly one frame.
-        model_id: 4 bytes the frame must carry; None accepts every model.
-
-    Raises:
-        BitstreamError: wrong version, length, CRC or model id.
-    """
-    if len(frame) <= FRAME_OVERHEAD_BYTES:
-        raise BitstreamError(
-            f"frame of {len(frame)} bytes: expected more than {FRAME_OVERHEAD_BYTES}"
-        )
-    version, received_id, length = _HEADER.unpack_from(frame)
-    if version != VERSION:
-        raise BitstreamError(f"frame version {version}: expected {VERSION}")
-    if len(frame) != length + FRAME_OVERHEAD_BYTES:
-        raise BitstreamError(
-            f"frame length {len(frame)} bytes: "
-            f"expected {length + FRAME_OVERHEAD_BYTES} by its header"
-        )
-    message, crc = frame[:-CRC_BYTES], int.from_bytes(frame[-CRC_BYTES:], "big")
-    if zlib.crc32(message) != crc:
-        raise BitstreamError(
-            f"frame CRC {crc:08x}: expected {zlib.crc32(message):08x}, frame is damaged"
-        )
-    if model_id is not None and received_id != model_id:
-        raise BitstreamError(
-            f"frame model id {received_id.hex()}: expected {bytes(model_id).hex()}, "
-            "use the encoder and decoder of one export"
-        )
-    return bytes(message[HEADER_BYTES:])
-
-
-def crc32_affine(num_bytes: int) -> tuple[np.ndarray, np.ndarray]:
-    """CRC-32 of a fixed-length message as an affine map over GF(2).
-
-    `crc bits = (message bits @ matrix + constant) mod 2`, most significant bit first on
-    both sides, so a matrix product checks a CRC where only tensor operations exist.
-
-    Args:
-        num_bytes: message length, at least 1.
-
-    Returns:
-        `matrix` uint8 `[8 * num_bytes, 32]` and `constant` uint8 `[32]`.
-    """
-    if num_bytes < 1:
-        raise ValueError(f"num_bytes={num_bytes}: expected at least 1")
-    zero_byte = zlib.crc32(b"\0")
-    # What one set bit adds depends only on the bytes after it: start with none and
-    # append a zero byte per step.
-    row = [zlib.crc32(bytes([0x80 >> bit])) ^ zero_byte for bit in range(8)]
-    rows = [row]
-    for _ in range(num_bytes - 1):
-        row = [zlib.crc32(b"\0", crc) ^ zero_byte for crc in row]
-        rows.append(row)
-    matrix = _crc_bits(np.array(rows[::-1]).reshape(-1))
-    return matrix, _crc_bits(np.array([zlib.crc32(bytes(num_bytes))]))[0]
-
-
-def _crc_bits(crc: np.ndarray) -> np.ndarray:
-    octets = crc.astype(">u4").view(np.uint8).reshape(-1, CRC_BYTES)
-    return np.unpackbits(octets, axis=-1)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.codec import atom_file, bitstream
+from serving.codec import atom_file, framing
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.atom_decoder import AtomDecoder
+from serving.codec.bitstream import BitstreamError
 from serving.codec.ue_encoder import UeEncoder
 
 PART = 4  # numbers of an atom in a codeword
@@ -114,17 +115,18 @@ class CodedReceiver:
     def __init__(self, tables: AtomDecoder, codec: dict):
         self._tables = tables
         self._model_id = bytes.fromhex(codec["model_id"])
+        self._version = framing.format_of(codec).version
         self._atoms = codec["codeword_dim"] // PART
         self.csi_shape = tuple(codec["csi_shape"])
 
-    def codewords(self, frames: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    def codewords(self, received: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Codewords float32 `[n, M]`, and whether a frame is whole, bool `[n]`."""
-        payloads, valid = [], np.zeros(len(frames), bool)
-        for i, frame in enumerate(frames):
+        payloads, valid = [], np.zeros(len(received), bool)
+        for i, frame in enumerate(received):
             try:
-                payloads.append(bitstream.unframe(frame, self._model_id))
+                payloads.append(framing.unframe(frame, self._model_id, self._version))
                 valid[i] = True
-            except bitstream.BitstreamError:
+            except BitstreamError:
                 payloads.append(b"")
         found = self._tables.atoms(payloads)
         return codeword_of(self._tables.grid, *found, self._atoms), valid

@@ -1,4 +1,4 @@
-"""The receiving side of `serving.codec.bitstream` as TensorFlow graph operations.
+"""The receiving side of `serving.codec.framing` as TensorFlow graph operations.
 
 The checks run inside the exported decoder, so any server that loads it refuses damaged
 frames, and one bad frame never spoils the other rows of a batch.
@@ -6,10 +6,12 @@ frames, and one bad frame never spoils the other rows of a batch.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 
 
 def unpack_bits(octets: tf.Tensor) -> tf.Tensor:
@@ -53,41 +55,64 @@ def unpack_sections(payload: tf.Tensor, sections) -> tuple[tf.Tensor, tf.Tensor]
     return tf.concat(indices, axis=1), clean
 
 
+class Parsed(NamedTuple):
+    """What `parse_frames` found.
+
+    Attributes:
+        payload: uint8 `[n, P]`, meaningless where not valid.
+        valid: bool `[n]`: length, version, model id, declared length and CRC are right.
+        sequence: int64 `[n]`, -1 where not valid; None: frames of version 1.
+    """
+
+    payload: tf.Tensor
+    valid: tf.Tensor
+    sequence: tf.Tensor | None
+
+
 def parse_frames(
-    feedback_bytes: tf.Tensor, payload_bytes: int, model_id: bytes
-) -> tuple[tf.Tensor, tf.Tensor]:
+    feedback_bytes: tf.Tensor, payload_bytes: int, model_id: bytes, version: int = 1
+) -> Parsed:
     """Check frames and cut out their payloads.
 
     Args:
         feedback_bytes: string `[n]`, one received frame each, of any length.
         payload_bytes: P of this decoder.
         model_id: 4 bytes that every frame must carry.
-
-    Returns:
-        `payload` uint8 `[n, P]` (meaningless where not valid) and `valid` bool `[n]`:
-        length, version, model id, declared length and CRC-32 are all right.
+        version: of the frames.
     """
+    form = framing.FORMATS[version]
     feedback_bytes = tf.ensure_shape(feedback_bytes, [None])
-    frame_bytes = payload_bytes + bitstream.FRAME_OVERHEAD_BYTES
+    frame_bytes = payload_bytes + form.overhead_bytes
     # fixed_length pads or cuts silently, hence the separate length check; without it
     # one frame of another length fails the whole batch.
     octets = tf.io.decode_raw(feedback_bytes, tf.uint8, fixed_length=frame_bytes)
     octets = tf.reshape(octets, [-1, frame_bytes])
-    header = np.frombuffer(bitstream.header(payload_bytes, model_id), np.uint8)
+    prefix = framing.prefix(payload_bytes, model_id, version)
+    prefix = np.frombuffer(prefix, np.uint8)
     checks = [
         tf.strings.length(feedback_bytes) == frame_bytes,
-        tf.reduce_all(octets[:, : bitstream.HEADER_BYTES] == header, axis=1),
-        _crc_matches(octets),
+        tf.reduce_all(octets[:, : framing.PREFIX_BYTES] == prefix, axis=1),
+        _crc_matches(octets, form),
     ]
-    payload = octets[:, bitstream.HEADER_BYTES : -bitstream.CRC_BYTES]
-    return payload, tf.reduce_all(tf.stack(checks, axis=1), axis=1)
+    valid = tf.reduce_all(tf.stack(checks, axis=1), axis=1)
+    payload = octets[:, form.header_bytes : -form.crc_bytes]
+    return Parsed(payload, valid, _sequence(octets, form, valid))
 
 
-def _crc_matches(octets: tf.Tensor) -> tf.Tensor:
-    matrix, constant = bitstream.crc32_affine(octets.shape[1] - bitstream.CRC_BYTES)
+def _sequence(octets: tf.Tensor, form: framing.Format, valid: tf.Tensor):
+    if not form.sequence_bytes:
+        return None
+    number = tf.cast(octets[:, framing.PREFIX_BYTES : form.header_bytes], tf.int64)
+    weights = 256 ** np.arange(form.sequence_bytes - 1, -1, -1, dtype=np.int64)
+    number = tf.reduce_sum(number * weights, axis=1)
+    return tf.where(valid, number, np.int64(-1))
+
+
+def _crc_matches(octets: tf.Tensor, form: framing.Format) -> tf.Tensor:
+    matrix, constant = framing.crc_affine(octets.shape[1] - form.crc_bytes, form)
     bits = unpack_bits(octets)
     message, crc = bits[:, : len(matrix)], bits[:, len(matrix) :]
-    # float32 sums are exact: at most 8 * 65542 ones.
+    # float32 sums are exact: at most 8 * 65546 ones.
     ones = tf.cast(message, tf.float32) @ tf.cast(matrix, tf.float32)
     parity = tf.cast(ones, tf.int32) + constant.astype(np.int32) & 1
     return tf.reduce_all(parity == tf.cast(crc, tf.int32), axis=1)

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from serving.codec import bitstream
+from serving.codec.framing import FORMATS
 from serving.conforming.rows import Row
 from serving.conforming.services import FLOOD, QUEUE_FULL
 from serving.conforming.target import Answer, Target
@@ -157,7 +157,7 @@ def _batching_rows(target: Target, asked: bool, max_batch_size: int) -> Iterator
 
 
 def _batch(target: Target, rows: int):
-    size = target.width("decode_u8") + bitstream.FRAME_OVERHEAD_BYTES
+    size = target.width("decode_u8") + FORMATS[1].overhead_bytes
     inputs = {"feedback_bytes": [_b64(bytes(size))] * rows, **_uplink(target, rows)}
     return _post(target, {"inputs": inputs})
 

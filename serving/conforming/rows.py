@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from serving.codec import bitstream
+from serving.codec import framing
 from serving.conforming.target import Answer, Target, tensor
 
 F32, STRING = tf.float32, tf.string
@@ -49,18 +49,18 @@ class Row:
     skip: str = ""
 
 
-def predict_rows(target: Target, model_id: bytes | None) -> Iterator[Row]:
-    """Rows of Predict for one endpoint; `model_id` (4 bytes) makes valid frames."""
+def predict_rows(target: Target, framed: framing.Framer | None) -> Iterator[Row]:
+    """Rows of Predict for one endpoint; `framed` makes valid frames."""
     yield from _spec_rows(target)
     yield from _input_rows(target)
     yield from _declaration_rows(target)
     yield from _size_rows(target)
     yield from _output_rows(target)
-    yield from _good_and_bad_rows(target, model_id)
+    yield from _good_and_bad_rows(target, framed)
 
 
 def _frames(target: Target, rows: int = 1) -> list[bytes]:
-    size = target.width("decode_u8") + bitstream.FRAME_OVERHEAD_BYTES
+    size = target.width("decode_u8") + framing.FORMATS[1].overhead_bytes
     return [bytes(size)] * rows
 
 
@@ -222,17 +222,17 @@ def _output_rows(target: Target) -> Iterator[Row]:
         yield Row(case, partial(target.predict, request), code, text)
 
 
-def _good_and_bad_rows(target: Target, model_id: bytes | None) -> Iterator[Row]:
+def _good_and_bad_rows(target: Target, framed) -> Iterator[Row]:
     """Bad rows are flagged and NaN, whatever stands beside them."""
     indices, codeword = target.zeros("decode_indices", 3), np.float32([0, np.nan, 0])
     indices[1] = -1
     codeword = codeword[:, None] + target.zeros("decode_float", 1)
     packed, middle = target.zeros("decode_u8", 2), "finite [1, 0, 1]; valid [1, 0, 1]"
     payload = packed[0].tobytes()
-    good = bitstream.frame(payload, model_id or bytes(bitstream.MODEL_ID_BYTES))
-    frames = [good, good[:-1], good, b"", good + b"x", good[:9] + b"?" + good[10:]]
-    other = bitstream.frame(payload, b"\xff\xff\xff\xff")
-    needs = "" if model_id else "give --codec=DIR/codec.json for valid frames"
+    good = framed(payload) if framed else b"of no known export"
+    sent = [good, good[:-1], good, b"", good + b"x", good[:9] + b"?" + good[10:]]
+    other = framing.frame(payload, b"\xff\xff\xff\xff")
+    needs = "" if framed else "give --codec=DIR/codec.json for valid frames"
     for case, signature, inputs, text, skip in (
         ("payloads", "decode_u8", {"packed": packed}, "valid [1, 1]", ""),
         ("index out of range", "decode_indices", {"indices": indices}, middle, ""),
@@ -241,7 +241,7 @@ def _good_and_bad_rows(target: Target, model_id: bytes | None) -> Iterator[Row]:
         (
             "good and damaged frames",
             "",
-            {"feedback_bytes": frames},
+            {"feedback_bytes": sent},
             "finite [1, 0, 1, 0, 0, 0]; valid [1, 0, 1, 0, 0, 0]",
             needs,
         ),

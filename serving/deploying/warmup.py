@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.codec import bitstream
+from serving.codec.framing import Framer
 from serving.models.servable import WARMUP_FILE, Servable, warmup_requests
 from serving.ue_side.decoder_client import decode_request
 
@@ -33,8 +33,7 @@ def warmup_inputs(codec: dict, rows: int) -> dict[str, np.ndarray]:
         `feedback_bytes`, n bytes objects, and where the decoder takes it `uplink`
         float32 `[n, 32, 32]`.
     """
-    payload = bytes(codec["payload_bytes"])
-    frame = bitstream.frame(payload, bytes.fromhex(codec["model_id"]))
+    frame = Framer(codec, start=0)(bytes(codec["payload_bytes"]))
     inputs = {"feedback_bytes": np.array([frame] * rows, object)}
     if codec.get("uplink"):
         inputs["uplink"] = np.full((rows, *codec["csi_shape"][:2]), 0.01, np.float32)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from serving.codec import bitstream, csi_scale, nmse
+from serving.codec import csi_scale, nmse
+from serving.codec.framing import Framer
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side.csi_source import DirectorySource, FileSource, Sample
 from serving.ue_side.decoder_client import Decoder
@@ -120,6 +121,7 @@ class UeDaemon:
         schedule: Schedule,
     ):
         self._encoder, self._source = encoder, source
+        self._framed = Framer(encoder.codec)
         self._link, self._schedule = link, schedule
         self.counts: Counter[str] = Counter()
         self.last_error = ""
@@ -172,7 +174,7 @@ class UeDaemon:
         return self._send(decoder, sample, payload)
 
     def _send(self, decoder: Decoder | Router, sample: Sample, payload: bytes) -> str:
-        frame = bitstream.frame(payload, self._encoder.model_id)
+        frame = self._framed(payload)
         uplink = None if sample.uplink is None else sample.uplink[np.newaxis]
         begin = time.perf_counter()
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from serving.codec import bitstream
+from serving.codec.framing import MODEL_ID_BYTES
 from serving.ue_side.decoder_client import Decoder
 
 MAX_ROWS = 32  # of a request, where routes.json does not say
@@ -38,7 +38,7 @@ def read_routes(path: str | Path) -> dict:
 
 def model_id(frame: bytes) -> bytes:
     """The 4 bytes that name the encoder of a frame; fewer where it is cut short."""
-    return frame[1 : 1 + bitstream.MODEL_ID_BYTES]
+    return frame[1 : 1 + MODEL_ID_BYTES]
 
 
 class Router:

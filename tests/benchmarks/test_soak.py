@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from benchmarks import soak_client, soak_processes
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from tests.conftest import run_command
 from tests.support.tiny_export import CSI_SHAPE, MODEL_ID, frames, random_indices
 
@@ -32,7 +32,7 @@ def test_damage_is_always_found():
     (frame,) = frames(random_indices(1))
     for _ in range(1000):
         with pytest.raises(bitstream.BitstreamError):
-            bitstream.unframe(soak_client.damaged(frame, rng), MODEL_ID)
+            framing.unframe(soak_client.damaged(frame, rng), MODEL_ID)
 
 
 def test_every_wrong_reply_is_named():

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from serving.codec import bitstream, frame_graph
+from serving.codec import frame_graph, framing
 from serving.codec.nmse import nmse
 from serving.codec.ue_encoder import UeEncoder
 from serving.models.model_config import single
@@ -79,10 +79,10 @@ def sent(h, export) -> dict:
     """From the UE's CSI to the served matrix."""
     encoder = UeEncoder(export / "encoder.tflite")
     payload = encoder.encode_bits(h)
-    frame = bitstream.frame(payload, encoder.model_id)
+    frame = framing.frame(payload, encoder.model_id)
     request = decode_request([frame]).inputs["feedback_bytes"]
-    found, valid = frame_graph.parse_frames([frame], len(payload), encoder.model_id)
-    indices, _ = frame_graph.unpack_sections(found, encoder.codec["sections"])
+    found = frame_graph.parse_frames([frame], len(payload), encoder.model_id)
+    indices, _ = frame_graph.unpack_sections(found.payload, encoder.codec["sections"])
     manager = ModelManager()
     manager.apply(single(MODEL, export / "decoder"))
     with (
@@ -96,7 +96,7 @@ def sent(h, export) -> dict:
         "payload": np.frombuffer(payload, np.uint8),
         "frame": np.frombuffer(frame, np.uint8),
         "request": np.array(request.string_val, object),
-        "valid": valid.numpy(),
+        "valid": found.valid.numpy(),
         "arrived": indices.numpy(),
         "served": served,
     }

@@ -7,7 +7,7 @@ import re
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from serving.codec import bitstream
+from serving.codec import framing
 from tests.support.serving_harness import ROOT
 from tests.support.tiny_export import PAYLOAD_BYTES, save_encoder
 
@@ -51,7 +51,7 @@ def test_mobile_coordinates_and_frame():
     )
     numbers = [tuple(map(int, text.split("."))) for text in (version, bound.group(1))]
     assert numbers[0] >= numbers[1]
-    overhead, header = bitstream.FRAME_OVERHEAD_BYTES, bitstream.HEADER_BYTES
-    assert f"allocate(payload.size + {overhead})" in MOBILE
-    assert f"update(frame.array(), 0, payload.size + {header})" in MOBILE
-    assert f"frame.put({bitstream.VERSION}).put(modelId)" in MOBILE
+    form = framing.FORMATS[1]
+    assert f"allocate(payload.size + {form.overhead_bytes})" in MOBILE
+    assert f"update(frame.array(), 0, payload.size + {form.header_bytes})" in MOBILE
+    assert f"frame.put({form.version}).put(modelId)" in MOBILE

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from tests.support.tiny_export import BITS, NUM_INDICES, decode
 
 
@@ -40,7 +40,7 @@ class NumpyDecoders(
         h = np.full((len(frames), 32, 32, 2), np.nan, np.float32)
         for row, frame in enumerate(frames):
             try:
-                payload = bitstream.unframe(frame, self.models[request.model_spec.name])
+                payload = framing.unframe(frame, self.models[request.model_spec.name])
             except bitstream.BitstreamError:
                 continue
             h[row] = decode(bitstream.unpack(payload, NUM_INDICES, BITS)[None])[0]

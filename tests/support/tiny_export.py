@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import bitstream, frame_graph
+from serving.codec import bitstream, frame_graph, framing
 
 CSI_SHAPE = (32, 32, 2)
 NUM_INDICES, BITS = 25, 3
 PAYLOAD_BYTES = bitstream.payload_size(NUM_INDICES, BITS)
-FRAME_BYTES = PAYLOAD_BYTES + bitstream.FRAME_OVERHEAD_BYTES
+FRAME_BYTES = PAYLOAD_BYTES + framing.FORMATS[1].overhead_bytes
 MODEL_ID = bytes.fromhex("0badcafe")
 DIRECTIONS = np.linalg.qr(
     np.random.default_rng(7).standard_normal((np.prod(CSI_SHAPE), NUM_INDICES))
@@ -41,7 +41,7 @@ def random_indices(num: int, seed: int = 0) -> np.ndarray:
 
 def frames(indices: np.ndarray) -> list[bytes]:
     payloads = bitstream.pack(indices, BITS)
-    return [bitstream.frame(p.tobytes(), MODEL_ID) for p in payloads]
+    return [framing.frame(p.tobytes(), MODEL_ID) for p in payloads]
 
 
 def decode(indices: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ class _Decoder(tf.Module):
 
     @_signature(([None], tf.string, "feedback_bytes"))
     def serving_default(self, feedback_bytes):
-        payload, valid = frame_graph.parse_frames(
+        payload, valid, _ = frame_graph.parse_frames(
             feedback_bytes, PAYLOAD_BYTES, MODEL_ID
         )
         indices = frame_graph.unpack_indices(payload, NUM_INDICES, BITS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from serving.codec import bitstream
+from serving.codec.framing import Framer
 from tfds_builders import transforms
 from tfds_builders.csi_examples import PER_SAMPLE, real_pairs
 from zoo.metrics import accuracy
@@ -102,9 +102,8 @@ class Codec:
                 quantiser.
         """
         self._require_bits()
-        model_id = bytes.fromhex(self.about["model_id"])
-        payload = self._payload(self._real(h))
-        return [bitstream.frame(row.tobytes(), model_id) for row in payload]
+        framed = Framer(self.about)
+        return [framed(row.tobytes()) for row in self._payload(self._real(h))]
 
     def decode(
         self, frames: Sequence[bytes], uplink: np.ndarray | None = None

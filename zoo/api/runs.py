@@ -90,6 +90,7 @@ def export(
     fitted_run: str | Path = "",
     precision: Sequence[str] = DEFAULT_PRECISIONS,
     version: int = 1,
+    frame_version: int = 1,
     **options: Any,
 ) -> Codec:
     """Write the files of both sides: encoder.tflite, decoder, codec.json, vectors.
@@ -102,6 +103,7 @@ def export(
         fitted_run: directory to keep that network in.
         precision: encoders, of `zoo.quantization.precisions`.
         version: of the decoder.
+        frame_version: of the frames, 1 or 2 (with a sequence number and CRC-64).
         **options: of `EncoderOptions`, such as `calibration_samples`.
 
     Returns:
@@ -114,5 +116,5 @@ def export(
     """
     chosen = EncoderOptions(precisions=tuple(precision), **options)
     with fit_quantizer.with_bits(run_of(run), quantizer, bits, fitted_run) as sends:
-        exporter.export(sends, Path(out), version, options=chosen)
+        exporter.export(sends, Path(out), version, chosen, frame_version)
     return of_export(Path(out))

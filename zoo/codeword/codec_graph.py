@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import bitstream, frame_graph
+from serving.codec import bitstream, frame_graph, framing
 from zoo.models.autoencoder import CsiAutoencoder
 
 
@@ -119,6 +119,7 @@ class DecoderGraph:
         codec, m = self.codec, self.codec["codeword_dim"]
         sections, size = codec["sections"], codec["payload_bytes"]
         model_id = bytes.fromhex(codec["model_id"])
+        version = framing.format_of(codec).version
         num_indices = sum(count for count, _ in sections)
         # NumPy: an eager tensor would be captured, a second input to other converters.
         counts, widths = np.transpose(sections)
@@ -137,8 +138,11 @@ class DecoderGraph:
             return rows(self.quantizer.dequantize(indices), valid & clean, *uplink)
 
         def decode_frames(feedback_bytes, *uplink):
-            payload, valid = frame_graph.parse_frames(feedback_bytes, size, model_id)
-            return from_payload(payload, valid, *uplink)
+            found = frame_graph.parse_frames(feedback_bytes, size, model_id, version)
+            answer = from_payload(found.payload, found.valid, *uplink)
+            if found.sequence is not None:
+                answer["sequence"] = found.sequence
+            return answer
 
         def decode_u8(packed, *uplink):
             packed = tf.ensure_shape(packed, [None, size])

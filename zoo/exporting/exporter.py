@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.codec import bitstream, csi_scale, golden_vectors
+from serving.codec import bitstream, csi_scale, framing, golden_vectors
 from tfds_builders import build
 from zoo import files, registry
 from zoo.codeword import codeword_path
@@ -46,7 +46,10 @@ def check_exportable(run: RunDirectory, settings: ExperimentConfig) -> None:
 
 
 def make_codec(
-    run: RunDirectory, settings: ExperimentConfig, model: CsiAutoencoder
+    run: RunDirectory,
+    settings: ExperimentConfig,
+    model: CsiAutoencoder,
+    frame_version: int = 1,
 ) -> dict:
     """Content of codec.json without the file hashes.
 
@@ -71,26 +74,33 @@ def make_codec(
                 **model.quantizer.agreed(),
             },
             "weights_sha256": files.sha256(run.weights),
-        }
+        },
+        frame_version,
     )
 
 
-def agreement(about: dict) -> dict:
+def agreement(about: dict, frame_version: int = 1) -> dict:
     """Content of codec.json from what both sides must agree on: sizes and `model_id`.
 
     Args:
         about: keys of codec.json; `sections` are pairs (indices, bits).
+        frame_version: of `serving.codec.framing`.
+
+    Raises:
+        ValueError: no such version.
     """
+    # Version 1 goes without saying: model ids are as they were before there were two.
+    about |= {"frame_version": frame_version} if frame_version != 1 else {}
     payload = sum(bitstream.payload_size(*section) for section in about["sections"])
     agreed = {
         "format": 1,
         **about,
         "sections": [list(section) for section in about["sections"]],
         "payload_bytes": payload,
-        "frame_bytes": payload + bitstream.FRAME_OVERHEAD_BYTES,
+        "frame_bytes": payload + framing.format_of(about).overhead_bytes,
     }
     digest = hashlib.sha256(_hashed(agreed)).hexdigest()
-    return {**agreed, "model_id": digest[: 2 * bitstream.MODEL_ID_BYTES]}
+    return {**agreed, "model_id": digest[: 2 * framing.MODEL_ID_BYTES]}
 
 
 def _hashed(agreed: dict) -> bytes:
@@ -154,6 +164,7 @@ def export(
     out: Path,
     version: int = 1,
     options: EncoderOptions | None = None,
+    frame_version: int = 1,
 ) -> dict:
     """Export a run's best weights.
 
@@ -162,6 +173,7 @@ def export(
         out: target directory, must not exist.
         version: SavedModel version directory below `decoder/`.
         options: encoders to write; the default ones without it.
+        frame_version: of the frames that both sides speak, 1 or 2.
 
     Returns:
         The codec (content of codec.json).
@@ -176,7 +188,7 @@ def export(
     settings = run.config()
     check_exportable(run, settings)
     model = run.load()
-    codec = make_codec(run, settings, model)
+    codec = make_codec(run, settings, model, frame_version)
     with directory.written(out) as partial:
         h, simulated = save_encoders(partial, run, model, codec, options)
         decoder = partial / "decoder" / str(version)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import bitstream, csi_scale, golden_vectors, nmse
+from serving.codec import csi_scale, framing, golden_vectors, nmse
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
 from serving.codec.plain_atoms import PlainAtoms
@@ -90,7 +90,13 @@ def coded_codec(grid: AngleDelayGrid, h: np.ndarray, bits: int) -> PursuitCodec:
     return PursuitCodec(grid, tables, min(int(begun), most))
 
 
-def export(fitted: Fitted, settings: ExperimentConfig, out: Path, version: int = 1):
+def export(
+    fitted: Fitted,
+    settings: ExperimentConfig,
+    out: Path,
+    version: int = 1,
+    frame_version: int = 1,
+) -> dict:
     """Write the files of both ends.
 
     Args:
@@ -98,6 +104,7 @@ def export(fitted: Fitted, settings: ExperimentConfig, out: Path, version: int =
         settings: of the fit.
         out: target directory, must not exist.
         version: SavedModel version directory below `decoder/`.
+        frame_version: of the frames that both sides speak, 1 or 2.
 
     Returns:
         The codec (content of codec.json).
@@ -110,7 +117,7 @@ def export(fitted: Fitted, settings: ExperimentConfig, out: Path, version: int =
     link = fitted.link
     with directory.written(out) as partial:
         saved.save(fitted.coded, partial / TABLES)
-        codec = _codec(fitted, settings, files.sha256(partial / TABLES))
+        codec = _codec(fitted, settings, files.sha256(partial / TABLES), frame_version)
         content = convert_signatures(_signatures(link, codec), partial)
         (partial / ENCODER).write_bytes(slim(content))
         decoder = partial / "decoder" / str(version)
@@ -126,7 +133,9 @@ def export(fitted: Fitted, settings: ExperimentConfig, out: Path, version: int =
     return codec
 
 
-def _codec(fitted: Fitted, settings: ExperimentConfig, sha256: str) -> dict:
+def _codec(
+    fitted: Fitted, settings: ExperimentConfig, sha256: str, frame_version: int
+) -> dict:
     """Content of codec.json without the file hashes."""
     link = fitted.link
     grid = fitted.plain.grid
@@ -150,7 +159,8 @@ def _codec(fitted: Fitted, settings: ExperimentConfig, sha256: str) -> dict:
             },
             "tables": TABLES,
             "weights_sha256": sha256,
-        }
+        },
+        frame_version,
     )
 
 
@@ -195,8 +205,8 @@ def _verify_coded(out: Path, decoder: Path, fitted: Fitted, h: np.ndarray) -> No
     """Send CSI as coded reports through the files, and compare with the codec."""
     ue = CodedEncoder(out / ENCODER)
     receiver = CodedReceiver(ue.tables, ue.codec)
-    frames = [bitstream.frame(ue.encode_bits(x), ue.model_id) for x in h]
-    codewords, whole = receiver.codewords(frames)
+    framed = framing.Framer(ue.codec)
+    codewords, whole = receiver.codewords([framed(ue.encode_bits(x)) for x in h])
     served = tf.saved_model.load(str(decoder)).signatures["decode_float"]
     answer = served(codeword=tf.constant(codewords))
     codec, budget = fitted.coded, 8 * ue.codec["payload_bytes"]

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from serving.codec import bitstream
+from serving.codec.framing import Framer
 from serving.codec.ue_encoder import UeEncoder
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization.precisions import Precision
@@ -163,8 +164,8 @@ def verify_decoder(path: Path, model, codeword: np.ndarray, codec: dict) -> None
     quantizer = model.quantizer
     indices = np.asarray(quantizer.indices(codeword))
     payload = bitstream.pack_sections(indices, codec["sections"])
-    model_id = bytes.fromhex(codec["model_id"])
-    frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
+    framed = Framer(codec)
+    frames = [framed(p.tobytes()) for p in payload]
     damaged = bytes([*frames[0][:-1], frames[0][-1] ^ 1])
     side = [np.linalg.norm(check_vectors(codec["csi_shape"]), axis=-1)] * codec[
         "uplink"

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
 from serving.api import grpc_service
 from serving.api import rest as rest_module
 from serving.api.handlers import Handlers
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from serving.models.model_manager import ModelManager
 from serving.models.monitoring import Metrics
 from tests.support.serving_harness import (
@@ -86,8 +86,8 @@ def test_bad_frames_are_flagged_and_do_not_touch_the_good_rows(tiny_stub, tiny_s
     damaged[0] = sent[0][:-1]
     damaged[2] = sent[2][:9] + bytes([sent[2][9] ^ 16]) + sent[2][10:]
     damaged[3] = sent[3] + b"\0"
-    damaged[4] = bitstream.frame(bytes(PAYLOAD_BYTES), b"abcd")
-    damaged[5] = bitstream.frame(bytes(PAYLOAD_BYTES - 1), bytes.fromhex("0badcafe"))
+    damaged[4] = framing.frame(bytes(PAYLOAD_BYTES), b"abcd")
+    damaged[5] = framing.frame(bytes(PAYLOAD_BYTES - 1), bytes.fromhex("0badcafe"))
     damaged[8] = b""
     mixed = outputs(tiny_stub.Predict(predict(feedback_bytes=damaged)))
     keep = [1, 6, 7]

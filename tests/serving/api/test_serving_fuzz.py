@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import predict_pb2
 
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from tests.support.serving_harness import PATH, outputs, predict, rest
 from tests.support.tiny_export import (
     BITS,
@@ -80,7 +80,7 @@ def test_frames_are_refused_one_by_one(tiny_stub):
 def is_a_frame(octets: bytes) -> bool:
     """What the NumPy codec says of received bytes."""
     try:
-        payload = bitstream.unframe(octets, MODEL_ID)
+        payload = framing.unframe(octets, MODEL_ID)
         bitstream.unpack(np.frombuffer(payload, np.uint8)[None], NUM_INDICES, BITS)
         return True
     except bitstream.BitstreamError:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from serving.api import server_flags
+from serving.codec.framing import Framer
 from serving.conformance import conformance
 from serving.conforming.target import Target
 from serving.models.batching_parameters import Parameters
@@ -47,7 +48,10 @@ max_enqueued_batches { value: 1 }"""
 def results(tiny_server):
     rest = f"127.0.0.1:{tiny_server.rest_port}"
     target = Target(tiny_server.endpoint, rest, MODEL)
-    yield {result.case: result for result in conformance(target, model_id=MODEL_ID)}
+    yield {
+        result.case: result
+        for result in conformance(target, framed=Framer({"model_id": MODEL_ID.hex()}))
+    }
     target.close()
 
 

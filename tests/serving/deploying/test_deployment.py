@@ -17,7 +17,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving import deployment
-from serving.codec import bitstream
+from serving.codec import framing
 from serving.conformance import conformance
 from serving.conforming.target import Target
 from serving.deploying import config_files as config
@@ -106,7 +106,7 @@ def test_warmup_covers_every_batch_with_valid_frames(tree):
         frames = tf.make_ndarray(request.inputs["feedback_bytes"])
         sizes.append(len(frames))
         for frame in frames:
-            assert bitstream.unframe(frame, MODEL_ID) == bytes(PAYLOAD_BYTES)
+            assert framing.unframe(frame, MODEL_ID) == bytes(PAYLOAD_BYTES)
     assert tuple(sizes) == BATCH_SIZES
     replay(version)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from serving.ue_side.router import Router, read_routes
 from tests.support.decoder_process import NumpyDecoders, serve
 from tests.support.tiny_export import BITS, MODEL_ID, decode, random_indices
@@ -35,7 +35,7 @@ def decoders():
 
 def frames_of(ids: list[bytes], indices: np.ndarray) -> list[bytes]:
     payloads = bitstream.pack(indices, BITS)
-    return [bitstream.frame(p.tobytes(), i) for p, i in zip(payloads, ids, strict=True)]
+    return [framing.frame(p.tobytes(), i) for p, i in zip(payloads, ids, strict=True)]
 
 
 def test_answers_come_back_in_the_order_of_the_frames(decoders):

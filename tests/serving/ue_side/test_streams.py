@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serving import client
-from serving.codec import bitstream, coded_atoms
+from serving.codec import coded_atoms, framing
 from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side.decoder_client import CodedDecoder, Decoder
@@ -84,7 +84,7 @@ def test_the_daemon_reports_coded(pursuit_files, samples, endpoint):
 def test_damaged_coded_frames_leave_the_others_alone(pursuit_files, endpoint):
     coded = CodedEncoder(pursuit_files.path / "encoder.tflite")
     h = sample_channels(2)
-    good = [bitstream.frame(coded.encode_bits(x), coded.model_id) for x in h]
+    good = [framing.frame(coded.encode_bits(x), coded.model_id) for x in h]
     decoder = Decoder(endpoint, "csi_decoder", 30)
     received = CodedDecoder(decoder, CodedReceiver(coded.tables, coded.codec))
     h_hat, valid = received.decode([good[0], good[1][:-1], good[1]])

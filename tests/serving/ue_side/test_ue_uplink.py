@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.codec import bitstream
+from serving.codec import framing
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side.csi_source import open_source
 from serving.ue_side.daemon import Link, Schedule, UeDaemon
@@ -42,7 +42,7 @@ def test_uplink_travels_with_the_frame_of_its_csi(tmp_path):
     server.stop(None)
     assert daemon.counts["valid"] == len(decoders.requests) == 4, daemon.last_error
     for h, side, request in zip(H, uplink, decoders.requests, strict=True):
-        frame = bitstream.frame(encoder.encode_bits(h), MODEL_ID)
+        frame = framing.frame(encoder.encode_bits(h), MODEL_ID)
         assert request.inputs["feedback_bytes"].string_val[0] == frame
         sent = tf.make_ndarray(request.inputs["uplink"])
         np.testing.assert_array_equal(sent, side[np.newaxis, ..., 0])

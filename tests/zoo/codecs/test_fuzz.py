@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels
 from zoo.codecs import klt_mixture, learned_context, pursuit, transform_codec
@@ -84,7 +84,7 @@ def test_many_hostile_streams(fitted):
 def _frames_refused(fitted, num: int) -> None:
     """Frames with one to eight flipped bits, a missing or a further byte."""
     rng = np.random.default_rng(1)
-    frames = [bitstream.frame(report, MODEL_ID) for report in fitted[1]]
+    frames = [framing.frame(report, MODEL_ID) for report in fitted[1]]
     accepted = 0
     for trial in range(num):
         original = frames[trial % len(frames)]
@@ -97,7 +97,7 @@ def _frames_refused(fitted, num: int) -> None:
             for at in rng.integers(8 * len(damaged), size=int(rng.integers(1, 9))):
                 damaged[at // 8] ^= 1 << at % 8
         try:
-            bitstream.unframe(bytes(damaged), MODEL_ID)
+            framing.unframe(bytes(damaged), MODEL_ID)
         except bitstream.BitstreamError:
             continue
         accepted += bytes(damaged) != original

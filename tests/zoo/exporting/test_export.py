@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from serving.codec import bitstream, csi_scale
+from serving.codec import bitstream, csi_scale, framing
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files
@@ -152,10 +152,10 @@ def test_decoder_through_a_session(exported, tiny_run, test_h, in_process):
     codeword = np.array(tiny_run.load().encoder(test_h[:6] + 0.5))
     indices = np.array(UniformQuantizer(6).indices(codeword))
     payload = bitstream.pack(indices, 6)
-    frames = [bitstream.frame(p.tobytes(), model_id) for p in payload]
+    frames = [framing.frame(p.tobytes(), model_id) for p in payload]
     frames[1] = frames[1][:-1]
     frames[3] = frames[3][:9] + bytes([frames[3][9] ^ 4]) + frames[3][10:]
-    frames[4] = bitstream.frame(payload[4].tobytes(), b"none")
+    frames[4] = framing.frame(payload[4].tobytes(), b"none")
     indices[2, 5] = 64
     codeword[0, 0] = np.nan
     feeds = {

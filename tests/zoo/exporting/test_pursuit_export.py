@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.codec import atom_file, bitstream, golden_vectors, plain_atoms
+from serving.codec import atom_file, framing, golden_vectors, plain_atoms
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.atoms import combine
 from serving.codec.coded_atoms import CodedEncoder, CodedReceiver, atoms_of
@@ -48,7 +48,7 @@ def served(pursuit_files):
 
 def frames(codec, payloads):
     model_id = bytes.fromhex(codec["model_id"])
-    return [bitstream.frame(payload, model_id) for payload in payloads]
+    return [framing.frame(payload, model_id) for payload in payloads]
 
 
 def decoded(served, messages):
@@ -209,7 +209,7 @@ def test_the_receiver_refuses_damaged_frames(pursuit_files):
     coded = CodedEncoder(pursuit_files.path / "encoder.tflite")
     receiver = CodedReceiver(coded.tables, coded.codec)
     (whole,) = frames(coded.codec, [coded.encode_bits(H[0])])
-    cut, other = whole[:-1], bitstream.frame(b"abc", b"\0\0\0\0")
+    cut, other = whole[:-1], framing.frame(b"abc", b"\0\0\0\0")
     codewords, valid = receiver.codewords([whole, cut, other, b"", whole])
     assert valid.tolist() == [True, False, False, False, True]
     angle, delay, value = atoms_of(coded.tables.grid, codewords[:1])

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from serving import client
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import csi_source
 from serving.ue_side.csi_source import open_source
@@ -208,7 +208,7 @@ def test_over_the_air(second, tmp_path):
             broken = uplink[:2].copy()
             broken[1, 0, 0] = np.nan
             payload = encoder.encode_bits(test.h[0])
-            frames = [bitstream.frame(payload, encoder.model_id)] * 2
+            frames = [framing.frame(payload, encoder.model_id)] * 2
             h_hat, valid = decoder.decode(frames, broken)
             with pytest.raises(ValueError, match="INVALID_ARGUMENT"):
                 decoder.decode(frames)
