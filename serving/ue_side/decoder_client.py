@@ -14,6 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.codec import framing
 from serving.codec.coded_atoms import CodedReceiver
 
 # gRPC accepts answers of 4 MiB by default, 512 CSI of 8 KiB and no more.
@@ -126,20 +127,22 @@ class Decoder:
 
         Raises:
             ConnectionError: the server has gone or is too slow.
-            ValueError: the server refuses the request.
+            ValueError: the server refuses the request, or answers other frames.
         """
-        return self._answer(decode_request(frames, uplink, **self._spec))
+        outputs = self._outputs(decode_request(frames, uplink, **self._spec))
+        if "sequence" in outputs:
+            _check_sequence(tf.make_ndarray(outputs["sequence"]), frames)
+        return _csi(outputs)
 
     def decode_codewords(self, codeword: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `decode`, of codewords float32 `[n, M]` that came another way."""
         spec = {**self._spec, "signature_name": "decode_float"}
         request = predict_pb2.PredictRequest(model_spec=spec)
         request.inputs["codeword"].CopyFrom(tf.make_tensor_proto(codeword, tf.float32))
-        return self._answer(request)
+        return _csi(self._outputs(request))
 
-    def _answer(self, request) -> tuple[np.ndarray, np.ndarray]:
-        outputs = self._call(self._stub.Predict, request).outputs
-        return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
+    def _outputs(self, request):
+        return self._call(self._stub.Predict, request).outputs
 
     def _call(self, method, request):
         try:
@@ -156,6 +159,24 @@ class Decoder:
                     f"{self._hint}"
                 ) from error
             raise ValueError(f"{self._endpoint}: {code.name}: {details}") from error
+
+
+def _csi(outputs) -> tuple[np.ndarray, np.ndarray]:
+    return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
+
+
+def _check_sequence(answered: np.ndarray, frames: list[bytes]) -> None:
+    """Refuse an answer whose rows are not those of the frames, by their numbers."""
+    sent = np.array([framing.sequence(frame) for frame in frames], object)
+    if answered.shape != sent.shape:
+        raise ValueError(f"{answered.size} answers to {len(frames)} frames")
+    wrong = (answered != -1) & (answered != sent)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"row {row} of the answer is of frame number {answered[row]}, sent was "
+            f"{sent[row]}: the server mixed up its answers"
+        )
 
 
 class CodedDecoder:

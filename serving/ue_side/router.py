@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import grpc
 import numpy as np
 
-from serving.codec.framing import MODEL_ID_BYTES
+from serving.codec.framing import MODEL_ID_BYTES, ReplayGuard
 from serving.ue_side.decoder_client import Decoder
 
 MAX_ROWS = 32  # of a request, where routes.json does not say
@@ -46,6 +47,7 @@ class Router:
 
     Attributes:
         unknown: frames so far whose model id no route knows, damaged ones included.
+        replayed: frames so far that their sender had sent before, or newer ones.
 
     Args:
         endpoint: host:port of the gRPC server that has all models.
@@ -67,7 +69,8 @@ class Router:
         label: str = "",
         credentials: grpc.ChannelCredentials | None = None,
     ):
-        self.unknown = 0
+        self.unknown, self.replayed = 0, 0
+        self._guard = ReplayGuard()
         self._shape = tuple(routes["csi_shape"])
         self._max_rows = routes.get("max_rows", MAX_ROWS)
         self._takes_uplink, self._decoders = {}, {}
@@ -93,7 +96,10 @@ class Router:
             decoder.close()
 
     def decode(
-        self, frames: list[bytes], uplink: np.ndarray | None = None
+        self,
+        frames: list[bytes],
+        uplink: np.ndarray | None = None,
+        senders: Sequence[Hashable] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decode frames of any of the models, each model's in requests of `max_rows`.
 
@@ -104,6 +110,8 @@ class Router:
         Args:
             frames: one for each CSI.
             uplink: magnitudes float32 `[n, 32, 32]`, for the models that take them.
+            senders: who sent each frame, as the link below knows it. A frame of version
+                2 that is not newer than the last one of its sender is not valid.
 
         Returns:
             CSI float32 `[n, 32, 32, 2]` and valid bool `[n]`, in the order of `frames`;
@@ -111,8 +119,11 @@ class Router:
 
         Raises:
             ConnectionError: the server has gone or is too slow.
-            ValueError: the server refuses a request, or `uplink` is missing.
+            ValueError: the server refuses a request, `uplink` is missing, or there are
+                not as many senders as frames.
         """
+        if senders is not None and len(senders) != len(frames):
+            raise ValueError(f"{len(senders)} senders of {len(frames)} frames")
         h = np.full((len(frames), *self._shape), np.nan, np.float32)
         valid = np.zeros(len(frames), bool)
         groups: dict[bytes, list[int]] = {}
@@ -127,7 +138,16 @@ class Router:
                 side = self._side(key, uplink, rows)
                 sent = [frames[row] for row in rows]
                 h[rows], valid[rows] = self._decoders[key].decode(sent, side)
+        if senders is not None:
+            self._refuse_replays(frames, senders, h, valid)
         return h, valid
+
+    def _refuse_replays(self, frames, senders, h, valid) -> None:
+        # Valid frames only: a damaged one could claim any number.
+        for row in np.flatnonzero(valid):
+            if not self._guard.is_new(senders[row], frames[row]):
+                valid[row], h[row] = False, np.nan
+                self.replayed += 1
 
     def _side(self, key: bytes, uplink, rows: list[int]) -> np.ndarray | None:
         if not self._takes_uplink[key]:

@@ -89,8 +89,9 @@ def test_a_wrong_name_would_be_found():
 
 def test_the_example_of_the_frame_runs():
     text = (ROOT / "docs" / "bits" / "frame.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names: dict = {}
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    code, names = "".join(blocks), {}
     exec(code, names)
     assert f"# {len(names['payload'])} bytes" in code
     assert f"# {len(names['frame'])} bytes" in code

@@ -15,6 +15,7 @@ from serving.deploying import warmup
 from serving.models.model_config import single
 from serving.models.model_manager import ModelManager
 from serving.ue_side.decoder_client import Decoder, decode_request
+from serving.ue_side.router import Router
 from tests.support.serving_harness import MODEL, TIMEOUT, local_server
 from zoo.exporting import exporter
 
@@ -97,3 +98,47 @@ def test_warm_up_and_conformance(server, exported):
     assert [result for result in results if result.verdict == "FAIL"] == []
     (mixed,) = [r for r in results if r.case == "good and damaged frames"]
     assert mixed.verdict == "pass"
+
+
+def test_mixed_up_answers_are_an_error(server, sent, monkeypatch):
+    """Rows of other frames: seen by their numbers, whatever they hold."""
+    _, frames = sent
+    call = Decoder._call
+
+    def mixed(self, method, request):
+        response = call(self, method, request)
+        if "sequence" in getattr(response, "outputs", ()):
+            numbers = tf.make_ndarray(response.outputs["sequence"])[change]
+            response.outputs["sequence"].CopyFrom(tf.make_tensor_proto(numbers))
+        return response
+
+    monkeypatch.setattr(Decoder, "_call", mixed)
+    with Decoder(server.endpoint, MODEL, TIMEOUT) as decoder:
+        change = slice(None)
+        assert decoder.decode(frames)[1].all()
+        change = [0, 2, 1, 3, 4]
+        with pytest.raises(ValueError, match="row 1 of the answer is of frame number"):
+            decoder.decode(frames)
+        change = [0]
+        with pytest.raises(ValueError, match="1 answers to 5 frames"):
+            decoder.decode(frames)
+
+
+def test_the_router_refuses_replays(server, exported, sent):
+    _, frames = sent
+    codec = read_codec(exported)
+    route = {"name": MODEL, "uplink": False}
+    routes = {"csi_shape": codec["csi_shape"], "models": {codec["model_id"]: route}}
+    with Router(server.endpoint, routes, TIMEOUT) as router:
+        senders = ["a", "a", "a", "b", "b"]
+        again = [frames[0], frames[2], frames[1], frames[1], frames[1]]
+        h, valid = router.decode(again, senders=senders)
+        assert valid.tolist() == [True, True, False, True, False]
+        assert np.isnan(h[~valid]).all() and np.isfinite(h[valid]).all()
+        assert router.replayed == 2
+        damaged = frames[4][:-1] + bytes([frames[4][-1] ^ 1])
+        claims = router.decode([damaged, frames[3]], senders=["a", "a"])[1]
+        assert claims.tolist() == [False, True], "a damaged number counts for nothing"
+        assert router.decode(again)[1].all(), "nobody asked who sent them"
+        with pytest.raises(ValueError, match="1 senders of 5 frames"):
+            router.decode(frames, senders=["a"])
