@@ -11,7 +11,7 @@ import shlex
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import config_flags, registry
 from zoo.config import ExperimentConfig
 
@@ -33,6 +33,8 @@ def main(argv: list[str]) -> None:
     settings = config_flags.from_flags()
     config_flags.own()
     registry.check_names(settings)
+    if settings.strategy != "multi_worker":  # of which each has its own directory
+        locks.check(settings.resolved_run_dir)
     import tensorflow as tf  # seconds that no wrong name waits for
 
     from zoo.training import distribution, session
