@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from serving.deploying.manifests import UTILISATION
+from tfds_builders import locks
 from tfds_builders.cli import refuse_arguments, run
 from zoo import files
 
@@ -121,7 +122,8 @@ def main(argv: list[str]) -> None:
         names = ["results", *names] if values.results else names
         arguments = " ".join(f"--{name}={values[name].value}" for name in names)
         command = f"python -m serving.capacity {arguments} --doc={values.doc}"
-        write_block(Path(values.doc), command, text)
+        with locks.alone_for(values.doc):
+            write_block(Path(values.doc), command, text)
 
 
 if __name__ == "__main__":

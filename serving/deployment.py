@@ -12,7 +12,8 @@ r"""Write a tree that TensorFlow Serving can be started on: Docker, Compose, Kub
 
 Run again with a new version: it appears under its number in one step, with its warm-up
 inside, and is served beside those that models.config lists already. --serve=NAME:2,3
-says which versions to serve instead, first the `stable` one, then the `canary`.
+says which versions to serve instead, first the `stable` one, then the `canary`. The
+same command after a kill completes what was begun.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ from serving.deploying.exports import (
     routes,
 )
 from serving.models import serving_protos
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import files
+
+BEGUN = ".begun.json"
 
 
 def _define_flags() -> None:
@@ -96,15 +99,23 @@ def write_tree(
 
     Raises:
         ValueError: an export that cannot be served, or a version that is not there.
+        OSError: another command is at work there, or it cannot be written.
     """
+    with locks.alone(out):
+        _write_tree(exports, out, cluster, ssl, serve or {})
+
+
+def _write_tree(exports, out: Path, cluster, ssl, serve) -> None:
+    """The same, alone; servers follow models.config, so it is written last."""
     table = routes(exports)
     check_names(out, table)
     models_config = out / "config" / "models.config"
     before = ModelServerConfig()
     if models_config.exists():
         before = serving_protos.read_text(models_config, ModelServerConfig)
-    wanted = {e.name: _add(e, out / "models", before) for e in exports}
-    wanted.update(serve or {})
+    begun = _begin(exports, out)
+    wanted = {e.name: _add(e, out / "models", before, begun[e.name]) for e in exports}
+    wanted.update(serve)
     served = config.model_server_config(wanted, before)
     for entry in served.model_config_list.config:
         _check(entry, wanted[entry.name], out / "models")
@@ -114,7 +125,6 @@ def write_tree(
         "batching_parameters.txt": config.batching_parameters(cluster.cpu),
         "monitoring.config": config.monitoring_config(),
         "session.config": config.session_config(cluster.cpu),
-        "models.config": served,
     }.items():
         files.write_text(out / "config" / name, config.text(message))
     for name, manifest, comment in (
@@ -129,20 +139,41 @@ def write_tree(
     ):
         files.write_text(out / f"{name}.yaml", comment + yaml_text(manifest))
     files.write_json(out / ROUTES_FILE, table)
+    files.write_text(models_config, config.text(served))
+    (out / BEGUN).unlink()
 
 
-def _add(export: Export, models: Path, before: ModelServerConfig) -> list[int]:
-    """Add an export's versions; return them behind those that were served before."""
-    added = []
+def _begin(exports: list[Export], out: Path) -> dict[str, list[int]]:
+    """Versions by name that are about to be served for the first time.
+
+    They are on record until models.config lists them: a command that is killed in
+    between leaves versions that the next one must serve, not keep aside.
+    """
+    before = files.read_json(out / BEGUN) if (out / BEGUN).exists() else {}
+    begun = {
+        export.name: [
+            version
+            for version in export.versions()
+            if version in before.get(export.name, [])
+            or not (out / "models" / export.name / str(version)).exists()
+        ]
+        for export in exports
+    }
+    files.write_json(out / BEGUN, begun)
+    return begun
+
+
+def _add(
+    export: Export, models: Path, before: ModelServerConfig, begun: list[int]
+) -> list[int]:
+    """Add an export's versions; return `begun` behind those that were served before."""
     for version in export.versions():
-        if add_version(export, version, models):
-            added.append(version)
-        done = "added" if version in added else "kept"
-        print(f"models/{export.name}/{version}: {done}")
+        new = add_version(export, version, models)
+        print(f"models/{export.name}/{version}: {'added' if new else 'kept'}")
     for entry in before.model_config_list.config:
         if entry.name == export.name:
             listed = entry.model_version_policy.specific.versions
-            return list(dict.fromkeys([*listed, *added]))
+            return list(dict.fromkeys([*listed, *begun]))
     # What else lies there may be of another encoder that had this name.
     return sorted(export.versions())[-2:]
 

@@ -27,10 +27,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import flags
 
-from tfds_builders import blocks, cli, generation
+from tfds_builders import blocks, cli, durable, generation, locks
 from tfds_builders.own import dataset as own_dataset
 from tfds_builders.progress import Progress
-from tfds_builders.staging import Staging, fingerprint, lock
+from tfds_builders.staging import Staging, fingerprint
 
 WRITING = "writing"  # names the unfinished folder that TFDS writes to
 
@@ -127,12 +127,7 @@ def prepare(
             manual_dir = manual_dir or str(builder.data_dir_root / "downloads/manual")
             builder.fetch(download, Path(manual_dir))
         settings = {"manual_dir": manual_dir or None, "try_download_gcs": False}
-        if beam_options is not None:
-            _write(builder, settings | _beam_pipeline().use(builder, beam_options))
-        elif builder.name in blocks.simulated():
-            _simulate_and_write(builder, staged, workers, settings)
-        else:
-            _write(builder, settings)
+        _build(builder, staged, workers, beam_options, settings)
     elif download:
         print(f"{path} is there, nothing is fetched", flush=True)
     if not builder.info.splits:  # made by another process after `find_builder`
@@ -156,12 +151,17 @@ def _check_name(builder) -> None:
         )
 
 
-def _simulate_and_write(builder, staged: Path, workers: int, settings: dict) -> None:
-    with lock(staged):
+def _build(builder, staged: Path, workers: int, beam_options, settings: dict) -> None:
+    """Build, or wait for another command that does."""
+    with locks.alone(staged, wait=True):
         if not builder.data_path.exists():
             _remove_unfinished(staged)
-            _simulate(builder, staged, workers)
+            if beam_options is not None:
+                settings |= _beam_pipeline().use(builder, beam_options)
+            elif builder.name in blocks.simulated():
+                _simulate(builder, staged, workers)
             _write(builder, settings)
+            durable.settle(builder.data_path)
         shutil.rmtree(staged, ignore_errors=True)
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging as python_logging
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 from absl import app, flags, logging
 
 from tfds_builders import flag_help, flagfiles, quiet
+
+INTERRUPTED = 130  # exit status, as of shells
+INTERRUPT_SECONDS = 3.0
 
 flags.DEFINE_bool("verbose", False, "show all flags and all messages of libraries")
 
@@ -54,6 +60,27 @@ def require(*names: str) -> None:
         )
 
 
+def _end_on_interrupt() -> None:
+    """Let Ctrl-C end a command whose main thread is in native code for long.
+
+    Python hears it when that thread comes back; another one hears it at once, gives the
+    command some seconds to end by itself, and ends it.
+    """
+    source, sink = os.pipe()
+    os.set_blocking(sink, False)
+    signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while number := os.read(source, 1):
+            ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            if number[0] == signal.SIGINT and ours:
+                time.sleep(INTERRUPT_SECONDS)
+                os.write(2, b"error: interrupted\n")
+                os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _be_quiet() -> None:
     """Silence Python's side of TensorFlow but for errors; no more without --verbose."""
     if flags.FLAGS.verbose:
@@ -69,8 +96,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
 
     `--help` prints the flags in groups and exits with 0. ValueError, OSError and
     ModuleNotFoundError (bad input, missing file, full disk, missing extra) become one
-    line on standard error and exit status 1, an unknown flag exit status 2. Anything
-    else is a bug and keeps its traceback; `ZOO_TRACEBACK=1` keeps all of them.
+    line on standard error and exit status 1, an unknown flag exit status 2. Ctrl-C ends
+    a command within seconds with 130, SIGTERM at once. Anything else is a bug and keeps
+    its traceback; `ZOO_TRACEBACK=1` keeps all of them.
     """
 
     def guarded(argv: list[str]) -> int | None:
@@ -82,8 +110,9 @@ def run(main: Callable[[list[str]], int | None]) -> None:
                 raise
             _fail(error, code=1)
         except KeyboardInterrupt:
-            _fail(InterruptedError("interrupted"), code=130)
+            _fail(InterruptedError("interrupted"), code=INTERRUPTED)
 
     quiet.start()
+    _end_on_interrupt()
     flag_help.show_if_asked(sys.argv[1:])
     app.run(guarded, flags_parser=_parse_flags)

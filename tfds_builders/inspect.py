@@ -18,6 +18,7 @@ from tfds_builders import (
     cli,
     csi_examples,
     inspect_page,
+    locks,
     statistics,
     transforms,
 )
@@ -159,7 +160,8 @@ def main(argv: list[str]) -> None:
     dataset, values = argv[1], flags.FLAGS
     out = Path(values.out or f"inspect_{dataset.replace('/', '_')}.html")
     names = ("split", "num", "data_dir", "manual_dir", "reference")
-    write(dataset, out, **{name: values[name].value for name in names})
+    with locks.alone_for(out):
+        write(dataset, out, **{name: values[name].value for name in names})
     print(f"page: {out}\nfigures: {out.with_suffix('.png')}")
 
 

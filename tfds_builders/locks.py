@@ -1,52 +1,178 @@
-"""One command at a time in a folder; the lock ends with its process."""
+"""One command at a time where files are written; a lock ends with its process.
+
+The locks are the kernel's (`flock`): none outlives a kill, and /proc/locks says who
+holds one. A folder is locked itself, and nothing lies in it. What a rename replaces, a
+file of results or a folder to come, cannot be: its lock is a hidden file beside it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+MOST_TRIES = 1000  # a link to nothing fails as long as one tries
+LOCKS = Path("/proc/locks")
+FOR_WRITING_ONLY = errno.EBADF  # network file systems lock no folder
+NONE_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
 
 @contextlib.contextmanager
-def alone(folder: Path, wait: bool = True) -> Iterator[None]:
-    """While no other command holds the same folder; made where it is missing.
+def alone(folder: str | Path, wait: bool = False) -> Iterator[None]:
+    """While no other command holds the same folder.
 
     Args:
-        folder: of files that one command writes.
-        wait: until the other has ended.
+        folder: of files that one command writes; made where it is missing, and removed
+            again where it stays empty.
+        wait: until the other has ended, instead of the error.
 
     Raises:
-        OSError: another command holds it, and `wait` is false.
+        OSError: another command holds it; the message says which.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    folder = Path(folder)
+    with _removed_where_empty(folder):
+        descriptor = _locked(folder, _open_folder, folder, wait)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alone_for(path: str | Path, wait: bool = False) -> Iterator[None]:
+    """While no other command writes the same file, or makes the same folder.
+
+    Args:
+        path: of the file or folder, in a folder that can be written to; '': none.
+        wait: as of `alone`.
+
+    Raises:
+        OSError: another command does; the message says which.
+    """
+    if not str(path):
+        yield
+        return
+    lock = _beside(Path(path))
+    with _removed_where_empty(lock.parent):
+        descriptor = _locked(lock, _open_file, Path(path), wait)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def check(path: str | Path) -> None:
+    """Refuse a folder or file that another command holds, without taking its lock.
+
+    For what is known long before it is locked.
+
+    Raises:
+        OSError: one does; the message says which.
+    """
+    for place in (Path(path), _beside(Path(path))):
+        with contextlib.suppress(FileNotFoundError):
+            holder = _holder(place.stat().st_ino)
+            if holder:
+                raise _in_use(Path(path), holder)
+
+
+@contextlib.contextmanager
+def _removed_where_empty(folder: Path) -> Iterator[None]:
+    """Remove a folder that is made meanwhile, and its parents, where nothing is in."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        _lock(descriptor, folder, wait)
         yield
     finally:
+        for path in made:
+            with contextlib.suppress(OSError):  # it is not empty
+                path.rmdir()
+
+
+def _beside(path: Path) -> Path:
+    path = path.absolute()
+    return path.with_name(f".lock-{path.name}")
+
+
+def _open_folder(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _open_file(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+
+
+def _locked(place: Path, opened, named: Path, wait: bool) -> int:
+    """Descriptor of a place that is locked, and still there under its name."""
+    tries = itertools.count()
+    while True:
+        try:
+            descriptor = opened(place)
+        except (FileNotFoundError, FileExistsError):
+            if next(tries) < MOST_TRIES and (place.is_dir() or not place.exists()):
+                continue  # another command removes it just now
+            raise
+        try:
+            _lock(descriptor, named, wait)
+        except BaseException as error:
+            os.close(descriptor)
+            number = getattr(error, "errno", None)
+            if number != FOR_WRITING_ONLY or opened is _open_file:
+                raise
+            place, opened = place / ".lock", _open_file
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), place.stat()):
+                return descriptor
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path, wait: bool) -> None:
+def _lock(descriptor: int, named: Path, wait: bool) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OSError(
-            f"{folder} is in use by {_holder(descriptor)}: wait for it, or choose "
-            "another directory"
-        ) from None
+        holder = _holder(os.fstat(descriptor).st_ino) or "another command"
+        if not wait:
+            raise _in_use(named, holder) from None
+        print(f"waiting for {holder}, which is at work in {named}", flush=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in NONE_HERE:
+            raise
+        print(
+            f"warning: {named} is on a file system without locks: start no second "
+            "command there",
+            file=sys.stderr,
+        )
 
 
-def _holder(descriptor: int) -> str:
-    """Command that holds the lock of a file, as far as the system tells."""
-    file = str(os.fstat(descriptor).st_ino)
-    with contextlib.suppress(OSError, IndexError):
-        for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
-            _, kind, _, _, process, place, *_ = line.replace("-> ", "").split()
-            if kind == "FLOCK" and place.split(":")[-1] == file:
-                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-                command = b" ".join(words).decode(errors="replace").strip()
-                return f"process {process} ({command[:120]})"
-    return "another command"
+def _in_use(path: Path, holder: str) -> OSError:
+    return OSError(
+        f"{path} is in use by {holder}: wait for it, or choose another place"
+    )
+
+
+def _holder(inode: int) -> str:
+    """Command that holds the lock of a file, as far as the system tells; '': none."""
+    with contextlib.suppress(OSError):
+        for line in LOCKS.read_text(encoding="utf-8").splitlines():
+            words = line.split()  # 1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF
+            if words[1] == "FLOCK" and words[5].endswith(f":{inode}"):
+                return _described(words[4])
+    return ""
+
+
+def _described(process: str) -> str:
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:  # in another container
+        return "another command"
+    command = b" ".join(words).decode(errors="replace").strip()
+    return f"process {process} ({command[:120]})"

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import io
 import json
@@ -28,11 +27,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
-from tfds_builders import blocks, workers
+from tfds_builders import blocks, durable, workers
 
 RECORD_BYTES = 300  # of an example in a TFRecord, beside its features
 Block = tuple[int, int]  # numbers of split and block
@@ -47,28 +45,6 @@ def fingerprint(name: str, simulation: dict, seed: int) -> str:
             digest.update(path.relative_to(blocks.FOLDER).as_posix().encode())
             digest.update(path.read_bytes())
     return f"{seed}-{digest.hexdigest()[:16]}"
-
-
-def lock(folder: Path) -> TextIO:
-    """Be the only one who builds in a folder; waits for another to end.
-
-    Returns:
-      The locked file in it: closing it gives the folder up.
-    """
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            file = open(folder / "lock", "a", encoding="utf-8")
-        except FileNotFoundError:
-            continue  # the other has just removed the folder
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another build in {folder}", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_nlink:
-            return file
-        file.close()  # the other has removed the file meanwhile
 
 
 @dataclass(frozen=True)
@@ -122,7 +98,7 @@ class Staging:
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
             temporary.write_bytes(content.getbuffer())
-            temporary.replace(path)
+            durable.replace(temporary, path)
         except OSError as error:
             raise OSError(
                 f"{path}: {error.strerror}; other blocks are kept: start again when "

@@ -19,6 +19,27 @@ NICENESS = 5  # a training that keeps all cores busy leaves a worker a quarter o
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+_BIND = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, int(sys.argv[1]))  # PR_SET_PDEATHSIG
+if os.getppid() != int(sys.argv[2]):
+    sys.exit("its starter is gone")
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def bound(number: int = signal.SIGTERM) -> list[str]:
+    """What stands in front of a command, so that it gets a signal when we are gone.
+
+    However this process ends: also killed, when nothing of it can do anything more. To
+    the system a process is gone with the thread that has started another one. Nothing
+    where that is not Linux.
+    """
+    if sys.platform != "linux":
+        return []
+    return [sys.executable, "-ISc", _BIND, str(int(number)), str(os.getpid())]
+
+
 def start(module: str, task: dict, stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
     """Start a worker; its standard output and error are pipes."""
     path = os.pathsep.join([str(FOLDER.parent), *filter(None, sys.path)])

@@ -31,7 +31,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import config_flags, files
 from zoo.baselines import methods, sensing, total_variation
 from zoo.baselines.catalogue import BASELINES, CODED
@@ -233,13 +233,15 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
-    row = evaluate_baseline(
-        method_from_flags(flags.FLAGS), settings_from_flags(flags.FLAGS)
-    )
+    with locks.alone_for(flags.FLAGS.json):
+        row = evaluate_baseline(
+            method_from_flags(flags.FLAGS), settings_from_flags(flags.FLAGS)
+        )
+        if flags.FLAGS.json:
+            files.write_json(Path(flags.FLAGS.json), row)
     keys = ("nmse_db", "rho", "feedback_bits", "model_args", "seconds_per_csi")
     print(json.dumps({key: row.get(key) for key in keys}))
     if flags.FLAGS.json:
-        files.write_json(Path(flags.FLAGS.json), row)
         print(f"results row: {flags.FLAGS.json}")
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tfds_builders import blocks
 from zoo import config_checks, files
@@ -31,6 +35,27 @@ _LATER = {
     "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
     "weights_sha256", "dense_rate", "test_split",
 }  # fmt: skip
+
+
+# Where a run lives, how it is executed and what it is tested on may change between
+# start and resume.
+MAY_CHANGE = (
+    "run_dir", "data_dir", "manual_dir", "image_every", "stream_workers", "test_split",
+)  # fmt: skip
+_IN_NAME = ("model", "dataset", "codeword_dim", "bits", "seed")
+
+
+def digest(told: Mapping[str, Any], *more: str) -> str:
+    """Eight digits that tell a run from another one.
+
+    Args:
+        told: values by flag name.
+        *more: what else makes it another run, such as a hash of its data.
+    """
+    content = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for text in more:
+        content.update(text.encode())
+    return content.hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -201,7 +226,9 @@ class ExperimentConfig:
     )
     image_every: int = _flag(10, "epochs between |H| images in TensorBoard; 0: none")
     run_dir: str = _flag(
-        "", "run directory; empty: runs/<model>_<dataset>_m<M>_s<seed>"
+        "",
+        "run directory; empty: runs/<model>_<dataset>_m<M>_s<seed>, and a hash of what "
+        "else is not the default",
     )
 
     def __post_init__(self):
@@ -216,14 +243,35 @@ class ExperimentConfig:
 
     @property
     def resolved_run_dir(self) -> Path:
-        """Where the run lives."""
+        """Where the run lives; by default another place for every other run."""
         if self.run_dir:
             return Path(self.run_dir)
         dataset = self.dataset.replace("/", "_").replace(":", "_")
         bits = f"_b{self.bits}" if self.bits else ""
         model = config_checks.label(self.model)
         name = f"{model}_{dataset}_m{self.codeword_dim}{bits}_s{self.seed}"
-        return Path("runs") / name
+        shown = (*_IN_NAME, *MAY_CHANGE)
+        told = {k: v for k, v in self.changed().items() if k not in shown}
+        plain = Path("runs") / name
+        if not told or self._began_in(plain):
+            return plain
+        return Path("runs") / f"{name}-{digest(told)}"
+
+    def _began_in(self, path: Path) -> bool:
+        """Whether a run of this configuration is there, of before names had a hash."""
+        try:
+            began = self.of_run(path).to_json().items()
+        except (OSError, ValueError):
+            return False
+        ours = self.to_json()
+        return all(ours[k] == v for k, v in began if k not in MAY_CHANGE)
+
+    def changed(self) -> dict[str, Any]:
+        """Values that are not the default, by flag name."""
+        usual = {item.name: item.default for item in dataclasses.fields(self)}
+        usual["warmup_epochs"] = default_warmup(self.epochs)
+        values = dataclasses.asdict(self)
+        return {name: values[name] for name in values if values[name] != usual[name]}
 
     def stored(self, split: str) -> str:
         """Name of the stored split that is 'train', 'validation' or 'test'."""
@@ -271,14 +319,11 @@ class ExperimentConfig:
 
     def flags(self, changed: bool = False) -> list[str]:
         """Every flag of this configuration, or only those that are not the default."""
-        usual = {item.name: item.default for item in dataclasses.fields(self)}
-        usual["warmup_epochs"] = default_warmup(self.epochs)
-        shown = []
-        for name, value in dataclasses.asdict(self).items():
-            if not changed or value != usual[name]:
-                text = str(value).lower() if isinstance(value, bool) else value
-                shown.append(f"--{name}={text}")
-        return shown
+        values = self.changed() if changed else dataclasses.asdict(self)
+        return [
+            f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in values.items()
+        ]
 
     def to_flags(self) -> str:
         """Flagfile that sets every flag to this configuration."""

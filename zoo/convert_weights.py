@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
@@ -180,8 +180,14 @@ def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     cli.require("model", "source", "out")
     out = Path(values.out)
-    if out.exists():
-        raise ValueError(f"--out={out} exists; choose another directory or remove it")
+    with locks.alone_for(out):
+        files.check_absent(out)
+        convert(values, out)
+    print(f"next: python -m zoo.evaluate --run={out}")
+
+
+def convert(values: flags.FlagValues, out: Path) -> None:
+    """Import what the flags name, check it, and write it."""
     set_precision("float32")
     imported = import_network(
         values.model,
@@ -196,7 +202,6 @@ def main(argv: list[str]) -> None:
     data = {name: values[name].value for name in DATA}
     source = write_run(imported, out, checked, **data)
     print(report(imported, source))
-    print(f"next: python -m zoo.evaluate --run={out}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from tfds_builders import blocks, cli
+from tfds_builders import blocks, cli, locks
 from zoo import config_flags, files, registry
 from zoo.config import ExperimentConfig
 from zoo.importing import weights_by_name
@@ -55,12 +55,6 @@ def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     path, own = weights_by_name.from_flags(), config_flags.own()
     registry.check_run(path, **own)
-    # TensorFlow: seconds that no wrong name waits for.
-    from zoo.metrics import accuracy
-    from zoo.run_directory import RunDirectory
-    from zoo.training.evaluation import evaluate
-
-    run = RunDirectory(path, **own)
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
     uplink, split = flags.FLAGS.uplink, flags.FLAGS.test_split
@@ -70,7 +64,19 @@ def main(argv: list[str]) -> None:
         path if flags.FLAGS.run else Path(weights_by_name.label(flags.FLAGS.weights))
     )
     target = Path(flags.FLAGS.json or folder / f"{name}.json")
-    row, h, h_hat = evaluate(run, *noise, uplink, split)
+    with locks.alone_for(target):
+        _evaluate(path, own, target, noise)
+
+
+def _evaluate(path: Path, own: dict[str, str], target: Path, noise: list) -> None:
+    """Evaluate a run and write all about it."""
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.metrics import accuracy
+    from zoo.run_directory import RunDirectory
+    from zoo.training.evaluation import evaluate
+
+    run, split = RunDirectory(path, **own), flags.FLAGS.test_split
+    row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink, split)
     _save_figures(target, h[:SHOWN], h_hat[:SHOWN], accuracy.nmse(h, h_hat))
     files.write_json(target, row)
     if flags.FLAGS.samples:

@@ -50,6 +50,7 @@ def _codec(values: flags.FlagValues) -> Path:
     """Export a codec without a network."""
     cli.require("dataset", "report_bits", "out")
     out = Path(values.out)
+    files.check_new(out)
     given = {name: values[name].value for name in CODEC[:4]}
     settings = ExperimentConfig(**given)
     # TensorFlow: seconds that no wrong name waits for.
@@ -74,6 +75,7 @@ def _network(values: flags.FlagValues) -> Path:
     path = weights_by_name.from_flags()
     cli.require("out")
     out, options = Path(values.out), precisions.options()
+    files.check_new(out)
     own = config_flags.own()
     fitted = own["quantizer"] if not is_reference(own["quantizer"]) else ""
     own |= {"quantizer": ""} if fitted else {}

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from tfds_builders import flag_help, provenance
+from tfds_builders import durable, flag_help, locks, provenance
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -31,15 +31,56 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".partial-{path.name}")
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
+        durable.replace(temporary, path)
     except OSError as error:
         if error.errno and not error.filename:  # written by a library: name the file
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_absent(out: str | Path) -> None:
+    """Refuse a directory that exists.
+
+    Raises:
+        ValueError: it does.
+    """
+    if Path(out).exists():
+        raise ValueError(f"{out} exists; choose another directory or remove it")
+
+
+def check_new(out: str | Path) -> None:
+    """Refuse a directory that exists, or that another command is making.
+
+    Raises:
+        ValueError, OSError: it is one of these.
+    """
+    check_absent(out)
+    locks.check(out)
+
+
+@contextlib.contextmanager
+def new_directory(out: str | Path) -> Iterator[Path]:
+    """Yield an empty directory that becomes `out` when all went well.
+
+    A kill leaves a hidden one, which the next command to the same place replaces.
+
+    Raises:
+        ValueError: `out` exists.
+        OSError: another command is making it, or it cannot be written; nothing stays.
+    """
+    out = Path(out)
+    partial = out.with_name(f".partial-{out.name}")
+    with locks.alone_for(out):
+        check_absent(out)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+            durable.replace(partial, out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def require_free(folder: Path, size: int) -> None:

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import config_flags, files, registry
 from zoo.experiments import lora_tables
 from zoo.models.spec import RATIOS, ModelSpec, Rows
@@ -111,12 +111,12 @@ def fast_flagfiles() -> dict[str, str]:
 
 def _replace(folder: Path, wanted: dict[str, str]) -> None:
     """Make these files the only flagfiles of a folder."""
-    folder.mkdir(exist_ok=True)
-    for path in folder.glob("*.cfg"):
-        if path.name not in wanted:
-            path.unlink()
-    for name, text in wanted.items():
-        files.write_text(folder / name, text)
+    with locks.alone(folder):
+        for path in folder.glob("*.cfg"):
+            if path.name not in wanted:
+                path.unlink()
+        for name, text in wanted.items():
+            files.write_text(folder / name, text)
     print(f"{folder}: {len(wanted)} flagfiles")
 
 

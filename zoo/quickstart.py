@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, durable, locks
 from zoo import config_flags, files, registry
 from zoo.reporting.quickstart_table import LABELS, table
 from zoo.reporting.run_page import write
@@ -112,11 +112,16 @@ def main(argv: list[str]) -> None:
     """Command line; arguments after the flags override the training's flagfile."""
     directory, flagfile = Path(flags.FLAGS.directory), Path(flags.FLAGS.train_flagfile)
     check(training_flags(directory, flagfile, argv[1:]))
+    with locks.alone_for(directory):
+        _carry_out(directory, flagfile, argv[1:])
+
+
+def _carry_out(directory: Path, flagfile: Path, overrides: list[str]) -> None:
     if directory.exists():
         kept = directory.with_name(f"{directory.name}_{_mtime(directory)}")
-        directory.rename(kept)
+        durable.replace(directory, kept)
         print(f"an earlier quickstart was moved to {kept}")
-    summary = run_steps(directory, flagfile, argv[1:])
+    summary = run_steps(directory, flagfile, overrides)
     print(f"\n{table(summary)}\n")
     print(f"the same as JSON: {directory / 'summary.json'}")
     print(f"to look at: {directory / 'report.html'}")

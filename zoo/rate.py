@@ -22,7 +22,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import config_flags, files, registry
 from zoo.config import ExperimentConfig
 from zoo.experiments import rate
@@ -81,10 +81,11 @@ def main(argv: list[str]) -> None:
     cli.require("dataset", "json")
     path = Path(values.json)
     plan, settings = plan_from_flags(values), settings_from_flags(values)
-    content = rate.measure(plan, settings, path, lambda row: print(line(row)))
     picture = path.with_suffix(".png")
-    with files.atomic_path(picture) as temporary:
-        rate_plot.save({settings.dataset: rate_curves.curves(content)}, temporary)
+    with locks.alone_for(path):
+        content = rate.measure(plan, settings, path, lambda row: print(line(row)))
+        with files.atomic_path(picture) as temporary:
+            rate_plot.save({settings.dataset: rate_curves.curves(content)}, temporary)
     print(f"rate curves: {path}, {picture}")
 
 

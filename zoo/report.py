@@ -20,7 +20,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import files
 from zoo.reporting import results_files, run_page
 
@@ -49,7 +49,8 @@ def write_pages(paths: list[Path]) -> None:
 
     for path in paths:
         for page in page_tables.pages_of(path):
-            new = page_tables.update(page)
+            with locks.alone_for(page):
+                new = page_tables.update(page)
             print(f"{page}: {'tables made again' if new else 'as it was'}")
 
 
@@ -86,6 +87,15 @@ def write_comparison(source: Path, output: Path) -> None:
         print(f"report: {path}")
 
 
+def write_network_pages(folder: Path) -> None:
+    """A page of each network."""
+    with locks.alone(folder):
+        from zoo.reporting import network_pages
+
+        for path in network_pages.write(folder):
+            print(f"page: {path}")
+
+
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
@@ -99,16 +109,16 @@ def main(argv: list[str]) -> None:
             "| --network_pages=DIR | --comparison=FILE --output=PATH"
         )
     if values.run:
-        write_run(Path(values.run), values.format)
+        with locks.alone_for(Path(values.run, "report.html")):
+            write_run(Path(values.run), values.format)
     elif values.results:
-        write_results(Path(values.results), Path(values.output), values.networks)
+        with locks.alone_for(values.output):
+            write_results(Path(values.results), Path(values.output), values.networks)
     elif values.comparison:
-        write_comparison(Path(values.comparison), Path(values.output))
+        with locks.alone_for(values.output):
+            write_comparison(Path(values.comparison), Path(values.output))
     elif values.network_pages:
-        from zoo.reporting import network_pages
-
-        for path in network_pages.write(Path(values.network_pages)):
-            print(f"page: {path}")
+        write_network_pages(Path(values.network_pages))
     else:
         write_pages([Path(path) for path in values.pages or [values.readme]])
 

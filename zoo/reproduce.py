@@ -21,7 +21,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import config_flags, files, registry
 from zoo.experiments import (
     bits,
@@ -226,7 +226,8 @@ def main(argv: list[str]) -> None:
     if values.redraw or values.rejudge:
         for folder, again in ((values.rejudge, rejudge), (values.redraw, redraw)):
             if folder:
-                again(Path(folder))
+                with locks.alone(folder):
+                    again(Path(folder))
         return
     if not names or (values.json and len(names) > 1):
         raise ValueError(
@@ -234,6 +235,12 @@ def main(argv: list[str]) -> None:
             "usage: python -m zoo.reproduce TARGET ... [--flag=value ...], --list "
             "shows all"
         )
+    with locks.alone(values.directory), locks.alone_for(values.json):
+        make_all(names, values)
+
+
+def make_all(names: list[str], values: flags.FlagValues) -> None:
+    """Make targets, one after the other or several at a time, and write them."""
     pool = engines.pool(values)
     labs = {name: lab_from_flags(name, values, pool) for name in names}
     pending = {name: list(TARGETS[name].make(lab)) for name, lab in labs.items()}

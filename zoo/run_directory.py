@@ -14,16 +14,10 @@ import numpy as np
 from zoo import files
 from zoo.codeword import network_record
 from zoo.codeword.network import build_autoencoder, load_weights
-from zoo.config import OWN, ExperimentConfig, default_warmup
+from zoo.config import MAY_CHANGE, OWN, ExperimentConfig, default_warmup
 from zoo.data import data_record
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
-
-# Where a run lives, how it is executed and what it is tested on may change between
-# start and resume.
-MAY_CHANGE = (
-    "run_dir", "data_dir", "manual_dir", "image_every", "stream_workers", "test_split",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

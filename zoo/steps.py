@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
+
+from tfds_builders import workers
 
 STOP_SECONDS = 60
 ERROR = "error: "  # begins the line of a command that failed
@@ -38,17 +39,11 @@ def step(module: str, *args, log: Path | None = None) -> None:
         output = stack.enter_context(log.open("a", encoding="utf-8")) if log else None
         _show(f"python -m {module} {shlex.join(command[3:])}", output)
         errors = output or sys.__stderr__  # past the filter of `tfds_builders.quiet`
-        bound = [*_bound(), *command]
+        bound = [*workers.bound(), *command]
         status = subprocess.run(bound, stdout=output, stderr=errors).returncode
     if status:
         where = f"{_last_line(log)}, see {log}" if log else "see above"
         raise ValueError(f"python -m {module} ended with status {status}: {where}")
-
-
-def _bound() -> list[str]:
-    """What makes a command end with this process, even if that is killed."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def _last_line(log: Path) -> str:
@@ -83,7 +78,7 @@ def server(model_base_path: Path, *extra: str) -> Iterator[Server]:
     args = [f"--model_base_path={model_base_path}", *ports, *extra]
     _show(f"python -m serving.server {shlex.join(args)} &")
     process = subprocess.Popen(
-        [*_bound(), sys.executable, "-m", "serving.server", *args],
+        [*workers.bound(), sys.executable, "-m", "serving.server", *args],
         stdout=subprocess.PIPE,
         text=True,
     )

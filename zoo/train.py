@@ -11,9 +11,10 @@ import shlex
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import config_flags, registry
 from zoo.config import ExperimentConfig
+from zoo.training import cluster
 
 
 def show(settings: ExperimentConfig, every: bool) -> None:
@@ -27,12 +28,16 @@ def show(settings: ExperimentConfig, every: bool) -> None:
         print(f"warm-up: {warmup:g} of {settings.epochs} epochs (--warmup_epochs)")
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> int:
     """Command line."""
     cli.refuse_arguments(argv)
     settings = config_flags.from_flags()
     config_flags.own()
     registry.check_names(settings)
+    if settings.strategy != "multi_worker":
+        locks.check(settings.resolved_run_dir)
+    elif not cluster.is_worker():
+        return cluster.supervise(flags.FLAGS.worker_timeout)
     import tensorflow as tf  # seconds that no wrong name waits for
 
     from zoo.training import distribution, session
@@ -44,7 +49,7 @@ def main(argv: list[str]) -> None:
         reason = error.message.splitlines()[0]
         raise OSError(f"{type(error).__name__}: {reason}") from error
     if distribution.worker_index(settings):
-        return
+        return 0
     best = min(run.read_metrics(), key=lambda r: r["val_nmse_db"], default=None)
     if best:
         command = ["python -m zoo.evaluate", f"--run={run.path}"]
@@ -53,8 +58,12 @@ def main(argv: list[str]) -> None:
             f"best epoch {best['epoch']}: validation NMSE {best['val_nmse_db']:.2f} dB"
             f"; next: {' '.join(command)}"
         )
+    return 0
 
 
 if __name__ == "__main__":
     config_flags.define_flags()
+    flags.DEFINE_float(
+        "worker_timeout", 600, "seconds for all workers to come (multi_worker)", 1.0
+    )
     cli.run(main)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli, flagfiles
+from tfds_builders import cli, flagfiles, locks
 from zoo import config_flags, files, registry
 from zoo.config import OWN, ExperimentConfig
 from zoo.steps import step
@@ -98,13 +98,13 @@ def main(argv: list[str]) -> None:
     for stage in settings:
         own = {name: getattr(stage, name) for name in OWN}
         config_flags.check_flagfiles(own, sys.argv)
-    check(settings)
     run_dir = Path(settings[0].run_dir).parent
-    run_dir.mkdir(parents=True, exist_ok=True)
-    for number, stage in enumerate(settings, 1):
-        flagfile = run_dir / f"stage{number}.cfg"
-        files.write_text(flagfile, stage.to_flags())
-        step("zoo.train", f"--flagfile={flagfile}")
+    with locks.alone(run_dir):
+        check(settings)
+        for number, stage in enumerate(settings, 1):
+            flagfile = run_dir / f"stage{number}.cfg"
+            files.write_text(flagfile, stage.to_flags())
+            step("zoo.train", f"--flagfile={flagfile}")
     print(f"trained in {len(settings)} stages: {settings[-1].run_dir}")
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from serving.codec.ue_encoder import read_codec
 from serving.deploying.warmup import BATCH_SIZES, replay, write_warmup
+from tfds_builders import durable
 from zoo import files
 
 ROUTES_FILE = "routes.json"
+PARTIAL = ".partial-"  # no number: a server that polls the directory skips it
 
 
 @dataclass(frozen=True)
@@ -101,16 +104,14 @@ def add_version(export: Export, version: int, models: Path) -> bool:
                 "export with another --version"
             )
         return False
-    # The name is no number, so that a server which polls the directory skips it.
-    folder = target.with_name("partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        partial = Path(shutil.copytree(source, folder / str(version)))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f"{PARTIAL}*"):  # by a command that was killed
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=target.parent) as folder:
+        partial = Path(shutil.copytree(source, Path(folder, str(version))))
         write_warmup(partial, export.name, export.codec)
         replay(partial)
-        partial.replace(target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        durable.replace(partial, target)
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -21,7 +22,7 @@ import tensorflow_datasets as tfds
 
 from tests.conftest import ROOT, run_command
 from tests.support.processes import children, ended, wait_until
-from tfds_builders import blocks, build, staging
+from tfds_builders import blocks, build, locks
 from tfds_builders.cost2100_sim import cost2100_sim_dataset_builder as dataset
 
 # A build of its own process; it ends in the middle of the test split if told to.
@@ -173,9 +174,11 @@ def test_a_second_build_waits_for_the_first(tmp_path, plain, capfd):
     first, second = builder_of(tmp_path), builder_of(tmp_path)
     staged = Path(first.data_path.parent) / "1.0.0.staging"
     thread = threading.Thread(target=build.prepare, args=(second,))
-    with staging.lock(staged):
+    with locks.alone(staged):
         thread.start()
-        wait_until(lambda: "waiting for another build" in capfd.readouterr().out)
+        wait_until(
+            lambda: f"waiting for process {os.getpid()} (" in capfd.readouterr().out
+        )
         first.download_and_prepare()
         shutil.rmtree(staged)
     thread.join()

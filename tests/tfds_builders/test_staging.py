@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import threading
 
 import numpy as np
 import pytest
 import tqdm
 
-from tests.support.processes import children, wait_until
+from tests.support.processes import children
 from tfds_builders import progress, staging
 
 NAME = "cost2100_sim"
@@ -64,23 +62,6 @@ def test_failing_worker_is_one_clear_error(tmp_path, workers):
     unknown = staging.Staging(str(tmp_path), NAME, {"scenario": "attic"}, 0)
     with pytest.raises(ChildProcessError, match="unknown COST2100 scenario 'attic'"):
         unknown.stage_all([(1, 0)], 1, lambda fresh: None)
-
-
-def test_lock_is_for_one_and_survives_the_removal_of_the_folder(tmp_path, capfd):
-    folder, got = tmp_path / "staged", []
-    thread = threading.Thread(target=lambda: got.append(staging.lock(folder)))
-    with staging.lock(folder):
-        thread.start()
-        wait_until(lambda: "waiting for another build" in capfd.readouterr().out)
-        shutil.rmtree(folder)
-        assert not got
-    thread.join()
-    assert (folder / "lock").samefile(got[0].name)
-    with got[0]:
-        other = threading.Thread(target=lambda: staging.lock(folder).close())
-        other.start()
-        wait_until(lambda: "waiting for another build" in capfd.readouterr().out)
-    other.join()
 
 
 @pytest.mark.parametrize("tty", [False, True])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -47,7 +46,6 @@ def runs(pid: int) -> bool:
 
 
 @pytest.mark.serving
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv (util-linux) here")
 @pytest.mark.parametrize("script", [SERVER, STEP], ids=["server", "step"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_what_a_job_has_started_ends_with_it(tiny_export, script, number):

@@ -12,7 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tfds_builders import fetching, locks, provenance
+from tfds_builders import durable, fetching, locks, provenance
 
 PUBLISHED = json.loads(
     Path(__file__).with_name("published_files.json").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def fetch(base: str, names: list[str], folder: Path) -> None:
       ValueError: the server has other content.
     """
     print(LICENCE, flush=True)
-    with locks.alone(folder):  # the second of two waits, and finds the files
+    with locks.alone(folder, wait=True):  # the second of two waits, and finds the files
         _fetch_missing(base, names, folder)
 
 
@@ -110,7 +110,7 @@ def _fetch(url: str, part: Path, published: dict) -> None:
             f"{url}: {size:,} bytes with SHA-256 {digest}, expected "
             f"{listing([name])}; take another --download"
         )
-    part.rename(part.with_suffix(""))
+    durable.replace(part, part.with_suffix(""))
 
 
 def _is_published(path: Path, published: dict) -> bool:

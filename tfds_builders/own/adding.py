@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfds_builders import csi_examples, progress, provenance
+from tfds_builders import csi_examples, durable, locks, progress, provenance
 from tfds_builders.blocks import OWN, SPLITS
 from tfds_builders.own import dataset, delay_window, partition
 from tfds_builders.own.channels import Channels
@@ -18,7 +18,6 @@ from tfds_builders.own.layout import Layout
 from tfds_builders.own.leakage import Leakage
 from tfds_builders.own.sources import Sources
 from tfds_builders.own.survey import Survey, check_faults, mark_outside, survey
-from tfds_builders.staging import lock
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def _write(
     """Write beside the place, then move there; the old one goes when it is replaced."""
     staged = target.with_name(f"{target.name}.adding")
     new, old = staged / "data", staged / "old"
-    with lock(staged):
+    with locks.alone(staged, wait=True):
         try:
             _put_back(old, target)  # of a killed command
             _check_free(name, target, overwrite)  # another may have come first
@@ -162,8 +161,8 @@ def _write(
                 shutil.rmtree(left, ignore_errors=True)
             near = dataset.write(plan, name, new, record)
             if target.exists():
-                target.rename(old)
-            new.rename(target)
+                durable.replace(target, old)
+            durable.replace(new, target)
         finally:
             _put_back(old, target)
             shutil.rmtree(staged)
@@ -172,7 +171,7 @@ def _write(
 
 def _put_back(old: Path, target: Path) -> None:
     if old.exists() and not target.exists():
-        old.rename(target)
+        durable.replace(old, target)
 
 
 def _say(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tfds_builders import locks
 from zoo import config_flags, files
 from zoo.api.flag_values import flag_value
 from zoo.experiments import comparison
@@ -99,6 +100,11 @@ def carry_out(
     extra = shlex.join([f"--dataset={dataset}", *more])
     settings = settings_of(comparison.FLAGFILE, extra)
     check_names(settings)
+    with locks.alone(directory):
+        return _carry_out(plan, settings, extra, directory, new_pool)
+
+
+def _carry_out(plan, settings, extra: str, directory: Path, new_pool) -> dict:
     from zoo.data import splits  # TensorFlow: seconds that no wrong name waits for
 
     builder = splits.open_builder(

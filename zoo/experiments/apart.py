@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfds_builders import durable
 from zoo.experiments import jobs
 from zoo.experiments.jobs import Job
 
@@ -76,4 +77,4 @@ def unpack(content: bytes, job: Job) -> None:
             old = job.directory / new.name
             if old.is_dir():
                 shutil.rmtree(old)
-            os.replace(new, old)
+            durable.replace(new, old)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import json
 import math
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import config_flags, files, registry
-from zoo.config import OWN, ExperimentConfig
+from zoo.config import MAY_CHANGE, OWN, ExperimentConfig, digest
 from zoo.config_checks import is_reference
 from zoo.experiments import jobs
 from zoo.experiments.jobs import FOLDER, Job
 from zoo.experiments.pool import PendingRow, Pool
 from zoo.models import references
-from zoo.run_directory import MAY_CHANGE
 
 BASELINE_FLAGS = (
     "dataset", "data_dir", "manual_dir", "scaling", "num_test", "test_split",
@@ -84,10 +82,8 @@ class Runner:
         """Configuration of a run with its directory."""
         settings = settings_of(self.flagfile, self.extra, **overrides)
         fixed = {k: v for k, v in settings.to_json().items() if k not in MAY_CHANGE}
-        digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
-        for content in (*own_code(settings), self.data):
-            digest.update(content.encode())
-        run_dir = str(self.directory / f"{name}-{digest.hexdigest()[:8]}")
+        told_apart = digest(fixed, *own_code(settings), self.data)
+        run_dir = str(self.directory / f"{name}-{told_apart}")
         return dataclasses.replace(settings, run_dir=run_dir)
 
     def flags(self, settings: ExperimentConfig) -> Job:

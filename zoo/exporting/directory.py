@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
-from tfds_builders import locks
 from zoo import files
 from zoo.codeword.codec_graph import DecoderGraph, freeze
 
@@ -19,9 +17,9 @@ def check_new(out: Path, version: int) -> None:
 
     Raises:
         ValueError: it is one of these.
+        OSError: another command is making the directory.
     """
-    if out.exists():
-        raise ValueError(f"--out={out} exists; choose another directory or remove it")
+    files.check_new(out)
     if not 1 <= version <= files.LARGEST_VERSION:
         raise ValueError(
             f"--version={version}: expected 1 to {files.LARGEST_VERSION}, what "
@@ -37,23 +35,13 @@ def written(out: Path) -> Iterator[Path]:
         OSError: another command writes it, or it cannot be written; no partial export
             stays behind.
     """
-    partial = out.with_name(f".partial-{out.name}")
-    with locks.alone(partial, wait=False):
-        for left in partial.iterdir():  # by a command that was killed
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        yield from _written(partial, out)
-
-
-def _written(partial: Path, out: Path) -> Iterator[Path]:
     try:
-        yield partial
-        lines = [f"{digest}  {name}\n" for name, digest in hashes(partial).items()]
-        files.write_text(partial / "checksums.sha256", "".join(lines))
-        partial.replace(out)
+        with files.new_directory(out) as partial:
+            yield partial
+            lines = [f"{digest}  {name}\n" for name, digest in hashes(partial).items()]
+            files.write_text(partial / "checksums.sha256", "".join(lines))
     except tf.errors.OpError as error:  # how TensorFlow reports a full disk
         raise OSError(f"{out}: cannot be written ({error.message})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def hashes(directory: Path) -> dict[str, str]:

@@ -112,8 +112,7 @@ def fit(run: RunDirectory, target: Path, quantizer: str, bits: int):
         ValueError: the run has a quantiser or none fits it, or `target` exists.
         OSError: data or directory are not usable.
     """
-    if target.exists():
-        raise ValueError(f"{target} exists; choose another directory or remove it")
+    files.check_new(target)
     settings = run.config()
     wanted = quantised(settings, quantizer, bits)
     model, found = fitted_model(run, wanted)
@@ -199,16 +198,15 @@ def _set_grid(quantizer, codeword: np.ndarray, per_entry: bool, width: float) ->
 
 def _write(run, target: Path, settings, model, found: Fit) -> RunDirectory:
     """Write the run directory, under its name when it is complete."""
-    partial = dataclasses.replace(run, path=target.with_name(f".partial-{target.name}"))
-    shutil.rmtree(partial.path, ignore_errors=True)
-    partial.path.mkdir(parents=True)
-    for name in KEPT:
-        if (run.path / name).is_file():
-            shutil.copyfile(run.path / name, partial.path / name)
-    files.write_json(partial.path / "config.json", settings.to_json())
-    files.write_text(partial.path / "flags.cfg", settings.to_flags())
-    told = found._asdict() | {"width": None if found.width == math.inf else found.width}
-    files.write_json(partial.path / "fitted_quantizer.json", told)
-    partial.save_weights(model)
-    partial.path.rename(target)
+    with files.new_directory(target) as path:
+        partial = dataclasses.replace(run, path=path)
+        for name in KEPT:
+            if (run.path / name).is_file():
+                shutil.copyfile(run.path / name, path / name)
+        files.write_json(path / "config.json", settings.to_json())
+        files.write_text(path / "flags.cfg", settings.to_flags())
+        width = None if found.width == math.inf else found.width
+        told = found._asdict() | {"width": width}
+        files.write_json(path / "fitted_quantizer.json", told)
+        partial.save_weights(model)
     return dataclasses.replace(run, path=target)

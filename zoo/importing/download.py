@@ -9,7 +9,6 @@ appears under its name before all is there.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import http.client
 import math
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import h5py
 
-from tfds_builders import fetching
+from tfds_builders import durable, fetching, locks
 from tfds_builders.own.array_files import is_elsewhere
 from zoo import files
 from zoo.codeword import network_record
@@ -100,14 +99,12 @@ def fetch(url: str, sha256: str = "") -> Path:
     key = hashlib.sha256(url.encode()).hexdigest()[:12]
     name = re.sub(r"[^\w.-]", "_", url.rsplit("/", 1)[-1])[:60]
     target = cache() / f"{name}-{key}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / f".lock-{key}").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # others wait and then find it
+    with locks.alone_for(target, wait=True):  # others wait and then find it
         if not target.is_dir():
             partial = target.with_name(f".partial-{target.name}")
             partial.mkdir(exist_ok=True)
             _fetch_into(partial, url, sha256)
-            partial.rename(target)
+            durable.replace(partial, target)
     return target
 
 

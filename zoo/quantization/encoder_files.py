@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from tfds_builders import workers
 from zoo.codeword.codec_graph import EncoderGraph, freeze
 from zoo.codeword.network import load_weights
 from zoo.config_flags import named
@@ -122,7 +123,10 @@ def _compressed(
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     variables = {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
-        command, env={**os.environ, **variables}, stderr=subprocess.PIPE, text=True
+        [*workers.bound(), *command],
+        env={**os.environ, **variables},
+        stderr=subprocess.PIPE,
+        text=True,
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import tensorflow as tf
 
 from zoo.config import ExperimentConfig
+from zoo.training import cluster
 
 
 def make_strategy(config: ExperimentConfig) -> tf.distribute.Strategy:
     """Strategy of a configuration; call before any other TensorFlow operation.
 
     'mirrored' uses all GPUs, or `logical_cpus` logical CPU devices; 'multi_worker'
-    takes the cluster from the environment variable TF_CONFIG.
+    takes the cluster from the environment variable TF_CONFIG, see `cluster`.
 
     Raises:
         ValueError: no devices, a batch that does not divide, or TF_CONFIG is unusable.
@@ -24,8 +24,9 @@ def make_strategy(config: ExperimentConfig) -> tf.distribute.Strategy:
     if config.strategy == "mirrored":
         strategy = tf.distribute.MirroredStrategy(_mirrored_devices(config))
     else:
-        _check_cluster()
+        os.environ[cluster.VARIABLE] = cluster.read().to_json()
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        cluster.say_joined()
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
         raise ValueError(
@@ -52,27 +53,11 @@ def _mirrored_devices(config: ExperimentConfig) -> list[str]:
     return [f"CPU:{i}" for i in range(config.logical_cpus)]
 
 
-def _check_cluster() -> None:
-    text = os.environ.get("TF_CONFIG", "")
-    try:
-        cluster = json.loads(text)
-        jobs = {cluster["task"]["type"], *cluster["cluster"]}
-        int(cluster["task"]["index"])
-        if jobs != {"worker"}:
-            raise ValueError(f"jobs {sorted(jobs)}, expected only workers")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"--strategy=multi_worker: TF_CONFIG is {text!r} ({error}); set it to "
-            'JSON such as {"cluster": {"worker": ["host:port", ...]}, '
-            '"task": {"type": "worker", "index": 0}}'
-        ) from error
-
-
 def worker_index(config: ExperimentConfig) -> int:
     """Index of this process; 0 is the chief, the only one that writes checkpoints."""
     if config.strategy != "multi_worker":
         return 0
-    return int(json.loads(os.environ["TF_CONFIG"])["task"]["index"])
+    return cluster.read().index
 
 
 def check_same_epoch(strategy: tf.distribute.Strategy, epoch: int) -> None:

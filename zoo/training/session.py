@@ -48,7 +48,7 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     validation = splits.load_split(settings, "validation")
     shape = validation.csi.shape[1:]
     own = run.worker(worker) if worker else run
-    with locks.alone(own.path, wait=False):
+    with locks.alone(own.path):
         if worker == 0:
             RunDirectory.create(settings, shape)
         ratio = estimation_noise.ratio(

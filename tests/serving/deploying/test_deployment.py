@@ -197,7 +197,7 @@ def test_a_new_name_serves_nothing_that_lies_there(export, tmp_path):
     models = tmp_path / "models"
     shutil.copytree(export / "decoder" / "1", models / "x" / "1")
     before = model_server_config_pb2.ModelServerConfig()
-    assert deployment._add(exported, models, before) == [2]
+    assert deployment._add(exported, models, before, [2]) == [2]
 
 
 def test_tls_keeps_its_key_out_of_the_configuration(export, tmp_path):

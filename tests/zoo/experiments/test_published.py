@@ -10,13 +10,12 @@ import pytest
 from tests.conftest import ROOT
 from zoo import published as flagfiles
 from zoo import registry, reproduce
-from zoo.config import ExperimentConfig
+from zoo.config import MAY_CHANGE, ExperimentConfig
 from zoo.experiments import published
 from zoo.experiments.claims import Claim
 from zoo.experiments.runner import settings_of
 from zoo.experiments.target import Entry
 from zoo.experiments.verdicts import judge
-from zoo.run_directory import MAY_CHANGE
 
 # Claims on curves, whose values no paper prints, or about runs that are ours alone.
 CURVES = {

@@ -20,7 +20,7 @@ def test_what_a_killed_export_has_left_is_no_part_of_the_next(tmp_path):
 
 
 def test_two_exports_to_one_place(tmp_path):
-    with locks.alone(tmp_path / ".partial-export"):
+    with locks.alone_for(tmp_path / "export"):
         with pytest.raises(OSError, match=f"in use by process {os.getpid()}"):
             with directory.written(tmp_path / "export"):
                 pass

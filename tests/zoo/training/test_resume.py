@@ -185,8 +185,8 @@ def test_two_workers_end_with_the_same_weights(data_dir, tmp_path, tiny_run):
         "",
         "[]",
         '{"cluster": {"worker": ["127.0.0.1:1"]}}',
-        '{"cluster": {"chief": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]}, '
-        '"task": {"type": "chief", "index": 0}}',
+        '{"cluster": {"ps": ["127.0.0.1:1"], "worker": ["127.0.0.1:2"]}, '
+        '"task": {"type": "worker", "index": 0}}',
     ],
 )
 def test_unusable_cluster_is_refused(tiny_config, tmp_path, monkeypatch, cluster):
