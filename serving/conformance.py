@@ -18,6 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
+from serving.codec.ue_encoder import read_codec
 from serving.conforming.rest import rest_rows
 from serving.conforming.rows import BAD, Row, predict_rows
 from serving.conforming.services import service_rows
@@ -114,7 +115,7 @@ def main(argv: list[str]) -> None:
     refuse_arguments(argv)
     model_id = None
     if values.codec:
-        model_id = bytes.fromhex(files.read_json(Path(values.codec))["model_id"])
+        model_id = bytes.fromhex(read_codec(Path(values.codec).parent)["model_id"])
     where = (values.endpoint, values.rest, values.model_name, values.timeout)
     target = Target(*where, client_tls.credentials(values))
     results = conformance(target, bool(values.rest), model_id, values.max_batch_size)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo import files
-from zoo.codeword import network_record
-from zoo.codeword.network import build_autoencoder, load_weights
+from zoo.codeword import network_record, weights_file
+from zoo.codeword.network import build_autoencoder
 from zoo.config import OWN, ExperimentConfig, default_warmup
 from zoo.data import data_record
 from zoo.keras_compat import set_precision
@@ -213,20 +213,16 @@ class RunDirectory:
         network_record.check(self.path, settings, shape)
         set_precision("float32")
         model = build_autoencoder(settings, shape)
-        load_weights(model.trained, self.weights)
+        weights_file.load(model.trained, self.weights)
         return model
 
     def save_weights(self, model: CsiAutoencoder) -> None:
-        """Write the weights as best.weights.h5, atomically.
+        """Write the weights as best.weights.h5 and their hash, atomically.
 
         Raises:
             OSError: no room or no permission; the previous file is kept.
         """
-        # HDF5 reports a full disk too late, from a destructor: ask first.
-        size = sum(v.numpy().nbytes for v in model.trained.variables)
-        files.require_free(self.path, 2 * size + 10**6)
-        with files.atomic_path(self.weights) as temporary:
-            model.trained.save_weights(temporary)
+        weights_file.save(model.trained, self.weights)
 
     def save_checkpoint(self, variables: list, progress: dict) -> None:
         """Write all variables and the progress as one file, atomically."""

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.codec import checksums
 from serving.codec.ue_encoder import read_codec
 from serving.deploying.warmup import BATCH_SIZES, replay, write_warmup
 from zoo import files
@@ -107,6 +108,7 @@ def add_version(export: Export, version: int, models: Path) -> bool:
     try:
         partial = Path(shutil.copytree(source, folder / str(version)))
         write_warmup(partial, export.name, export.codec)
+        files.write_text(partial / checksums.NAME, checksums.text(partial))
         replay(partial)
         partial.replace(target)
     finally:

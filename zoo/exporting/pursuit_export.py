@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import bitstream, csi_scale, golden_vectors, nmse
+from serving.codec import bitstream, checksums, csi_scale, golden_vectors, nmse
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
 from serving.codec.plain_atoms import PlainAtoms
@@ -115,7 +115,7 @@ def export(fitted: Fitted, settings: ExperimentConfig, out: Path, version: int =
         (partial / ENCODER).write_bytes(slim(content))
         decoder = partial / "decoder" / str(version)
         directory.save_decoder(DecoderGraph(link, codec), decoder)
-        codec["files"] = directory.hashes(partial)
+        codec["files"] = checksums.hashes(partial)
         codec["norms"] = csi_scale.norms(fitted.h)
         files.write_json(partial / "codec.json", codec)
         h = fitted.h[: golden_vectors.NUM_VECTORS]
