@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tfds_builders.untrusted import numpy_files
 from zoo import files
 from zoo.codeword import network_record, weights_file
 from zoo.codeword.network import build_autoencoder
@@ -243,10 +243,10 @@ class RunDirectory:
         if not self.checkpoint.is_file():
             return None
         try:
-            with np.load(self.checkpoint) as stored:
-                arrays = [stored[f"v{i}"] for i in range(len(stored.files) - 1)]
-                progress = json.loads(str(stored["progress"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            stored = numpy_files.load(self.checkpoint)
+            arrays = [stored[f"v{i}"] for i in range(len(stored) - 1)]
+            progress = json.loads(str(stored["progress"]))
+        except (OSError, ValueError, KeyError, IndexError) as error:
             raise ValueError(
                 f"{self.checkpoint}: damaged checkpoint ({error}); remove it to train "
                 "from the start"
@@ -254,7 +254,8 @@ class RunDirectory:
         shapes = [tuple(a.shape) for a in arrays]
         if shapes != [tuple(v.shape) for v in variables]:
             raise ValueError(f"{self.checkpoint}: does not fit the network of this run")
-        for variable, array in zip(variables, arrays, strict=True):
+        for i, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
+            weights_file.check_finite(self.checkpoint, f"v{i}", array)
             variable.assign(array)
         return progress
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from serving.codec import checksums
-from serving.codec.arrays import load
 from serving.codec.coded_atoms import CodedEncoder
 from serving.codec.ue_encoder import UeEncoder
+from tfds_builders.untrusted.numpy_files import load
 
 GOLDEN_FILE = "golden.npz"
 NUM_VECTORS = 16

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from serving.codec import checksums
+from tfds_builders.untrusted import hdf5
 from zoo import files
 from zoo.keras_compat import Model
 
@@ -44,6 +45,7 @@ def load(network: Model, path: Path) -> None:
             f"{path}: no such file; train the run for at least one epoch"
         )
     verify(path)
+    hdf5.check_weights(path)
     try:
         network.load_weights(path)
     except Exception as error:  # damaged bytes: nearly anything
