@@ -19,6 +19,7 @@ from pathlib import Path
 from absl import flags
 
 from serving.codec.framing import Framer
+from serving.codec.ue_encoder import read_codec
 from serving.conforming.rest import rest_rows
 from serving.conforming.rows import BAD, Row, predict_rows
 from serving.conforming.services import service_rows
@@ -115,7 +116,7 @@ def main(argv: list[str]) -> None:
     refuse_arguments(argv)
     framed = None
     if values.codec:
-        framed = Framer(files.read_json(Path(values.codec)))
+        framed = Framer(read_codec(Path(values.codec).parent))
     where = (values.endpoint, values.rest, values.model_name, values.timeout)
     target = Target(*where, client_tls.credentials(values))
     results = conformance(target, bool(values.rest), framed, values.max_batch_size)

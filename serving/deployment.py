@@ -14,6 +14,11 @@ Run again with a new version: it appears under its number in one step, with its 
 inside, and is served beside those that models.config lists already. --serve=NAME:2,3
 says which versions to serve instead, first the `stable` one, then the `canary`. The
 same command after a kill completes what was begun.
+
+    python -m serving.deployment --out=deploy --ask=127.0.0.1:8500
+
+asks a server that runs on the tree, ours or TensorFlow Serving, what each version was
+asked when it was written, and compares the answers.
 """
 
 from __future__ import annotations
@@ -30,8 +35,8 @@ from tensorflow_serving.config.model_server_config_pb2 import (
     ModelServerConfig,
 )
 
+from serving.deploying import answers, manifests
 from serving.deploying import config_files as config
-from serving.deploying import manifests
 from serving.deploying.exports import (
     ROUTES_FILE,
     Export,
@@ -41,6 +46,7 @@ from serving.deploying.exports import (
     routes,
 )
 from serving.models import serving_protos
+from serving.ue_side import client_tls
 from tfds_builders import cli, locks
 from zoo import files
 
@@ -67,6 +73,9 @@ def _define_flags() -> None:
         "utilisation", default.utilisation, "Of its cores, before more.", 0.01, 1
     )
     flags.DEFINE_string("queue_metric", "", "Adapter's name of the queueing time.")
+    flags.DEFINE_string("ask", "", "host:port: compare a server's answers instead.")
+    flags.DEFINE_float("timeout", 60, "Seconds to wait for one answer to --ask.")
+    client_tls.define_flags()
 
 
 class _Dumper(yaml.SafeDumper):
@@ -239,6 +248,11 @@ def main(argv: list[str]) -> None:
     """Command line."""
     values = flags.FLAGS
     cli.refuse_arguments(argv)
+    if values.ask:
+        cli.require("out")
+        where = (Path(values.out), values.ask, values.timeout)
+        print("\n".join(answers.compare(*where, client_tls.credentials(values))))
+        return
     cli.require("export", "out")
     if values.max_replicas < values.replicas:
         raise ValueError(

@@ -11,13 +11,12 @@ Two kinds of file:
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from tfds_builders import statistics, synthesis
+from tfds_builders.untrusted import numpy_files
 
 PATH_ARRAYS = ("azimuth", "elevation", "delay", "amplitude")
 
@@ -122,16 +121,8 @@ def load_reference(file: str | Path) -> Reference:
 
 def _read(file: Path) -> dict[str, np.ndarray]:
     """All arrays by name; the single one of an `.npy` is `h`."""
-    try:
-        loaded = np.load(file)
-        if isinstance(loaded, np.ndarray):
-            return {"h": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{file} is no readable .npy or .npz file without pickled objects ({error})"
-        ) from error
+    loaded = numpy_files.load(file)
+    return {"h": loaded} if isinstance(loaded, np.ndarray) else loaded
 
 
 def _check_paths(

@@ -14,7 +14,6 @@ original network computed, the imported one must reproduce them.
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from absl import flags
 
 from tfds_builders import cli, locks
+from tfds_builders.untrusted import numpy_files
 from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
@@ -74,11 +74,9 @@ def parity(network: CsiAutoencoder, reference: Path) -> dict[str, Any]:
 def _read_reference(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"--reference={path}: no such file")
-    try:
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"--reference={path}: not an .npz file ({error})") from error
+    arrays = numpy_files.load(path)
+    if not isinstance(arrays, dict):
+        raise ValueError(f"--reference={path}: a .npy, expected an .npz file")
     for name in ("inputs", "outputs"):
         value = arrays.pop(name.removesuffix("s"), arrays.get(name))
         if np.ndim(value) == 4 and value.shape[1:] != CSI_SHAPE:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tfds_builders.untrusted import numpy_files
 from zoo import files
-from zoo.codeword import network_record
-from zoo.codeword.network import build_autoencoder, load_weights
+from zoo.codeword import network_record, weights_file
+from zoo.codeword.network import build_autoencoder
 from zoo.config import MAY_CHANGE, OWN, ExperimentConfig, default_warmup
 from zoo.data import data_record
 from zoo.keras_compat import set_precision
@@ -207,20 +207,16 @@ class RunDirectory:
         network_record.check(self.path, settings, shape)
         set_precision("float32")
         model = build_autoencoder(settings, shape)
-        load_weights(model.trained, self.weights)
+        weights_file.load(model.trained, self.weights)
         return model
 
     def save_weights(self, model: CsiAutoencoder) -> None:
-        """Write the weights as best.weights.h5, atomically.
+        """Write the weights as best.weights.h5 and their hash, atomically.
 
         Raises:
             OSError: no room or no permission; the previous file is kept.
         """
-        # HDF5 reports a full disk too late, from a destructor: ask first.
-        size = sum(v.numpy().nbytes for v in model.trained.variables)
-        files.require_free(self.path, 2 * size + 10**6)
-        with files.atomic_path(self.weights) as temporary:
-            model.trained.save_weights(temporary)
+        weights_file.save(model.trained, self.weights)
 
     def save_checkpoint(self, variables: list, progress: dict) -> None:
         """Write all variables and the progress as one file, atomically."""
@@ -241,10 +237,10 @@ class RunDirectory:
         if not self.checkpoint.is_file():
             return None
         try:
-            with np.load(self.checkpoint) as stored:
-                arrays = [stored[f"v{i}"] for i in range(len(stored.files) - 1)]
-                progress = json.loads(str(stored["progress"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            stored = numpy_files.load(self.checkpoint)
+            arrays = [stored[f"v{i}"] for i in range(len(stored) - 1)]
+            progress = json.loads(str(stored["progress"]))
+        except (OSError, ValueError, KeyError, IndexError) as error:
             raise ValueError(
                 f"{self.checkpoint}: damaged checkpoint ({error}); remove it to train "
                 "from the start"
@@ -252,7 +248,8 @@ class RunDirectory:
         shapes = [tuple(a.shape) for a in arrays]
         if shapes != [tuple(v.shape) for v in variables]:
             raise ValueError(f"{self.checkpoint}: does not fit the network of this run")
-        for variable, array in zip(variables, arrays, strict=True):
+        for i, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
+            weights_file.check_finite(self.checkpoint, f"v{i}", array)
             variable.assign(array)
         return progress
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.codec.arrays import load
+from serving.codec import checksums
 from serving.codec.coded_atoms import CodedEncoder
 from serving.codec.ue_encoder import UeEncoder
+from tfds_builders.untrusted.numpy_files import load
 
 GOLDEN_FILE = "golden.npz"
 NUM_VECTORS = 16
@@ -79,6 +80,7 @@ def read(directory: Path) -> dict[str, np.ndarray]:
     path = directory / GOLDEN_FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {path}: give an export directory")
+    checksums.verify_file(path)
     try:
         arrays = load(path)
     except (OSError, ValueError) as error:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from serving.codec import checksums
+
 CODEC_FILE = "codec.json"
 CODEC_FORMAT = 1
 SIGNATURES = ("encode", "encode_bits")
@@ -29,9 +31,10 @@ def read_codec(directory: Path) -> dict:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: not JSON, another format version, or an entry missing.
+        ValueError: damaged, not JSON, another format version, or an entry missing.
     """
     path = directory / CODEC_FILE
+    checksums.verify_file(path)
     try:
         codec = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

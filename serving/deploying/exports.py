@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.codec import checksums
 from serving.codec.ue_encoder import read_codec
 from serving.deploying.warmup import BATCH_SIZES, replay, write_warmup
 from tfds_builders import durable
@@ -110,6 +111,7 @@ def add_version(export: Export, version: int, models: Path) -> bool:
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=target.parent) as folder:
         partial = Path(shutil.copytree(source, Path(folder, str(version))))
         write_warmup(partial, export.name, export.codec)
+        files.write_text(partial / checksums.NAME, checksums.text(partial))
         replay(partial)
         durable.replace(partial, target)
     return True

@@ -2,7 +2,8 @@
 
 TensorFlow Serving replays `assets.extra/tf_serving_warmup_requests` while it loads a
 version; a record that fails makes the load fail, so they are written from the codec of
-the export that they travel with.
+the export that they travel with. Each holds its answer, too, which our server compares
+by itself, and `python -m serving.deployment --ask` with any server.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from serving.codec import bitstream
 from serving.codec.framing import Framer
-from serving.models.servable import WARMUP_FILE, Servable, warmup_requests
+from serving.models import warmup_records
+from serving.models.request_checks import ServingError
+from serving.models.servable import Servable
 from serving.ue_side.decoder_client import decode_request
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
 def warmup_inputs(codec: dict, rows: int) -> dict[str, np.ndarray]:
-    """Valid input of `serving_default`: frames of the index 0, and a flat uplink.
+    """Valid input of `serving_default`: frames of random indices, and a flat uplink.
+
+    Indices are of the lower half, which every quantiser has: a grid that is no power
+    of 2 ends above it.
 
     Args:
         codec: content of codec.json.
@@ -33,8 +40,15 @@ def warmup_inputs(codec: dict, rows: int) -> dict[str, np.ndarray]:
         `feedback_bytes`, n bytes objects, and where the decoder takes it `uplink`
         float32 `[n, 32, 32]`.
     """
-    frame = Framer(codec, start=0)(bytes(codec["payload_bytes"]))
-    inputs = {"feedback_bytes": np.array([frame] * rows, object)}
+    rng, sections = np.random.default_rng(rows), codec["sections"]
+    drawn = [
+        rng.integers(0, 1 << max(1, bits - 1), (rows, count))
+        for count, bits in sections
+    ]
+    payloads = bitstream.pack_sections(np.concatenate(drawn, axis=1), sections)
+    framed = Framer(codec, start=0)
+    frames = [framed(payload.tobytes()) for payload in payloads]
+    inputs = {"feedback_bytes": np.array(frames, object)}
     if codec.get("uplink"):
         inputs["uplink"] = np.full((rows, *codec["csi_shape"][:2]), 0.01, np.float32)
     return inputs
@@ -50,21 +64,42 @@ def write_warmup(
         model: name it will be served under.
         codec: content of codec.json of its export.
         batch_sizes: every size that the server's batches can have.
+
+    Raises:
+        ValueError: the version does not load, or refuses a request.
     """
-    path = version / WARMUP_FILE
+    with contextlib.closing(Servable(version)) as servable:
+        logs = [_log(servable, model, codec, rows) for rows in batch_sizes]
+    path = version / warmup_records.FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for rows in batch_sizes:
-            inputs = warmup_inputs(codec, rows)
-            request = decode_request(
-                inputs["feedback_bytes"],
-                inputs.get("uplink"),
-                name=model,
-                signature_name="serving_default",
-            )
-            log = prediction_log_pb2.PredictionLog()
-            log.predict_log.request.CopyFrom(request)
+        for log in logs:
             writer.write(log.SerializeToString())
+
+
+def _log(
+    servable: Servable, model: str, codec: dict, rows: int
+) -> prediction_log_pb2.PredictionLog:
+    """A request and the answer that it gets here."""
+    inputs = warmup_inputs(codec, rows)
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(
+        decode_request(
+            inputs["feedback_bytes"],
+            inputs.get("uplink"),
+            name=model,
+            signature_name="serving_default",
+        )
+    )
+    try:
+        answer = servable.predict(log.predict_log.request)
+    except ServingError as error:
+        raise ValueError(
+            f"decoder of {model}: refuses {rows} frames: {error}"
+        ) from error
+    for name, values in answer.items():
+        log.predict_log.response.outputs[name].CopyFrom(tf.make_tensor_proto(values))
+    return log
 
 
 def replay(version: Path) -> None:
@@ -75,8 +110,8 @@ def replay(version: Path) -> None:
     """
     with contextlib.closing(Servable(version)) as servable:
         valid = [
-            servable.predict(request)["valid"].all()
-            for request in warmup_requests(version / WARMUP_FILE)
+            servable.predict(log.request)["valid"].all()
+            for log in warmup_records.read(version / warmup_records.FILE)
         ]
     if not valid or not all(valid):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""One SavedModel version behind the TensorFlow Serving API: load, warm up, run.
+"""One SavedModel version behind the TensorFlow Serving API: verify, load, run.
 
 It is loaded and run through `tf.compat.v1.Session`, the path TensorFlow Serving
 itself takes, so an export that only works in Python fails here too.
@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import gc
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,42 +18,17 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import predict_pb2
 
-from serving.models import request_checks
+from serving.codec import checksums
+from serving.models import request_checks, warmup_records
 from serving.models.batching import BatchQueue, BatchScheduler
 from serving.models.request_checks import Limits, ServingError
 
 DEFAULT_SIGNATURE = "serving_default"
-WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
-MAX_WARMUP_RECORDS = 1000
 _METHODS = tuple(f"tensorflow/serving/{m}" for m in ("predict", "classify", "regress"))
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
-
-
-def warmup_requests(path: Path) -> Iterator[predict_pb2.PredictRequest]:
-    """Read the requests of a warm-up file.
-
-    Raises:
-        ValueError: too many records, or one that is no logged Predict request.
-        tf.errors.OpError: the file is missing or damaged.
-    """
-    for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
-        try:
-            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-        except DecodeError as error:
-            raise ValueError(
-                f"warm-up record {count} of {path} is no PredictionLog: write the file "
-                "again, or remove it"
-            ) from error
-        if count == MAX_WARMUP_RECORDS or not log.HasField("predict_log"):
-            raise ValueError(
-                f"warm-up record {count} of {path}: expected at most "
-                f"{MAX_WARMUP_RECORDS} records, all of them predict_log"
-            )
-        yield log.predict_log.request
 
 
 def _return_free_memory() -> None:
@@ -86,12 +61,14 @@ class Servable:
         model_name: for the metrics.
 
     Raises:
-        ValueError: not a loadable SavedModel, or a warm-up record fails.
+        ValueError: damaged, not a loadable SavedModel, or a warm-up record fails or
+            is answered otherwise.
     """
 
     def __init__(
         self, directory: Path, runtime: Runtime | None = None, model_name: str = ""
     ):
+        checksums.verify(directory, ["saved_model.pb"])
         self.version = int(directory.name)
         self.model_name = model_name
         self._runtime = runtime or Runtime()
@@ -101,7 +78,7 @@ class Servable:
         )
         try:
             self.signatures = self._load(directory)
-            self._replay_warmup(directory / WARMUP_FILE)
+            self._replay_warmup(directory / warmup_records.FILE)
         except Exception as error:  # whatever it is, the session must not be left
             self.close()
             raise ValueError(f"cannot serve {directory}: {error}") from error
@@ -116,11 +93,16 @@ class Servable:
     def _replay_warmup(self, path: Path) -> None:
         if not path.exists():
             return
-        for count, request in enumerate(warmup_requests(path)):
+        for count, log in enumerate(warmup_records.read(path)):
             try:
-                self.predict(request)
+                other = warmup_records.difference(log, self.predict(log.request))
             except ServingError as error:
                 raise ValueError(f"warm-up record {count} fails: {error}") from error
+            if other:
+                raise ValueError(
+                    f"warm-up record {count} is answered otherwise: {other}; the "
+                    "version is damaged, or this machine computes wrongly"
+                )
 
     def close(self) -> None:
         """Release the session and its graph; requests under way must have ended."""

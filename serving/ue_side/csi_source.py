@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.codec import arrays
+from tfds_builders.untrusted import numpy_files
 
 MAX_FILES = 1000  # in a directory, looked at once a period
 
@@ -25,7 +25,7 @@ def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.nda
         OSError: no such file, or it cannot be read.
         ValueError: damaged, no such key, no samples, or not float32 of that shape.
     """
-    h = arrays.load(path)
+    h = numpy_files.load(path)
     if isinstance(h, dict):
         if key not in h:
             raise ValueError(f"{path} has keys {list(h)}: expected {key}")
@@ -129,7 +129,7 @@ class DirectorySource:
         self.superseded += len(new) - 1
         path = self._directory / new[-1][1]
         try:
-            h = arrays.load(path)
+            h = numpy_files.load(path)
         except OSError as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
         if not isinstance(h, np.ndarray):

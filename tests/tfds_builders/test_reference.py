@@ -67,7 +67,7 @@ def test_channels_as_reference(suffix, tmp_path):
         ({"h": np.ones((4, 32, 32))}, "h is float64 .* expected complex"),
         ({"h": np.ones((4, 32), complex)}, r"h is complex128 \(4, 32\)"),
         ({"h": np.full((4, 32, 32), np.inf + 0j)}, "h holds NaN or inf"),
-        ({"h": np.array([{}])}, "no readable .npy or .npz file"),
+        ({"h": np.array([{}])}, "no whole .npy or .npz"),
     ],
 )
 def test_wrong_arrays_in_a_reference(paths, tmp_path, changes, words):
@@ -93,5 +93,5 @@ def test_nan_and_empty_drops_in_a_reference(paths, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"azimuth, delay\n", b"PK\x03\x04broken"])
 def test_files_that_are_no_arrays(tmp_path, content):
     (tmp_path / "x.npz").write_bytes(content)
-    with pytest.raises(ValueError, match="x.npz is no readable .npy or .npz"):
+    with pytest.raises(ValueError, match="x.npz is no whole .npy or .npz"):
         load_reference(tmp_path / "x.npz")

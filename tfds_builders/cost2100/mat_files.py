@@ -9,6 +9,8 @@ import numpy as np
 import scipy.io
 
 from tfds_builders import transforms
+from tfds_builders.untrusted import hdf5
+from tfds_builders.untrusted import mat_files as matlab
 
 NUM_ANGLE, NUM_DELAY, NUM_SUBCARRIERS = 32, 32, 125
 GRID = 257  # points of the band that `HF_all` has the first of
@@ -152,16 +154,18 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and MATLAB shapes of the arrays of a file, without reading them."""
     if h5py.is_hdf5(path):
         with h5py.File(path) as file:
-            arrays = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset)}
+            arrays = hdf5.numbers(file, path)
             return {key: array.shape[::-1] for key, array in arrays.items()}
+    matlab.check(path)
     return {key: shape for key, shape, _ in scipy.io.whosmat(path)}
 
 
 def _load(path: Path, key: str) -> np.ndarray:
     if not h5py.is_hdf5(path):
-        return scipy.io.loadmat(path, variable_names=[key])[key]
+        return matlab.load(path, [key])[key]
     with h5py.File(path) as file:
-        array = file[key][()].T  # v7.3 stores the axes in reverse order
+        # v7.3 stores the axes in reverse order.
+        array = hdf5.numbers(file, path)[key][()].T
     if array.dtype.names == ("real", "imag"):
         return array["real"] + 1j * array["imag"]
     return array

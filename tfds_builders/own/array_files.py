@@ -8,7 +8,6 @@ read at once. Pickled objects are never loaded, nor what HDF5 keeps in other fil
 
 from __future__ import annotations
 
-import math
 import mmap
 import re
 import shutil
@@ -16,13 +15,13 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
-import scipy.io
 
 from tfds_builders.own.axes import combined
+from tfds_builders.untrusted import hdf5, mat_files, numpy_files, sizes
 
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
 COMPLEX_FIELDS = (("real", "imag"), ("re", "im"), ("r", "i"))
@@ -146,7 +145,10 @@ def _read_npy(path: Path) -> dict[str, StoredArray]:
 def _read_npz(path: Path) -> dict[str, StoredArray]:
     arrays = {}
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
+        members = archive.infolist()
+        sizes.check(path, path.stat().st_size, sum(m.file_size for m in members))
+        for member in members:
+            numpy_files.check_kind(member)
             name = member.filename.removesuffix(".npy")
             if member.compress_type == zipfile.ZIP_STORED:
                 start = _start(path, member)
@@ -162,7 +164,7 @@ class _Packed:
     def __init__(self, path: Path, member: zipfile.ZipInfo):
         self._path, self._member, self._unpacked = path, member, None
         with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
-            self.shape, _, self.dtype = _header(packed, member.file_size)
+            self.shape, _, self.dtype = numpy_files.header(packed, member.file_size)
 
     def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
         if self._unpacked is None:
@@ -198,26 +200,11 @@ def _start(path: Path, member: zipfile.ZipInfo) -> int:
     return member.header_offset + _LOCAL_HEADER + int(names.sum())
 
 
-def _header(file: BinaryIO, end: int) -> tuple[tuple[int, ...], str, np.dtype]:
-    """Shape, order and type in a .npy header whose data may go up to `end`."""
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_2_0
-    if version == (1, 0):
-        read_header = np.lib.format.read_array_header_1_0
-    shape, fortran, dtype = read_header(file)
-    if dtype.hasobject:
-        raise ValueError("pickled objects, expected numbers")
-    size, have = math.prod(shape) * dtype.itemsize, end - file.tell()
-    if size > have:
-        raise ValueError(f"the header announces {size:,} bytes, {have:,} are there")
-    return shape, "F" if fortran else "C", dtype
-
-
 def _mapped(path: Path, start: int, end: int) -> StoredArray:
     """The array whose .npy header and data stand between two places of a file."""
     with path.open("rb") as file:
         file.seek(start)
-        shape, order, dtype = _header(file, end)
+        shape, order, dtype = numpy_files.header(file, end)
         offset = file.tell()
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     array = np.ndarray(shape, dtype, memory, offset, order=order)
@@ -226,7 +213,7 @@ def _mapped(path: Path, start: int, end: int) -> StoredArray:
 
 def _read_mat(path: Path) -> dict[str, StoredArray]:
     arrays = {}
-    for name, value in scipy.io.loadmat(path, squeeze_me=False).items():
+    for name, value in mat_files.load(path).items():
         if isinstance(value, np.ndarray) and value.dtype.names and value.size == 1:
             fields = {f"{name}/{key}": value[key].item() for key in value.dtype.names}
         else:
@@ -246,14 +233,10 @@ def _read_hdf5(path: Path) -> dict[str, StoredArray]:
             return
         if item.shape is None:
             return
-        if is_elsewhere(item):
+        if hdf5.is_elsewhere(item):
             raise ValueError(f"{name} is kept in other files, which are not read")
+        sizes.check(path, path.stat().st_size, item.nbytes)
         arrays[name] = StoredArray(item, reverse=path.suffix == ".mat")
 
     file.visititems(add)
     return arrays
-
-
-def is_elsewhere(item: h5py.Dataset) -> bool:
-    """Whether HDF5 takes the values from other files, of any path on the machine."""
-    return bool(item.external or item.is_virtual)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import bitstream
+from serving.codec import bitstream, checksums
 from serving.codec.ue_encoder import UeEncoder
 from zoo import files, registry
 from zoo.api.codec import Codec
@@ -98,7 +98,12 @@ def _described(run: RunDirectory, settings, model: CsiAutoencoder) -> dict:
 
 
 def of_export(directory: Path) -> Codec:
-    """Codec of an export: encoder.tflite and the newest SavedModel of the decoder."""
+    """Codec of an export: encoder.tflite and the newest SavedModel of the decoder.
+
+    Raises:
+        ValueError: a file is missing or damaged.
+    """
+    checksums.verify(directory)
     ue = UeEncoder(directory / "encoder.tflite")
     *_, newest = files.versions(directory / "decoder").values()
     loaded = tf.saved_model.load(str(newest))

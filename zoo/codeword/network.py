@@ -1,15 +1,12 @@
-"""The network of a configuration with its codeword path, and its weights."""
+"""The network of a configuration with its codeword path."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from zoo import registry
 from zoo.codeword import channel_noise
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
-from zoo.keras_compat import Model
 from zoo.layers.quantizers import normalise
 from zoo.models.autoencoder import CsiAutoencoder, connect
 from zoo.models.receivers import RECEIVERS
@@ -54,21 +51,3 @@ def build_autoencoder(config: ExperimentConfig, csi_shape) -> CsiAutoencoder:
     if config.receiver != "none":
         receiver = RECEIVERS[config.receiver].build(parts.encoder.output.shape[-1])
     return connect(encoder, parts.decoder, path, receiver, parts.supervised)
-
-
-def load_weights(network: Model, path: Path) -> None:
-    """Load a weights file into an autoencoder.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is damaged or of another network.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file; train the run for at least one epoch"
-        )
-    try:
-        network.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path}: cannot be loaded ({reason})") from error

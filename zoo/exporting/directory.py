@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from serving.codec import checksums
 from zoo import files
 from zoo.codeword.codec_graph import DecoderGraph, freeze
 
@@ -38,21 +39,22 @@ def written(out: Path) -> Iterator[Path]:
     try:
         with files.new_directory(out) as partial:
             yield partial
-            lines = [f"{digest}  {name}\n" for name, digest in hashes(partial).items()]
-            files.write_text(partial / "checksums.sha256", "".join(lines))
+            _seal(partial)
     except tf.errors.OpError as error:  # how TensorFlow reports a full disk
         raise OSError(f"{out}: cannot be written ({error.message})") from error
 
 
-def hashes(directory: Path) -> dict[str, str]:
-    """SHA-256 of every file below a directory, by relative path."""
-    paths = [path for path in sorted(directory.rglob("*")) if path.is_file()]
-    return {str(path.relative_to(directory)): files.sha256(path) for path in paths}
+def _seal(directory: Path) -> None:
+    files.write_text(directory / checksums.NAME, checksums.text(directory))
 
 
 def save_decoder(graph: DecoderGraph, path: Path) -> None:
-    """Write the decoder as a SavedModel with frozen weights and named signatures."""
+    """Write the decoder as a SavedModel with frozen weights and named signatures.
+
+    Its checksums are in it, too: a version is served by itself.
+    """
     module = tf.Module()
     frozen = freeze(graph.decode)
     module.functions = graph.signatures(lambda *inputs: frozen(*inputs)[0])
     tf.saved_model.save(module, str(path), signatures=module.functions)
+    _seal(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.codec import bitstream, csi_scale, framing, golden_vectors
+from serving.codec import bitstream, checksums, csi_scale, framing, golden_vectors
 from tfds_builders import build
 from zoo import files, registry
 from zoo.codeword import codeword_path
@@ -193,7 +193,7 @@ def export(
         h, simulated = save_encoders(partial, run, model, codec, options)
         decoder = partial / "decoder" / str(version)
         directory.save_decoder(DecoderGraph(model, codec), decoder)
-        codec["files"] = directory.hashes(partial)
+        codec["files"] = checksums.hashes(partial)
         codec["int8_io"] = int8_grids(partial, options.precisions)
         seen = training_csi(settings, options.calibration_samples) if h is None else h
         if seen is not None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from serving.codec import csi_scale, framing, golden_vectors, nmse
+from serving.codec import checksums, csi_scale, framing, golden_vectors, nmse
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from serving.codec.coded_atoms import CodedEncoder, CodedReceiver
 from serving.codec.plain_atoms import PlainAtoms
@@ -122,7 +122,7 @@ def export(
         (partial / ENCODER).write_bytes(slim(content))
         decoder = partial / "decoder" / str(version)
         directory.save_decoder(DecoderGraph(link, codec), decoder)
-        codec["files"] = directory.hashes(partial)
+        codec["files"] = checksums.hashes(partial)
         codec["norms"] = csi_scale.norms(fitted.h)
         files.write_json(partial / "codec.json", codec)
         h = fitted.h[: golden_vectors.NUM_VECTORS]

@@ -18,10 +18,8 @@ import shutil
 import urllib.error
 from pathlib import Path
 
-import h5py
-
 from tfds_builders import durable, fetching, locks
-from tfds_builders.own.array_files import is_elsewhere
+from tfds_builders.untrusted import hdf5
 from zoo import files
 from zoo.codeword import network_record
 from zoo.config import ExperimentConfig
@@ -46,7 +44,6 @@ PLAIN = (  # fields that a fetched configuration does not set
 )  # fmt: skip
 MISSING = (403, 404, 410)
 HUB = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)((?:/[\w-][\w.-]*)*)(?:@([\w./-]+))?")
-MOST_ENTRIES = 20_000  # of an HDF5 file
 MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
 USUAL_ENTRIES = 4 * 32 * 32 * 2  # of CSI at most, where there is no network.json
 
@@ -125,7 +122,7 @@ def _fetch_into(folder: Path, url: str, sha256: str) -> None:
             "removed, the same command fetches it again"
         )
     try:
-        check_hdf5(weights)
+        hdf5.check_weights(weights)
     except ValueError:
         shutil.rmtree(folder)
         raise
@@ -192,41 +189,3 @@ def _download(url: str, target: Path, limit: int, needed: bool) -> None:
         raise OSError(f"{url}: cannot be reached ({error.reason})") from error
     except http.client.HTTPException as error:
         raise OSError(f"{url}: cut off ({error}); run the command again") from error
-
-
-def check_hdf5(path: Path) -> None:
-    """Refuse an HDF5 file that refers to others, or unfolds to more than it may.
-
-    Raises:
-        ValueError: no HDF5 file or a damaged one, a link out of it, or data kept
-            elsewhere.
-    """
-    try:
-        with h5py.File(path) as file:
-            _walk(file, path)
-    except (KeyError, RuntimeError, OSError, TypeError) as error:  # of damage, by h5py
-        raise ValueError(f"{path}: not an HDF5 file, or damaged ({error})") from error
-
-
-def _walk(file: h5py.File, path: Path) -> None:
-    total, seen, groups = 0, 0, [file]
-    while groups:
-        group = groups.pop()
-        for name in group:
-            if (seen := seen + 1) > MOST_ENTRIES:  # or a group within itself
-                raise ValueError(f"{path}: more than {MOST_ENTRIES:,} entries")
-            link, item = group.get(name, getlink=True), None
-            if isinstance(link, h5py.HardLink):
-                item = group[name]
-            if isinstance(item, h5py.Group):
-                groups.append(item)
-                continue
-            plain = isinstance(item, h5py.Dataset)
-            if not plain or is_elsewhere(item):
-                raise ValueError(
-                    f"{path}: {group.name}/{name} refers to data elsewhere; "
-                    "expected plain weights"
-                )
-            total += item.nbytes
-            if total > LIMITS[WEIGHTS]:
-                raise ValueError(f"{path}: unfolds to more bytes than allowed")

@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 
 from zoo import files, registry
-from zoo.codeword import network_record
-from zoo.codeword.network import load_weights
+from zoo.codeword import network_record, weights_file
 from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
 from zoo.config_checks import is_reference
 from zoo.importing import weights_by_name
@@ -90,7 +89,7 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
     if settings.weights == "pretrained":
         run = find(settings)
         weights_by_name.verify(run.path, settings.weights_sha256)
-        load_weights(model.trained, run.weights)
+        weights_file.load(model.trained, run.weights)
         return run.weights
     path = weights_by_name.locate(settings.weights, settings.weights_sha256)
     if path.is_dir():
@@ -98,7 +97,7 @@ def load(settings: ExperimentConfig, model: CsiAutoencoder) -> Path:
         take_parts(run, settings, model)
         set_precision(settings.precision)  # the other run was loaded in float32
         return run.weights
-    load_weights(model.trained, path)
+    weights_file.load(model.trained, path)
     return path
 
 

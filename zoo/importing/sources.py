@@ -6,8 +6,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
 
+from tfds_builders.untrusted import hdf5, mat_files, numpy_files
 from zoo.importing import torch_checkpoint
 from zoo.importing.weight_maps import PublicNetwork
 
@@ -56,6 +56,7 @@ def read_h5(path: Path) -> Tensors:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
+    hdf5.check_weights(path)
     try:
         with h5py.File(path) as file:
             group = file.get("model_weights", file)
@@ -88,12 +89,11 @@ def read_matrix(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"--matrix={path}: no such file")
     try:
-        mat = path.suffix == ".mat"
-        matrix = scipy.io.loadmat(path)["A"] if mat else np.load(path)
-    except (
-        OSError, ValueError, KeyError, EOFError, NotImplementedError,
-        scipy.io.matlab.MatReadError,
-    ) as error:  # fmt: skip
+        if path.suffix == ".mat":
+            matrix = mat_files.load(path, ["A"])["A"]
+        else:
+            matrix = numpy_files.load(path)
+    except Exception as error:  # SciPy raises whatever it likes
         raise ValueError(
             f"--matrix={path}: expected a .npy file, or a .mat file with a variable A "
             f"({error})"

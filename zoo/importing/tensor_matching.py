@@ -159,6 +159,8 @@ def assign(network: CsiAutoencoder, entries: list[Entry]) -> None:
                 f"{key} is {value.dtype} {value.shape} in our axes, "
                 f"{place[0]} expects floating-point {expected}"
             )
+        if not np.isfinite(value).all():
+            raise ValueError(f"{key} holds NaN or Inf, expected finite weights")
         variable.assign(value.astype("float32"))
     if left:
         raise ValueError(f"the file has nothing for {_some({p for p, _ in left})}")

@@ -11,6 +11,7 @@ The pickle is read by `zoo.importing.unpickler`, which refuses anything but tens
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import zipfile
@@ -20,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.importing.unpickler import DTYPES, Storage, Tensor, Unpickler
+from tfds_builders.untrusted import sizes
+from zoo.importing.unpickler import DTYPES, Storage, Tensor, Unpickler, check_key
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -44,10 +46,8 @@ def load(path: str | Path) -> Any:
             asks for anything but tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    content = sizes.read_bytes(path)
     try:
-        content = path.read_bytes()
         read = _read_zip if content.startswith(b"PK\3\4") else _read_legacy
         return read(io.BytesIO(content))
     except Exception as error:  # hostile bytes make pickle raise nearly anything
@@ -101,10 +101,11 @@ def _read_zip(file: io.BytesIO) -> Any:
                 raise ValueError("big-endian numbers are not supported")
         value = Unpickler(io.BytesIO(_entry(archive, f"{root}data.pkl"))).load()
 
+        @functools.cache  # however many tensors look at it
         def read(storage: Storage) -> bytes:
             return _entry(archive, f"{root}data/{storage.key}", _num_bytes(storage))
 
-        return _plain(value, read, {})
+        return _Tree(read, file.getbuffer().nbytes).plain(value)
 
 
 def _entry(archive: zipfile.ZipFile, name: str, size: int | None = None) -> bytes:
@@ -128,12 +129,13 @@ def _read_legacy(file: io.BytesIO) -> Any:
     value = unpickler.load()
     data = {}
     for key in Unpickler(file).load():
+        check_key(key)
         storage = unpickler.storages[key]
         numel = int.from_bytes(_exactly(file, 8), "little", signed=True)
         if numel != storage.numel:
             raise ValueError(f"storage {key}: {numel} numbers, not {storage.numel}")
         data[key] = _exactly(file, _num_bytes(storage))
-    return _plain(value, lambda storage: data[storage.key], {})
+    return _Tree(lambda x: data[x.key], file.getbuffer().nbytes).plain(value)
 
 
 def _num_bytes(storage: Storage) -> int:
@@ -147,39 +149,52 @@ def _exactly(file: io.BytesIO, size: int) -> bytes:
     return file.read(size)
 
 
-def _plain(value, read: Callable[[Storage], bytes], done: dict[int, Any]) -> Any:
-    """Tree with arrays for tensors; each object is converted once."""
-    if id(value) in done:
-        return done[id(value)]
-    if isinstance(value, Tensor):
-        result = _array(value, read)
-    elif isinstance(value, dict):
-        result = {k: _plain(v, read, done) for k, v in value.items()}
-    elif isinstance(value, (list, tuple)):
-        items = [_plain(v, read, done) for v in value]
-        result = tuple(items) if isinstance(value, tuple) else items
-    elif value is None or isinstance(value, (bool, int, float, str)):
-        result = value
-    else:
-        raise ValueError(f"holds a {type(value).__name__}, expected tensors")
-    done[id(value)] = result
-    return result
+class _Tree:
+    """Makes arrays of tensors: each object once, and all within what a file may be.
 
+    Args:
+        read: numbers of a storage.
+        size: of the file in bytes.
+    """
 
-def _array(tensor: Tensor, read: Callable[[Storage], bytes]) -> np.ndarray:
-    (kind, key, _), offset, size, stride = tensor
-    values = np.frombuffer(read(tensor.storage), DTYPES[kind])
-    count = math.prod(size)
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if count and (last >= len(values) or count > len(values)):
-        raise ValueError(
-            f"tensor of size {size}, stride {stride}, offset {offset} does not fit in "
-            f"storage {key} of {len(values)} numbers"
-        )
-    if kind == "BFloat16Storage":
-        values = (values.astype("<u4") << 16).view("<f4")
-    if not count:
-        return np.zeros(size, values.dtype)
-    steps = [step * values.itemsize for step in stride]
-    window = np.lib.stride_tricks.as_strided(values[offset:], size, steps)
-    return window.copy()
+    def __init__(self, read: Callable[[Storage], bytes], size: int):
+        self._read, self._size, self._total = read, size, 0
+        self._done: dict[int, Any] = {}
+
+    def plain(self, value) -> Any:
+        """The tree below a value with arrays for tensors."""
+        if id(value) in self._done:
+            return self._done[id(value)]
+        if isinstance(value, Tensor):
+            result = self._array(value)
+        elif isinstance(value, dict):
+            result = {key: self.plain(item) for key, item in value.items()}
+        elif isinstance(value, (list, tuple)):
+            items = [self.plain(item) for item in value]
+            result = tuple(items) if isinstance(value, tuple) else items
+        elif value is None or isinstance(value, (bool, int, float, str)):
+            result = value
+        else:
+            raise ValueError(f"holds a {type(value).__name__}, expected tensors")
+        self._done[id(value)] = result
+        return result
+
+    def _array(self, tensor: Tensor) -> np.ndarray:
+        (kind, key, _), offset, size, stride = tensor
+        values = np.frombuffer(self._read(tensor.storage), DTYPES[kind])
+        count = math.prod(size)
+        last = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if count and (offset + last >= len(values) or count > len(values)):
+            raise ValueError(
+                f"tensor of size {size}, stride {stride}, offset {offset} does not fit "
+                f"in storage {key} of {len(values)} numbers"
+            )
+        self._total += count * values.itemsize
+        sizes.check("its tensors", self._size, self._total)
+        if kind == "BFloat16Storage":
+            values = (values.astype("<u4") << 16).view("<f4")
+        if not count:
+            return np.zeros(size, values.dtype)
+        steps = [step * values.itemsize for step in stride]
+        window = np.lib.stride_tricks.as_strided(values[offset:], size, steps)
+        return window.copy()

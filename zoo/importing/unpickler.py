@@ -9,6 +9,7 @@ a tensor is made of.
 from __future__ import annotations
 
 import pickle
+import reprlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,10 +43,35 @@ class Tensor(NamedTuple):
     stride: tuple
 
 
+# A tuple that holds another one twice, and that one likewise, takes for ever to be
+# hashed or printed: keys are of these types, and messages are cut short.
+KEYS = (str, int, float, type(None))
+MOST_AXES = 32
+_UNKNOWN_TO_PYTORCH = (
+    pickle.DICT, pickle.FROZENSET, pickle.EMPTY_SET, pickle.ADDITEMS, pickle.INST,
+    pickle.OBJ, pickle.NEWOBJ_EX, pickle.PERSID, pickle.EXT1, pickle.EXT2, pickle.EXT4,
+)  # fmt: skip
+
+
+def check_key(key) -> None:
+    """Refuse a key that may be more than a name or number.
+
+    Raises:
+        pickle.UnpicklingError: it may.
+    """
+    if not isinstance(key, KEYS):
+        raise pickle.UnpicklingError(f"a {type(key).__name__} as key, expected a name")
+
+
 class _Mapping(dict):
     """OrderedDict of the file; the attributes a pickle may set on it are dropped."""
 
     __slots__ = ()
+
+    def __init__(self, pairs=()):
+        for key, value in pairs:
+            check_key(key)
+            self[key] = value
 
     def __setstate__(self, state):
         pass
@@ -81,9 +107,11 @@ class _Call:
 def _rebuild_tensor(storage, offset, size, stride, *_) -> Tensor:
     numbers = (offset, *size, *stride)
     fits = isinstance(storage, Storage) and len(size) == len(stride)
-    if not fits or any(type(n) is not int or n < 0 for n in numbers):
+    fits = fits and len(size) <= MOST_AXES
+    if not fits or any(type(n) is not int or not 0 <= n < 1 << 63 for n in numbers):
+        shown = map(reprlib.repr, (size, stride, offset))
         raise pickle.UnpicklingError(
-            f"tensor of size {size}, stride {stride}, offset {offset}: not valid"
+            "tensor of size {}, stride {}, offset {}: not valid".format(*shown)
         )
     return Tensor(storage, offset, tuple(size), tuple(stride))
 
@@ -107,6 +135,27 @@ class Unpickler(pickle._Unpickler):
         super().__init__(file)
         self.storages: dict[str, Storage] = {}
 
+    def _refuse(self):
+        raise pickle.UnpicklingError("an operation that PyTorch's files do not use")
+
+    def load_setitem(self):
+        """Set an item of a dictionary whose key is plain."""
+        check_key(self.stack[-2])
+        super().load_setitem()
+
+    def load_setitems(self):
+        """Set items of a dictionary whose keys are plain."""
+        for key in self.stack[::2]:  # those since the mark
+            check_key(key)
+        super().load_setitems()
+
+    dispatch = {
+        **pickle._Unpickler.dispatch,
+        **dict.fromkeys([code[0] for code in _UNKNOWN_TO_PYTORCH], _refuse),
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+    }
+
     def find_class(self, module, name):
         """Marker or function of this file that stands for a global."""
         if module == "torch" and name in DTYPES:
@@ -121,7 +170,8 @@ class Unpickler(pickle._Unpickler):
     def persistent_load(self, pid):
         """Record of a storage, whose numbers are elsewhere in the file."""
         tag, kind, key, _, numel, *view = pid
-        known = tag == "storage" and kind in DTYPES and isinstance(key, str)
+        texts = all(isinstance(text, str) for text in (tag, kind, key))
+        known = texts and tag == "storage" and kind in DTYPES
         if not known or type(numel) is not int or numel < 0 or view not in ([], [None]):
             raise pickle.UnpicklingError("a reference that is not a storage")
         storage = Storage(kind, key, numel)

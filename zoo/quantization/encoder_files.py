@@ -14,8 +14,8 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from tfds_builders import workers
+from zoo.codeword import weights_file
 from zoo.codeword.codec_graph import EncoderGraph, freeze
-from zoo.codeword.network import load_weights
 from zoo.config_flags import named
 from zoo.data import splits
 from zoo.models.autoencoder import CsiAutoencoder
@@ -132,7 +132,7 @@ def _compressed(
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise ValueError(f"--precision={method}: {lines[-1].removeprefix('error: ')}")
     encoder = run.load(codec["csi_shape"]).encoder
-    load_weights(encoder, weights)
+    weights_file.load(encoder, weights)
     weights.unlink()
     return lambda h: encoder(h + 0.5, training=False)
 

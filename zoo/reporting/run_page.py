@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from tfds_builders.untrusted import numpy_files
 from zoo import files
 from zoo.metrics import plots
 from zoo.reporting import html_pages
@@ -110,8 +109,8 @@ def _copy(path: Path, target: io.BytesIO) -> None:
 def _test(evaluation: Path, row: dict) -> list[Figure]:
     """Figures of the test split, from the arrays that zoo.evaluate kept."""
     path = evaluation.with_name(f"{evaluation.stem}_figures.npz")
-    with np.load(path) as arrays:
-        h, h_hat, ratios = (arrays[name] for name in ("h", "h_hat", "ratios"))
+    arrays = numpy_files.load(path)
+    h, h_hat, ratios = (arrays[name] for name in ("h", "h_hat", "ratios"))
     histogram = functools.partial(plots.save_nmse_histogram, ratios)
     examples = functools.partial(plots.save_examples, h, h_hat)
     return [

@@ -17,15 +17,17 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving import deployment
-from serving.codec import framing
+from serving.codec import checksums, framing
 from serving.conformance import conformance
 from serving.conforming.target import Target
 from serving.deploying import config_files as config
 from serving.deploying import manifests
 from serving.deploying.exports import ROUTES_FILE, read_exports
-from serving.deploying.warmup import BATCH_SIZES, WARMUP_FILE, replay, warmup_inputs
-from serving.models import serving_protos
+from serving.deploying.warmup import BATCH_SIZES, replay, warmup_inputs
+from serving.models import serving_protos, warmup_records
+from serving.models.servable import Servable
 from serving.ue_side.router import Router, read_routes
+from tests.conftest import assert_one_line_error, run_command
 from tests.support.serving_harness import MODEL, TIMEOUT, command, running_server
 from tests.support.tiny_export import (
     MODEL_ID,
@@ -38,6 +40,7 @@ from tests.support.tiny_export import (
 )
 
 NAME = "csi_tiny_0badcafe"
+LABELS = "--allow_version_labels_for_unavailable_models"
 PEM = "-----BEGIN {0}-----\nQUJD\n-----END {0}-----\n"
 
 
@@ -99,20 +102,22 @@ def test_other_text_files(tree):
 def test_warmup_covers_every_batch_with_valid_frames(tree):
     version = tree / "models" / NAME / "2"
     sizes = []
-    for record in tf.data.TFRecordDataset(str(version / WARMUP_FILE)):
+    for record in tf.data.TFRecordDataset(str(version / warmup_records.FILE)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
         assert request.model_spec.name == NAME
         frames = tf.make_ndarray(request.inputs["feedback_bytes"])
         sizes.append(len(frames))
         for frame in frames:
-            assert framing.unframe(frame, MODEL_ID) == bytes(PAYLOAD_BYTES)
+            assert len(framing.unframe(frame, MODEL_ID)) == PAYLOAD_BYTES
+        answer = tf.make_ndarray(log.predict_log.response.outputs["h"])
+        assert answer.shape == (len(frames), 32, 32, 2) and len(np.unique(answer)) > 9
     assert tuple(sizes) == BATCH_SIZES
     replay(version)
 
 
 def test_warmup_takes_the_uplink():
-    codec = {"payload_bytes": 3, "model_id": "0badcafe", "csi_shape": [32, 32, 2]}
+    codec = {"sections": [[3, 8]], "model_id": "0badcafe", "csi_shape": [32, 32, 2]}
     assert list(warmup_inputs(codec, 4)) == ["feedback_bytes"]
     uplink = warmup_inputs({**codec, "uplink": True}, 4)["uplink"]
     assert uplink.shape == (4, 32, 32) and uplink.dtype == np.float32
@@ -258,3 +263,44 @@ def test_the_reference_server_runs_the_files(export, tmp_path):
                 h, valid = router.decode([b"", *frames(indices)])
             assert valid.tolist() == [False] + [True] * 40
             np.testing.assert_allclose(h[1:], decode(indices), atol=1e-6)
+
+
+def test_a_version_that_answers_otherwise_is_not_served(tree, tmp_path):
+    """Its hashes are right: the machine computes wrongly, or never had them."""
+    version = tmp_path / "1"
+    shutil.copytree(tree / "models" / NAME / "1", version)
+    (version / checksums.NAME).unlink()
+    _record_other_answers(version)
+    with pytest.raises(ValueError, match="0 is answered otherwise: h differs in"):
+        Servable(version)
+
+
+def _record_other_answers(version: Path) -> None:
+    path = version / warmup_records.FILE
+    logs = list(warmup_records.read(path))
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for log in logs:
+            other = tf.make_ndarray(log.response.outputs["h"]) + 1e-3
+            log.response.outputs["h"].CopyFrom(tf.make_tensor_proto(other))
+            record = prediction_log_pb2.PredictionLog(predict_log=log)
+            writer.write(record.SerializeToString())
+
+
+def test_any_server_can_be_asked_for_the_recorded_answers(export, tmp_path):
+    """As operators of TensorFlow Serving do, whose server compares nothing."""
+    out = tmp_path / "tree"
+    exports = read_exports([str(export)], [MODEL])
+    deployment.write_tree(exports, out, manifests.Cluster())
+    models = tmp_path / "models.config"
+    text = (out / "config" / "models.config").read_text()
+    models.write_text(text.replace('"/models/', f'"{out}/models/'))
+    with running_server(None, f"--model_config_file={models}", LABELS) as server:
+        flags = [f"--out={out}", f"--ask={server.endpoint}"]
+        done = run_command("serving.deployment", *flags)
+        assert done.stdout.splitlines() == [
+            f"{MODEL}/1: {len(BATCH_SIZES)} answers as recorded",
+            f"{MODEL}/2: {len(BATCH_SIZES)} answers as recorded",
+        ], done.stderr
+        _record_other_answers(out / "models" / MODEL / "2")
+        done = run_command("serving.deployment", *flags)
+    assert_one_line_error(done, f"{MODEL}/2: request 0 is answered otherwise")

@@ -11,13 +11,13 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
 
-from serving.models import model_config
+from serving.models import model_config, warmup_records
 from serving.models.batching import BatchScheduler
 from serving.models.batching_parameters import Parameters
 from serving.models.model_manager import ModelManager
 from serving.models.monitoring import Metrics
 from serving.models.request_checks import ServingError
-from serving.models.servable import WARMUP_FILE, Runtime
+from serving.models.servable import Runtime
 from serving.models.served_model import LoadPolicy, State
 from serving.server import repeat
 from tests.support.serving_harness import (
@@ -171,7 +171,7 @@ def test_a_warmup_record_of_other_bytes_fails_that_version_only(install):
     base = install(1).parent
     manager = ModelManager()
     manager.apply(model_config.single(MODEL, base))
-    path = install(2) / WARMUP_FILE
+    path = install(2) / warmup_records.FILE
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(b"\xff\xff random bytes")

@@ -114,7 +114,7 @@ def test_other_refusals(published, tmp_path):
         import_network("crnet", paths * 3)
     with pytest.raises(FileNotFoundError, match="no.pth: no such file"):
         import_network("crnet", [tmp_path / "no.pth"])
-    with pytest.raises(ValueError, match="not a weights file of Keras 2"):
+    with pytest.raises(ValueError, match="not an HDF5 file"):
         import_network("csinet", paths)
     with pytest.raises(ValueError, match="--matrix=FILE"):
         import_network("cs_csinet", paths)

@@ -161,7 +161,7 @@ def test_run_directory_is_complete(tiny_run):
     names = {path.name for path in tiny_run.path.iterdir()}
     assert names == {
         "config.json", "flags.cfg", "env.json", "metrics.jsonl", "tb", "ckpt",
-        "best.weights.h5", "data.json", "network.json",
+        "best.weights.h5", "best.weights.h5.sha256", "data.json", "network.json",
     }  # fmt: skip
     records = tiny_run.read_metrics()
     assert [r["epoch"] for r in records] == [1, 2]

@@ -1,0 +1,65 @@
+"""Warm-up records of a version, and the answers that they should get.
+
+TensorFlow Serving replays the requests while it loads a version and leaves the answers
+alone. Our server compares them: a version that loads and answers otherwise, because it
+was damaged or because the machine computes wrongly, is not served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
+FILE = "assets.extra/tf_serving_warmup_requests"
+MOST = 1000
+TOLERANCE = 1e-4  # of CSI of a norm below 1, on another processor
+
+
+def read(path: Path) -> Iterator[prediction_log_pb2.PredictLog]:
+    """Read requests, and the answers where they are there.
+
+    Raises:
+        ValueError: too many records, or one that is no logged Predict request.
+        tf.errors.OpError: the file is missing or damaged.
+    """
+    for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
+        try:
+            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        except DecodeError as error:
+            raise ValueError(
+                f"warm-up record {count} of {path} is no PredictionLog: write the file "
+                "again, or remove it"
+            ) from error
+        if count == MOST or not log.HasField("predict_log"):
+            raise ValueError(
+                f"warm-up record {count} of {path}: expected at most {MOST} records, "
+                "all of them predict_log"
+            )
+        yield log.predict_log
+
+
+def difference(
+    log: prediction_log_pb2.PredictLog, found: Mapping[str, np.ndarray]
+) -> str:
+    """What of an answer is not as recorded; '' where nothing is.
+
+    Args:
+        log: a record; one without an answer differs from none.
+        found: what was answered, by output.
+    """
+    for name, tensor in log.response.outputs.items():
+        expected = tf.make_ndarray(tensor)
+        got = found.get(name)
+        if got is None or got.shape != expected.shape:
+            return f"{name} is {None if got is None else got.shape}, recorded were " + (
+                f"{expected.shape}"
+            )
+        close = np.isclose(got, expected, rtol=0, atol=TOLERANCE, equal_nan=True)
+        if not close.all():
+            return f"{name} differs in {(~close).sum()} of {close.size} values"
+    return ""

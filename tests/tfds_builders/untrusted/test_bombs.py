@@ -1,0 +1,252 @@
+"""Small files that unfold to much, or that point out of themselves: refused unread."""
+
+from __future__ import annotations
+
+import io
+import resource
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from tests.support.torch_files import SAVE, Storage, tensor
+from tfds_builders.cost2100 import mat_files as published
+from tfds_builders.own import array_files
+from tfds_builders.untrusted import hdf5, mat_files, numpy_files, sizes
+from zoo.importing import sources, torch_checkpoint
+
+HUGE = 1_600_000_000  # float32 numbers: 6.4 GB
+MOST_KIB = 300_000  # that a refusal may take, of an interpreter with all of its imports
+
+
+@pytest.fixture(autouse=True)
+def little_memory():
+    """Fail where a refusal has first made room."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < MOST_KIB
+
+
+def npy_header(shape) -> bytes:
+    written = io.BytesIO()
+    about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(written, about)
+    return written.getvalue()
+
+
+def npz(path: Path, size: int, shape=(HUGE,)) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("h.npy", "w", force_zip64=True) as member:
+            member.write(npy_header(shape))
+            for _ in range(size >> 20):
+                member.write(bytes(1 << 20))
+
+
+def test_npz(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "LARGEST", 1 << 26)
+    path = tmp_path / "x.npz"
+    npz(path, sizes.LARGEST + (1 << 20))
+    assert path.stat().st_size < 2_000_000
+    for read in (numpy_files.load, array_files.read):
+        with pytest.raises(ValueError, match=r"x\.npz.*unfold to"):
+            read(path)
+
+
+@pytest.mark.parametrize("shape", [(HUGE,), (1 << 62, 1 << 62), (-1,)])
+def test_a_header_that_announces_more_than_is_there(tmp_path, shape):
+    npz(tmp_path / "x.npz", 1 << 20, shape)
+    (tmp_path / "x.npy").write_bytes(npy_header(shape) + bytes(100))
+    for name in ("x.npz", "x.npy"):
+        with pytest.raises(ValueError, match=rf"{name}.*announces"):
+            numpy_files.load(tmp_path / name)
+
+
+def test_a_large_file_that_is_what_it_says_is_read(tmp_path, monkeypatch):
+    """The cap is on what unfolds, not on what lies there."""
+    monkeypatch.setattr(sizes, "LARGEST", 1000)
+    np.save(tmp_path / "x.npy", np.arange(1000.0))
+    np.savez_compressed(tmp_path / "y.npz", h=np.random.default_rng(0).random(1000))
+    assert numpy_files.load(tmp_path / "x.npy").sum() == 499_500
+    assert numpy_files.load(tmp_path / "y.npz")["h"].shape == (1000,)
+    np.savez_compressed(tmp_path / "z.npz", h=np.zeros(10_000))
+    with pytest.raises(ValueError, match="unfold to"):
+        numpy_files.load(tmp_path / "z.npz")
+
+
+def external_storage(file, secret):
+    file.create_dataset("HT", (2, 2048), "f8", external=[(str(secret), 0, 1 << 15)])
+
+
+def external_link(file, secret):
+    file["HT"] = h5py.ExternalLink(str(secret), "/w")
+
+
+def virtual(file, secret):
+    layout = h5py.VirtualLayout((2, 2048), "f8")
+    layout[:] = h5py.VirtualSource(str(secret), "w", (2, 2048))
+    file.create_virtual_dataset("HT", layout)
+
+
+def soft_link(file, secret):
+    external_link(file, secret)
+    file["other"] = file.get("HT", getlink=True)
+    del file["HT"]
+    file["HT"] = h5py.SoftLink("/other")
+
+
+def fill_values(file, secret):
+    file.create_dataset("HT", (HUGE // 2048, 2048), "f4", chunks=(8, 2048))
+
+
+def endless_names(file, secret):
+    file.attrs.create("layer_names", ["x"] * 2000, dtype=h5py.string_dtype())
+    file["HT"] = np.zeros(1 << 18)
+
+
+SPOILED = [external_storage, external_link, virtual, soft_link, fill_values]
+
+
+@pytest.mark.parametrize("spoil", [*SPOILED, endless_names])
+def test_hdf5(tmp_path, spoil):
+    secret, path = tmp_path / "secret.h5", tmp_path / "x.h5"
+    with h5py.File(secret, "w") as file:
+        file["w"] = np.full((2, 2048), 0.25)
+    with h5py.File(path, "w") as file:
+        spoil(file, secret)
+        if "layer_names" not in file.attrs:
+            file.attrs["layer_names"] = np.array([b"HT"])
+    for read in (hdf5.check_weights, sources.read_h5):
+        with pytest.raises(ValueError, match=r"x\.h5: .*(elsewhere|unfold to)"):
+            read(path)
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_matlab_of_version_7_3(tmp_path, spoil):
+    secret, path = tmp_path / "secret.h5", tmp_path / "x.mat"
+    with h5py.File(secret, "w") as file:
+        file["w"] = np.full((2, 2048), 0.25)
+    with h5py.File(path, "w") as file:
+        spoil(file, secret)
+    with pytest.raises(ValueError, match="other files|unfold to|found the keys none"):
+        published.read_csi(path)
+    if spoil in (external_storage, virtual, fill_values):
+        with pytest.raises(ValueError, match="other files|unfold to"):
+            array_files.read(path)
+    else:
+        assert not array_files.read(path)  # links are left alone
+
+
+def element(kind: int, content: bytes) -> bytes:
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def matrix(kind: int, dimensions, *content: bytes, name=b"A") -> bytes:
+    parts = element(6, struct.pack("<II", kind, 0))
+    parts += element(5, struct.pack(f"<{len(dimensions)}i", *dimensions))
+    return element(14, parts + element(1, name) + b"".join(content))
+
+
+def mat(path: Path, variable: bytes, packed: bool = True) -> None:
+    if packed:
+        content = zlib.compress(variable, 9)
+        variable = struct.pack("<II", 15, len(content)) + content
+    path.write_bytes(b"M" * 124 + b"\x00\x01IM" + variable)
+
+
+STRUCT = (element(5, struct.pack("<i", 1)), element(1, b"x" * 100_000))
+HOSTILE_MAT = {
+    "cells": matrix(1, (1 << 30, 1)),
+    "cells within cells": matrix(1, (1, 1), matrix(1, (1 << 30, 1), name=b"")),
+    "cells behind a size that lies": matrix(
+        1, (1, 1), struct.pack("<II", 14, 16) + matrix(1, (1 << 30, 1), name=b"")[8:]
+    ),
+    "fields": matrix(2, (10_000, 1), *STRUCT),
+    "deep": b"",
+    "more than it says": matrix(6, (1, 1), element(9, bytes(8)))[:4] + b"\x08\0\0\0",
+}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("name", HOSTILE_MAT)
+def test_matlab_of_version_5(tmp_path, name, packed):
+    variable = HOSTILE_MAT[name]
+    if name == "deep":
+        variable = matrix(6, (1, 1), element(9, bytes(8)), name=b"")
+        for _ in range(30):
+            variable = matrix(1, (1, 1), variable)
+    mat(tmp_path / "x.mat", variable, packed)
+    with pytest.raises(ValueError, match=r"x\.mat"):
+        mat_files.load(tmp_path / "x.mat")
+    for read in (array_files.read, sources.read_matrix, published.read_csi):
+        with pytest.raises(ValueError, match=r"x\.mat"):
+            read(tmp_path / "x.mat")
+
+
+def test_a_matlab_variable_that_unfolds(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "LARGEST", 1 << 26)
+    pack = zlib.compressobj(9)
+    size = sizes.LARGEST + 8
+    begin = element(6, struct.pack("<II", 6, 0)) + element(
+        5, struct.pack("<ii", 1, size)
+    )
+    begin += element(1, b"A") + struct.pack("<II", 2, size)
+    content = pack.compress(struct.pack("<II", 14, len(begin) + size) + begin)
+    content += b"".join(pack.compress(bytes(1 << 20)) for _ in range(size >> 20))
+    content += pack.compress(bytes(8)) + pack.flush()
+    path = tmp_path / "x.mat"
+    path.write_bytes(b"M" * 124 + b"\x00\x01IM" + struct.pack("<II", 15, len(content)))
+    with path.open("ab") as file:
+        file.write(content)
+    assert path.stat().st_size < 2_000_000
+    with pytest.raises(ValueError, match="unfold to"):
+        mat_files.check(path)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_matlab_as_scipy_writes_it_is_read(tmp_path, compressed):
+    """Numbers, texts, structures, cells and sparse matrices within each other."""
+    values = {
+        "A": np.arange(6.0).reshape(2, 3) * 1j,
+        "s": {"x": np.ones(3), "y": {"z": "text", "c": np.array([1, "a"], object)}},
+        "c": np.array([np.zeros(2), "b", {"d": 1.0}], object),
+        "i": np.arange(5, dtype=np.int8),
+        "e": np.zeros((0, 3)),
+    }
+    scipy.io.savemat(tmp_path / "x.mat", values, do_compression=compressed)
+    found = mat_files.load(tmp_path / "x.mat")
+    np.testing.assert_array_equal(found["A"], values["A"])
+    assert found["s"]["y"][0, 0]["z"][0, 0][0] == "text"
+    assert set(values) <= set(found)
+
+
+def test_version_4_is_refused(tmp_path):
+    scipy.io.savemat(tmp_path / "x.mat", {"A": np.eye(2)}, format="4")
+    with pytest.raises(ValueError, match="expected MATLAB v5, v7 or v7.3"):
+        mat_files.load(tmp_path / "x.mat")
+
+
+@pytest.mark.parametrize("save", SAVE.values(), ids=list(SAVE))
+def test_many_tensors_of_one_storage(tmp_path, save, monkeypatch):
+    """Each is a copy: 100 of one of 40 kB are 4 MB."""
+    monkeypatch.setattr(sizes, "LARGEST", 1 << 21)
+    storage = Storage("0", np.zeros(10_000, np.float32))
+    path = tmp_path / "net.pth"
+    save(path, [tensor(storage, (10_000,)) for _ in range(20)])
+    assert len(torch_checkpoint.load(path)) == 20
+    save(path, [tensor(storage, (10_000,)) for _ in range(100)])
+    with pytest.raises(ValueError, match="unfold to"):
+        torch_checkpoint.load(path)
+
+
+def test_files_that_are_read_whole(tmp_path):
+    path = tmp_path / "net.pth"
+    with path.open("wb") as file:
+        file.truncate(sizes.LARGEST + 1)  # a hole: it takes no room on the disk
+    with pytest.raises(ValueError, match=r"net\.pth: .*expected at most"):
+        torch_checkpoint.load(path)
