@@ -10,13 +10,14 @@ import grpc
 
 from serving.api.patience import Patience
 from serving.models.request_checks import Limits, ServingError
+from serving.models.servable import return_free_memory
 
 READ_SECONDS = WRITE_SECONDS = (
     10  # for a client to send its request, to take its answer
 )
 READERS = 32  # requests on their way for longer than `patience.HURRY_SECONDS`
 UNREAD_BYTES, MOST_UNREAD_BYTES = 64 << 20, 256 << 20
-UNSENT_BYTES, MOST_UNSENT_BYTES = 64 << 20, 256 << 20
+UNSENT_BYTES, MOST_UNSENT_BYTES = 64 << 20, 128 << 20
 WATCHERS = 256
 LINE_BYTES, WORK_BYTES = 256 << 20, 512 << 20
 SMALL_BYTES = 64 << 10  # requests of up to so many are not counted
@@ -88,7 +89,10 @@ class Load:
     def __init__(self, limits: Limits):
         self.reading = Patience(READ_SECONDS, READERS)
         self.receiving = Patience(READ_SECONDS, UNREAD_BYTES, MOST_UNREAD_BYTES)
-        self.sending = Patience(WRITE_SECONDS, UNSENT_BYTES, MOST_UNSENT_BYTES)
+        # What was freed stays with the process otherwise, 1 GB after some hundreds.
+        self.sending = Patience(
+            WRITE_SECONDS, UNSENT_BYTES, MOST_UNSENT_BYTES, return_free_memory
+        )
         self.watching = Patience(float("inf"), WATCHERS)
         self.line = Memory(max(LINE_BYTES, limits.request_bytes))
         self.work = Memory(max(WORK_BYTES, PARSED_BYTES * limits.request_bytes))

@@ -34,10 +34,18 @@ class Patience:
         seconds: that one may last.
         most: sum of the sizes; where it is more, those older than `HURRY_SECONDS` end.
         hard: sum of the sizes above which the oldest end at once; None: there is none.
+        relief: called after some have been ended.
     """
 
-    def __init__(self, seconds: float, most: int, hard: int | None = None):
+    def __init__(
+        self,
+        seconds: float,
+        most: int,
+        hard: int | None = None,
+        relief: Callable[[], None] = lambda: None,
+    ):
         self._seconds, self._most, self._hard = seconds, most, hard
+        self._relief, self._relieve = relief, False
         self._waits: dict[Wait, None] = {}  # the oldest first
         self._total = 0
         self._lock = threading.Lock()
@@ -86,6 +94,7 @@ class Patience:
                     break  # those behind it are younger
                 self._remove(wait)
                 ended.append(wait)
+                self._relieve = True
         for wait in ended:
             wait.end()
 
@@ -106,10 +115,12 @@ class Patience:
             self._total -= wait.size
 
     def _sweep_on(self) -> None:
-        while True:
+        going = True
+        while going:
             time.sleep(SWEEP_SECONDS)
             self.sweep()
             with self._lock:
-                if not self._waits:
-                    self._swept = False
-                    return
+                going = self._swept = bool(self._waits)
+                relieve, self._relieve = self._relieve, False
+            if relieve:
+                self._relief()

@@ -56,7 +56,7 @@ def warmup_requests(path: Path) -> Iterator[predict_pb2.PredictRequest]:
         yield log.predict_log.request
 
 
-def _return_free_memory() -> None:
+def return_free_memory() -> None:
     """Give what glibc holds free back to the system, tens of MB behind a reload."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
@@ -129,7 +129,7 @@ class Servable:
         self._queues.clear()
         # The graph is part of reference cycles: uncollected, each reload costs 10 MB.
         gc.collect()
-        _return_free_memory()
+        return_free_memory()
 
     def predict(
         self, request: predict_pb2.PredictRequest, timeout: float | None = None
