@@ -13,6 +13,7 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
+from serving.api.load import Load
 from serving.models import model_config
 from serving.models.model_manager import ModelManager
 from serving.models.monitoring import Metrics
@@ -29,11 +30,15 @@ class Handlers:
     Args:
         manager: what to serve.
         metrics: counts the requests.
+
+    Attributes:
+        load: what clients cost at a time, on both ports.
     """
 
     def __init__(self, manager: ModelManager, metrics: Metrics):
         self.manager = manager
         self.metrics = metrics
+        self.load = Load(manager.runtime.limits)
 
     def count(self, model_name: str, entrypoint: str):
         """Return a context that counts and times the Predict request inside it."""

@@ -1,4 +1,8 @@
-"""TensorProtos of an answer -> JSON of the REST predict API."""
+"""TensorProtos of an answer -> JSON of the REST predict API.
+
+NaN and Inf are null, since JSON has no number for them and parsers refuse the whole
+answer; TensorFlow Serving writes them as NaN and Infinity.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +34,16 @@ def rows(outputs: Mapping[str, tensor_pb2.TensorProto]) -> list:
 def _to_json(alias: str, tensor: tensor_pb2.TensorProto):
     array = tf.make_ndarray(tensor)
     if array.dtype != object:
-        return array.tolist()
+        return _numbers(array)
     encode = _base64_object if alias.endswith("_bytes") else bytes.decode
     return np.frompyfunc(encode, 1, 1)(array).tolist()
+
+
+def _numbers(array: np.ndarray):
+    finite = np.isfinite(array)
+    if finite.all():
+        return array.tolist()
+    return np.where(finite, array.astype(object), None).tolist()
 
 
 def _base64_object(value: bytes) -> dict[str, str]:

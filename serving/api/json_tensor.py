@@ -226,7 +226,7 @@ def _is_base64(value: dict) -> bool:
 def _excerpt(value) -> str:
     text = ""
     for part in json.JSONEncoder().iterencode(value):  # no more of it than is shown
-        text += part
+        text += part[:201]
         if len(text) > 200:
             return text[:200] + "..."
     return text

@@ -5,22 +5,18 @@ from __future__ import annotations
 import socket
 import time
 
-READ_SECONDS = 10
+from serving.api.load import READ_SECONDS
 
 
 class TimedReader(socket.SocketIO):
     """Reads a connection until a deadline, however slowly its bytes drip in.
 
-    Reading raises TimeoutError `READ_SECONDS` after the start or the last `restart`.
+    Reading raises TimeoutError `READ_SECONDS` after the start.
     """
 
     def __init__(self, connection: socket.socket):
         super().__init__(connection, "r")
         self._connection = connection
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin the time anew."""
         self._deadline = time.monotonic() + READ_SECONDS
 
     def readinto(self, buffer) -> int | None:

@@ -214,7 +214,9 @@ def _rest_text(content: str) -> str:
     if not columns or not isinstance(columns[0], dict):
         return content
     if "outputs" in document:
-        arrays = {name: np.array(v) for name, v in columns[0].items()}
+        values = columns[0]
     else:
-        arrays = {name: np.array([r[name] for r in columns]) for name in columns[0]}
+        values = {name: [r[name] for r in columns] for name in columns[0]}
+    # As floats: our server writes null where there is no number.
+    arrays = {name: np.array(found, float) for name, found in values.items()}
     return _outputs_text(arrays)

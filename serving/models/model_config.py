@@ -6,6 +6,7 @@ HandleReloadConfigRequest. A model's configuration is its ModelConfig.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tensorflow_serving.config.model_server_config_pb2 import (
@@ -18,6 +19,8 @@ from serving.models import serving_protos
 from zoo import files
 
 PLATFORM = "tensorflow"
+MAX_MODELS, MAX_ENTRIES = 1000, 1000  # of a configuration; versions, labels of a model
+MAX_CHARS = 4096  # of a path, as Linux has it
 
 
 def read(path: Path | str) -> dict[str, ModelConfig]:
@@ -53,8 +56,14 @@ def check(models: ModelConfigList) -> dict[str, ModelConfig]:
 
     Raises:
         ValueError: a name twice or missing, another platform, a base path that is
-            relative or does not exist.
+            relative or does not exist, more of anything than `MAX_MODELS` and its
+            siblings allow.
     """
+    if len(models.config) > MAX_MODELS:
+        raise ValueError(
+            f"{len(models.config)} models: expected at most {MAX_MODELS} in a config "
+            "list"
+        )
     configs = {}
     for model in models.config:
         if model.name in configs:
@@ -67,6 +76,7 @@ def check(models: ModelConfigList) -> dict[str, ModelConfig]:
 
 
 def _check_model(model: ModelConfig) -> None:
+    _check_sizes(model)
     if not model.name:
         raise ValueError("ModelConfig has no name specified: expected a name")
     if model.model_platform != PLATFORM:
@@ -79,11 +89,26 @@ def _check_model(model: ModelConfig) -> None:
             f"Expected model {model.name} to have an absolute path; got "
             f"base_path()={model.base_path}"
         )
-    if not Path(model.base_path).is_dir():
+    if not os.path.isdir(model.base_path):
         raise ValueError(
             f"Could not find base path {model.base_path} for servable {model.name}: "
             "expected a directory of version directories"
         )
+
+
+def _check_sizes(model: ModelConfig) -> None:
+    """Whoever reaches the port can send a configuration: it must not take minutes."""
+    policy = model.model_version_policy
+    for what, size, most in (
+        ("characters of its name", len(model.name), MAX_CHARS),
+        ("characters of its base path", len(model.base_path), MAX_CHARS),
+        ("versions", len(policy.specific.versions), MAX_ENTRIES),
+        ("labels", len(model.version_labels), MAX_ENTRIES),
+    ):
+        if size > most:
+            raise ValueError(
+                f"model {model.name[:40]} has {size} {what}: expected at most {most}"
+            )
 
 
 def wanted_versions(model: ModelConfig) -> dict[int, Path]:

@@ -6,8 +6,8 @@ batches, which TensorFlow Serving leaves to the graph, are refused here.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -17,6 +17,10 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
+MAX_ERROR_CHARS = 1024
+MAX_RANK = 254  # of TensorFlow's shapes
+MAX_VALUES = np.iinfo(np.int64).max
+MAX_NAMES, MAX_NAME_CHARS = 16, 64  # of a request's names in a message
 _TYPES = frozenset(types_pb2.DataType.values())
 _PLAIN_TYPES = {
     types_pb2.DT_FLOAT: np.dtype("<f4"),
@@ -26,9 +30,15 @@ _PLAIN_TYPES = {
 
 
 class ServingError(Exception):
-    """A refused request: `code` (grpc.StatusCode) and `message` for the client."""
+    """A refused request: `code` (grpc.StatusCode) and `message` for the client.
+
+    What a client sent comes back in messages: they are cut as TensorFlow Serving cuts
+    those of gRPC.
+    """
 
     def __init__(self, code: grpc.StatusCode, message: str):
+        if len(message) > MAX_ERROR_CHARS:
+            message = message[:MAX_ERROR_CHARS] + "...TRUNCATED"
         super().__init__(f"{code.name}: {message}")
         self.code = code
         self.message = message
@@ -61,10 +71,11 @@ def feeds(
     arrays = {}
     for position, (alias, info) in enumerate(sorted(signature.inputs.items())):
         tensor = request.inputs[alias]
-        _check_declaration(alias, position, tensor, info)
-        check_shape(alias, _declared_shape(tensor), info)
-        check_size(alias, _declared_shape(tensor), _item_bytes(tensor), limits)
-        arrays[info.name] = _materialise(alias, tensor)
+        shape = _declared_shape(alias, tensor)
+        _check_type(alias, position, tensor, info)
+        check_shape(alias, shape, info)
+        check_size(alias, shape, _item_bytes(alias, tensor, shape), limits)
+        arrays[info.name] = _materialise(alias, tensor, shape)
     return arrays
 
 
@@ -92,33 +103,60 @@ def fetches(
 def _check_aliases(
     signature: meta_graph_pb2.SignatureDef, inputs: Mapping[str, tensor_pb2.TensorProto]
 ) -> None:
-    sent, wanted = set(inputs), set(signature.inputs)
-    if len(sent) != len(wanted):
+    wanted = signature.inputs
+    missing = [alias for alias in wanted if alias not in inputs]
+    if len(inputs) != len(wanted):
+        extra = (alias for alias in inputs if alias not in wanted)
         raise invalid_argument(
-            f"input size does not match signature: {len(sent)}!={len(wanted)} "
-            f"len({_braces(sent)}) != len({_braces(wanted)}). Sent extra: "
-            f"{_braces(sent - wanted)}. Missing but required: {_braces(wanted - sent)}."
+            f"input size does not match signature: {len(inputs)}!={len(wanted)} "
+            f"len({_braces(inputs)}) != len({_braces(wanted)}). Sent extra: "
+            f"{_braces(extra)}. Missing but required: {_braces(missing)}."
         )
-    for alias in sorted(wanted - sent):
+    for alias in sorted(missing):
         raise invalid_argument(
-            f"Signature input alias: {alias}(feed name: {signature.inputs[alias].name})"
+            f"Signature input alias: {alias}(feed name: {wanted[alias].name})"
             " not found in request and no default value provided. Inputs expected to be"
-            f" in the request {_braces(sent)}, or default input alias set: "
+            f" in the request {_braces(inputs)}, or default input alias set: "
         )
 
 
-def _check_declaration(
+def _declared_shape(alias: str, tensor: tensor_pb2.TensorProto) -> list[int]:
+    """Sizes that TensorFlow takes; their number is looked at before they are."""
+    dims = tensor.tensor_shape.dim
+    if len(dims) <= MAX_RANK and not tensor.tensor_shape.unknown_rank:
+        shape = [dim.size for dim in dims]
+        if min(shape, default=0) >= 0 and num_values(shape) <= MAX_VALUES:
+            return shape
+    raise _parsing_error(alias)
+
+
+def num_values(shape: Sequence[int]) -> int:
+    """Product of the sizes, exact up to `MAX_VALUES`.
+
+    Not `math.prod`: that of 150,000 sizes of 2^62 takes minutes.
+    """
+    if 0 in shape:
+        return 0
+    product = 1
+    for size in shape:
+        product *= size
+        if product > MAX_VALUES:
+            break
+    return product
+
+
+def _parsing_error(alias: str) -> ServingError:
+    return invalid_argument(f"tensor parsing error: {alias}")
+
+
+def _check_type(
     alias: str,
     position: int,
     tensor: tensor_pb2.TensorProto,
     info: meta_graph_pb2.TensorInfo,
 ) -> None:
-    shape = _declared_shape(tensor)
-    known_type = tensor.dtype in _TYPES
-    overflow = math.prod(shape) > np.iinfo(np.int64).max
-    unknown = tensor.tensor_shape.unknown_rank or min(shape, default=0) < 0
-    if not known_type or overflow or unknown:
-        raise invalid_argument(f"tensor parsing error: {alias}")
+    if tensor.dtype not in _TYPES:
+        raise _parsing_error(alias)
     if tensor.dtype != info.dtype:
         raise invalid_argument(
             f"Expects arg[{position}] to be {_type_name(info.dtype)} "
@@ -159,7 +197,7 @@ def check_size(alias: str, shape: list[int], item_bytes: int, limits: Limits) ->
     Raises:
         ServingError: INVALID_ARGUMENT.
     """
-    size = math.prod(shape)
+    size = num_values(shape)
     if size == 0:
         raise invalid_argument(f"input {alias} of shape {shape} is empty")
     if shape:
@@ -170,18 +208,18 @@ def check_size(alias: str, shape: list[int], item_bytes: int, limits: Limits) ->
         )
 
 
-def _item_bytes(tensor: tensor_pb2.TensorProto) -> int:
+def _item_bytes(alias: str, tensor: tensor_pb2.TensorProto, shape: list[int]) -> int:
     if tensor.dtype != types_pb2.DT_STRING:
         return tf.as_dtype(tensor.dtype).size
+    if len(tensor.string_val) > num_values(shape):  # before one of them is looked at
+        raise _parsing_error(alias)
     return max(map(len, tensor.string_val), default=1)
 
 
-def _declared_shape(tensor: tensor_pb2.TensorProto) -> list[int]:
-    return [dim.size for dim in tensor.tensor_shape.dim]
-
-
-def _materialise(alias: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
-    array = _plain(tensor)
+def _materialise(
+    alias: str, tensor: tensor_pb2.TensorProto, shape: list[int]
+) -> np.ndarray:
+    array = _plain(tensor, shape)
     if array is not None:
         return array
     # The C++ parser, not tf.make_ndarray: that one refuses or accepts other encodings.
@@ -189,17 +227,16 @@ def _materialise(alias: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
         dtype = tf.as_dtype(tensor.dtype)
         return tf.io.parse_tensor(tensor.SerializeToString(), dtype).numpy()
     except tf.errors.InvalidArgumentError as error:
-        raise invalid_argument(f"tensor parsing error: {alias}") from error
+        raise _parsing_error(alias) from error
 
 
-def _plain(tensor: tensor_pb2.TensorProto) -> np.ndarray | None:
+def _plain(tensor: tensor_pb2.TensorProto, shape: list[int]) -> np.ndarray | None:
     """The array where every value is given as clients do it; None: ask the parser.
 
     As the parser reads it, without an operation of TensorFlow: that one costs more than
     all other steps before the run.
     """
-    shape = _declared_shape(tensor)
-    size, content = math.prod(shape), tensor.tensor_content
+    size, content = num_values(shape), tensor.tensor_content
     if tensor.dtype == types_pb2.DT_STRING:
         if content or len(tensor.string_val) != size:
             return None
@@ -210,8 +247,10 @@ def _plain(tensor: tensor_pb2.TensorProto) -> np.ndarray | None:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-def _braces(names: Collection[str]) -> str:
-    return "{" + ",".join(sorted(names)) + "}"
+def _braces(names: Iterable[str]) -> str:
+    first = sorted(itertools.islice(names, MAX_NAMES + 1))
+    shown = [name[:MAX_NAME_CHARS] for name in first[:MAX_NAMES]]
+    return "{" + ",".join(shown + ["..."] * (len(first) > MAX_NAMES)) + "}"
 
 
 def _type_name(dtype: int) -> str:

@@ -31,7 +31,7 @@ _METHODS = tuple(f"tensorflow/serving/{m}" for m in ("predict", "classify", "reg
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 
-def _return_free_memory() -> None:
+def return_free_memory() -> None:
     """Give what glibc holds free back to the system, tens of MB behind a reload."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
@@ -111,7 +111,7 @@ class Servable:
         self._queues.clear()
         # The graph is part of reference cycles: uncollected, each reload costs 10 MB.
         gc.collect()
-        _return_free_memory()
+        return_free_memory()
 
     def predict(
         self, request: predict_pb2.PredictRequest, timeout: float | None = None

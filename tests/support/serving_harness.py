@@ -176,6 +176,7 @@ def local_server(manager, metrics=None, num_threads=8, metrics_path=None, **opti
             endpoint=f"localhost:{port}",
             rest_port=rest_server.server_port,
             channel=channel,
+            load=handlers.load,
             prediction=prediction_service_pb2_grpc.PredictionServiceStub(channel),
             models=model_service_pb2_grpc.ModelServiceStub(channel),
         )
