@@ -205,6 +205,7 @@ def _write(run, target: Path, settings, model, found: Fit) -> RunDirectory:
     for name in KEPT:
         if (run.path / name).is_file():
             shutil.copyfile(run.path / name, partial.path / name)
+    settings = dataclasses.replace(settings, run_dir=str(target))
     files.write_json(partial.path / "config.json", settings.to_json())
     files.write_text(partial.path / "flags.cfg", settings.to_flags())
     told = found._asdict() | {"width": None if found.width == math.inf else found.width}
