@@ -1,11 +1,15 @@
 """Import published weights: python -m zoo.convert_weights --model=NAME --source=FILE.
 
-Reads the authors' Keras .h5 of CsiNet and CS-CsiNet and the PyTorch files of CRNet,
-CLNet, ACRNet, BCsiNet and TransNet (without PyTorch, see
-`zoo.importing.torch_checkpoint`), refuses any missing or unused tensor, and writes a
-run directory for zoo.evaluate with `source.json`, which says where the weights are
-from. Codeword length and options of the network are those that the tensors show;
-`--model_args` overrides them.
+Reads the authors' Keras .h5 of CsiNet and CS-CsiNet, the PyTorch files of CRNet, CLNet,
+ACRNet, BCsiNet, TransNet and CLLWCsiNet (without PyTorch, see
+`zoo.importing.torch_checkpoint`) and the TensorFlow checkpoints of FISTA-Net, refuses
+any missing or unused tensor, and writes a run directory for zoo.evaluate with
+`source.json`, which says where the weights are from. Codeword length and options of the
+network are those that the tensors show; `--model_args` overrides them.
+
+Published networks send real numbers. `--quantizer=uniform --bits=B` fits a grid to the
+codewords of `--dataset` and prints what it costs; zoo.export takes such a run as it is,
+and the other with the same two flags.
 
 With `--reference=FILE.npz`, arrays `inputs`, `outputs` and perhaps `codeword` that the
 original network computed, the imported one must reproduce them.
@@ -14,6 +18,8 @@ original network computed, the imported one must reproduce them.
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +31,21 @@ from tfds_builders.untrusted import numpy_files
 from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
+from zoo.exporting import fit_quantizer
 from zoo.importing import tensor_matching
-from zoo.importing.network import CSI_SHAPE, MATCH, Imported, import_network
-from zoo.importing.weight_maps import PYTORCH
+from zoo.importing.network import (
+    CSI_SHAPE,
+    MATCH,
+    Imported,
+    import_network,
+    public_network,
+)
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 
 DATA = ("dataset", "data_dir", "manual_dir")
+TOLERANCE = 1e-4  # PyTorch differs from its own float64 by 2.8e-5 on random input
 
 
 def parity(network: CsiAutoencoder, reference: Path) -> dict[str, Any]:
@@ -145,6 +158,32 @@ def write_run(imported: Imported, out: Path, checked: dict, **data: str) -> dict
     return source
 
 
+def write_fitted(
+    imported: Imported, out: Path, checked: dict, quantizer: str, bits: int, **data: str
+) -> tuple[dict, fit_quantizer.Fit]:
+    """Write the network with a grid fitted to its codewords, see `fit_quantizer`.
+
+    Args:
+        imported: the network.
+        out: directory to create.
+        checked: as of `write_run`.
+        quantizer: as of `fit_quantizer.fit`.
+        bits: B.
+        data: as of `write_run`; training and validation CSI are read.
+
+    Returns:
+        The content of `source.json`, and what the grid costs.
+
+    Raises:
+        ValueError, OSError: as `fit_quantizer.fit`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = Path(scratch) / "float"
+        source = write_run(imported, whole, checked, **data)
+        _, cost = fit_quantizer.fit(RunDirectory(whole), out, quantizer, bits)
+    return source, cost
+
+
 def report(imported: Imported, source: dict[str, Any]) -> str:
     """What was imported, as text."""
     entries = imported.entries
@@ -157,8 +196,12 @@ def report(imported: Imported, source: dict[str, Any]) -> str:
         lines.append(f"source {file['name']}, sha256 {file['sha256']}")
     lines.append(f"licence of the authors' code: {source['licence']}")
     if imported.ignored:
-        names = sorted({key.rsplit(".", 1)[-1] for key in imported.ignored})
+        names = sorted({re.split("[./]", key)[-1] for key in imported.ignored})
         lines.append(f"left out: {len(imported.ignored)} entries ({', '.join(names)})")
+    if imported.folded:
+        lines.append(
+            f"folded into batch norm: {len(imported.folded)} biases of convolutions"
+        )
     if source["match"] == "order":
         lines.append(
             f"matched by order: {tensor_matching.ambiguous(entries)} tensors have a "
@@ -167,8 +210,9 @@ def report(imported: Imported, source: dict[str, Any]) -> str:
     differences = ", ".join(f"{k} {v:.3g}" for k, v in source["parity"].items())
     unchecked = "not checked, give --reference=FILE.npz"
     lines.append(f"parity (largest difference): {differences or unchecked}")
-    if imported.model in PYTORCH and PYTORCH[imported.model].note:
-        lines.append(f"note: {PYTORCH[imported.model].note}")
+    public = public_network(imported.model)
+    if public and public.note:
+        lines.append(f"note: {public.note}")
     return "\n".join(lines)
 
 
@@ -186,6 +230,8 @@ def main(argv: list[str]) -> None:
 
 def convert(values: flags.FlagValues, out: Path) -> None:
     """Import what the flags name, check it, and write it."""
+    if values.quantizer or values.bits:  # refuses before anything is read
+        fit_quantizer.quantised(ExperimentConfig(), values.quantizer, values.bits)
     set_precision("float32")
     imported = import_network(
         values.model,
@@ -198,7 +244,12 @@ def convert(values: flags.FlagValues, out: Path) -> None:
     if values.reference:
         checked = check(imported.network, Path(values.reference), values.tolerance)
     data = {name: values[name].value for name in DATA}
-    source = write_run(imported, out, checked, **data)
+    if values.quantizer:
+        given = values.quantizer, values.bits
+        source, cost = write_fitted(imported, out, checked, *given, **data)
+        print(f"fitted quantiser: {cost}")
+    else:
+        source = write_run(imported, out, checked, **data)
     print(report(imported, source))
 
 
@@ -209,7 +260,16 @@ if __name__ == "__main__":
     flags.DEFINE_string("model_args", "{}", "options as JSON; default: as in the file")
     flags.DEFINE_string("matrix", "", "CS-CsiNet's matrix A, .npy or .mat")
     flags.DEFINE_string("reference", "", ".npz with the original's inputs and outputs")
-    flags.DEFINE_float("tolerance", 1e-5, "largest difference from --reference")
+    flags.DEFINE_float(
+        "tolerance",
+        TOLERANCE,
+        "largest difference from --reference, of arrays above 1 relative to their "
+        "largest value; float32 itself has 3e-5",
+    )
+    flags.DEFINE_string(
+        "quantizer", "", "'uniform': even steps fitted to the codewords"
+    )
+    flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer=uniform")
     flags.DEFINE_string("dataset", "cost2100/indoor", "data set to evaluate on")
     flags.DEFINE_string("data_dir", "", "TFDS data directory; empty: TFDS default")
     flags.DEFINE_string("manual_dir", "", "folder with the published .mat files")

@@ -198,6 +198,7 @@ def _set_grid(quantizer, codeword: np.ndarray, per_entry: bool, width: float) ->
 
 def _write(run, target: Path, settings, model, found: Fit) -> RunDirectory:
     """Write the run directory, under its name when it is complete."""
+    settings = dataclasses.replace(settings, run_dir=str(target))
     with files.new_directory(target) as path:
         partial = dataclasses.replace(run, path=path)
         for name in KEPT:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo import registry
-from zoo.importing import sources, tensor_matching
-from zoo.importing.weight_maps import CODEWORD, PYTORCH
+from zoo.importing import fista_map, kinds, sources, tensor_matching, tf_checkpoint
+from zoo.importing.public_network import PublicNetwork
+from zoo.importing.weight_maps import PYTORCH
 from zoo.models.autoencoder import CsiAutoencoder
 
 CSI_SHAPE = (32, 32, 2)
 KERAS = ("csinet", "cs_csinet")
+TENSORFLOW = {"fista_net": fista_map.PUBLIC}
 MATCH = ("name", "order")
 
 
@@ -27,6 +30,7 @@ class Imported(NamedTuple):
         ignored: names in the files that are no weights.
         match: how the tensors were found, by 'name' or 'order'.
         paths: the files.
+        folded: biases of convolutions that became part of a batch norm.
     """
 
     model: str
@@ -37,6 +41,7 @@ class Imported(NamedTuple):
     ignored: list[str]
     match: str
     paths: list[Path]
+    folded: Sequence[str] = ()
 
 
 def import_network(
@@ -64,28 +69,64 @@ def import_network(
     args = dict(model_args or {})
     if args:  # names the option that is wrong, before any tensor
         registry.build(model, CSI_SHAPE, 32, args)
+    for path in paths:
+        kinds.expect(path, _file_of(model), model)
     if model in KERAS:
         return _import_keras(model, paths, args, matrix)
-    if model not in PYTORCH:
-        known = ", ".join(sorted([*KERAS, *PYTORCH]))
-        raise ValueError(f"--model={model}: published weights are known for {known}")
+    if model in TENSORFLOW:
+        return _import_tensorflow(model, paths, args, match)
     return _import_pytorch(model, paths, args, match)
+
+
+def _file_of(model: str) -> str:
+    """Kind of file in which a network is published."""
+    kind = dict.fromkeys(PYTORCH, kinds.PYTORCH) | dict.fromkeys(KERAS, kinds.KERAS)
+    kind |= dict.fromkeys(TENSORFLOW, kinds.CHECKPOINT)
+    if model not in kind:
+        known = ", ".join(sorted(kind))
+        raise ValueError(f"--model={model}: published weights are known for {known}")
+    return kind[model]
+
+
+def public_network(model: str) -> PublicNetwork | None:
+    """The published network of a name whose tensors have names of their own."""
+    return PYTORCH.get(model) or TENSORFLOW.get(model)
 
 
 def _import_pytorch(model, paths, args, match: str) -> Imported:
     public = PYTORCH[model]
     tensors, ignored = sources.read_pytorch(paths, public)
+    public = public.of(tensors)
     if match == "order":
         tensors = tensor_matching.rename_by_order(tensors, public.places(args))
+    return _by_name(model, public, tensors, ignored, args, match, paths)
+
+
+def _import_tensorflow(model, paths, args, match: str) -> Imported:
+    if len(paths) != 1 or match != "name":
+        raise ValueError(
+            "a TensorFlow checkpoint is one --source, matched by name; got "
+            f"{len(paths)} and --match={match}"
+        )
+    tensors, ignored = tf_checkpoint.read(paths[0])
+    read = tf_checkpoint.find(paths[0])
+    public = TENSORFLOW[model]
+    return _by_name(model, public, tensors, ignored, args, match, read)
+
+
+def _by_name(model, public, tensors, ignored, args, match: str, paths) -> Imported:
     args = public.options(tensors) | args
-    places = public.places(args)
-    entries = tensor_matching.pytorch_entries(
-        tensors, places, public.channels_first, CSI_SHAPE
-    )
-    (codeword_dim,) = [e.value.size for e in entries if e.place == (CODEWORD, 1)]
+    unused = [key for key in tensors if key.startswith(public.unused(args))]
+    tensors = {key: value for key, value in tensors.items() if key not in unused}
+    tensors, folded = tensor_matching.fold_biases(tensors, public.places(args))
+    entries = tensor_matching.entries(tensors, public, args, CSI_SHAPE)
+    codeword_dim = public.codeword_dim({e.place: e.value for e in entries})
     network = registry.build(model, CSI_SHAPE, codeword_dim, args)
     tensor_matching.assign(network, entries)
-    return Imported(model, network, codeword_dim, args, entries, ignored, match, paths)
+    ignored = [*ignored, *unused]
+    return Imported(
+        model, network, codeword_dim, args, entries, ignored, match, paths, folded
+    )
 
 
 def _import_keras(model, paths, args, matrix: Path | None) -> Imported:

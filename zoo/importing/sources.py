@@ -9,7 +9,7 @@ import numpy as np
 
 from tfds_builders.untrusted import hdf5, mat_files, numpy_files
 from zoo.importing import torch_checkpoint
-from zoo.importing.weight_maps import PublicNetwork
+from zoo.importing.public_network import PublicNetwork
 
 Tensors = dict[str, np.ndarray]
 
@@ -60,6 +60,10 @@ def read_h5(path: Path) -> Tensors:
     try:
         with h5py.File(path) as file:
             group = file.get("model_weights", file)
+            if "layer_names" not in group.attrs and "layers" in group:
+                raise ValueError(
+                    f"{path}: weights of Keras 3, expected those of Keras 1 or 2"
+                )
             tensors = {}
             for layer in map(_text, group.attrs["layer_names"]):
                 for weight in map(_text, group[layer].attrs["weight_names"]):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.importing.public_network import CODEWORD, EXPAND, Places, PublicNetwork
 from zoo.importing.sources import Tensors
-from zoo.importing.weight_maps import CODEWORD, EXPAND, Places
 from zoo.models.autoencoder import CsiAutoencoder
 
 
@@ -22,18 +22,61 @@ class Entry(NamedTuple):
 def rename_by_order(tensors: Tensors, places: Places) -> Tensors:
     """Give tensors the public names by their order; only the last word must agree.
 
+    Convolutions may all have a bias, see `fold_biases`.
+
     Raises:
         ValueError: another number of tensors, or another kind (weight, bias, ...).
     """
-    if len(tensors) != len(places):
+    names = list(places)
+    if len(tensors) == len(places) + len(_biases(places)):
+        names = [n for key in places for n in (key, _bias(key, places)) if n]
+    if len(tensors) != len(names):
         raise ValueError(
             f"--match=order: the file has {len(tensors)} tensors, the published "
-            f"network {len(places)}"
+            f"network {len(names)}"
         )
-    for key, name in zip(tensors, places, strict=True):
+    for key, name in zip(tensors, names, strict=True):
         if _kind(key) != _kind(name):
             raise ValueError(f"--match=order: {key} stands where {name} is expected")
-    return dict(zip(places, tensors.values(), strict=True))
+    return dict(zip(names, tensors.values(), strict=True))
+
+
+def _bias(key: str, places: Places) -> str:
+    """Name of a convolution's bias that the published network has not; '': it has."""
+    path, index = places[key]
+    name = f"{key.removesuffix('weight')}bias"
+    normed = path.endswith("_conv") and index == 0 and name not in places
+    return name if normed and key.endswith(".weight") else ""
+
+
+def _biases(places: Places) -> dict[str, str]:
+    """Name of the bias and of the mean of the batch norm behind it."""
+    means = {path: key for key, (path, index) in places.items() if index == 2}
+    found = {}
+    for key, (path, _) in places.items():
+        mean = means.get(f"{path.removesuffix('_conv')}_bn")
+        if mean and _bias(key, places):
+            found[_bias(key, places)] = mean
+    return found
+
+
+def fold_biases(tensors: Tensors, places: Places) -> tuple[Tensors, list[str]]:
+    """Take biases that only a variant of the published network has into batch norm.
+
+    Batch norm takes its mean off: with x + b for x, that of x is smaller by b.
+
+    Returns:
+        The tensors without these biases, and their names.
+    """
+    folded = {}
+    for bias, mean in _biases(places).items():
+        shapes = [np.shape(tensors.get(name)) for name in (bias, mean)]
+        if bias in tensors and mean in tensors and shapes[0] == shapes[1]:
+            folded[bias] = {mean: tensors[mean] - tensors[bias]}
+    left = {key: value for key, value in tensors.items() if key not in folded}
+    for means in folded.values():
+        left |= means
+    return left, list(folded)
 
 
 def _kind(key: str) -> str:
@@ -46,14 +89,15 @@ def ambiguous(entries: list[Entry]) -> int:
     return sum(seen.count(signature) > 1 for signature in seen)
 
 
-def pytorch_entries(
-    tensors: Tensors, places: Places, channels_first: bool, csi_shape
+def entries(
+    tensors: Tensors, public: PublicNetwork, args: dict, csi_shape
 ) -> list[Entry]:
     """Match by name and bring all tensors into our axes.
 
     Raises:
         ValueError: a tensor is missing in the file, or unused.
     """
+    places = public.places(args)
     missing, unused = set(places) - set(tensors), set(tensors) - set(places)
     if missing or unused:
         raise ValueError(
@@ -61,13 +105,15 @@ def pytorch_entries(
             "published network has not; for other names in the same order give "
             "--match=order"
         )
-    entries = []
+    found = []
     for key, (path, index) in places.items():
-        value = _from_pytorch(tensors[key], path)
-        if channels_first:
+        value = tensors[key]
+        if public.pytorch_axes:
+            value = _from_pytorch(value, path)
+        if public.channels_first:
             value = _channels_last(value, path, csi_shape)
-        entries.append(Entry(key, (path, index), value))
-    return entries
+        found.append(Entry(key, (path, index), value))
+    return found
 
 
 def _some(names: set[str]) -> str:
@@ -130,13 +176,20 @@ def _channels_last(value: np.ndarray, path: str, csi_shape) -> np.ndarray:
 
 
 def _weights(network: CsiAutoencoder) -> dict[str, list]:
-    """Half and layer to variables, in the order of computation."""
-    return {
-        f"{half}/{layer.name}": layer.weights
-        for half, part in network.parts.items()
-        for layer in part.layers
-        if layer.weights
-    }
+    """Half and layer to variables, in the order of computation, trainable ones first.
+
+    A variable that several layers share belongs to the first of them.
+    """
+    found: dict[str, list] = {}
+    seen: set[int] = set()
+    for half, part in network.parts.items():
+        for layer in part.layers:
+            variables = [*layer.trainable_weights, *layer.non_trainable_weights]
+            own = [v for v in variables if id(v) not in seen]
+            seen |= set(map(id, own))
+            if own:
+                found[f"{half}/{layer.name}"] = own
+    return found
 
 
 def assign(network: CsiAutoencoder, entries: list[Entry]) -> None:

@@ -28,6 +28,7 @@ MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 # Counters of PyTorch's batch norm and of the FLOP counter thop.
 COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
+STATE_DICTS = ("state_dict", "model_state_dict")
 
 
 def load(path: str | Path) -> Any:
@@ -61,7 +62,8 @@ def state_dict(path: str | Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """Read the weights of a PyTorch file, in the order of the file.
 
     Args:
-        path: a state dict, or a checkpoint that holds one as `state_dict`.
+        path: a state dict, or a checkpoint that holds one, as `state_dict`, as
+            `model_state_dict` or as its only dictionary of tensors.
 
     Returns:
         Name to array without counters and without the prefix `module.` of parallel
@@ -70,23 +72,55 @@ def state_dict(path: str | Path) -> tuple[dict[str, np.ndarray], list[str]]:
     Raises:
         FileNotFoundError, ValueError: as `load`, or it holds no state dict.
     """
-    value, ignored = load(path), []
-    if isinstance(value, dict) and "state_dict" in value:
-        ignored = [str(key) for key in value if key != "state_dict"]
-        value = value["state_dict"]
-    if not isinstance(value, dict) or not value:
-        raise ValueError(f"{path}: holds no state dict, a dictionary of tensors")
+    weights, ignored = _weights(path, load(path))
     tensors: dict[str, np.ndarray] = {}
-    for key, array in value.items():
+    for key, array in weights.items():
         name = str(key).removeprefix("module.")
         if name.rsplit(".", 1)[-1] in COUNTERS:
             ignored.append(name)
+        elif isinstance(array, (bool, int, float, str, type(None))):
+            ignored.append(name)  # epoch, best result, ...
         elif not isinstance(array, np.ndarray) or name in tensors:
             what = type(array).__name__
             raise ValueError(f"{path}: {name} is a {what}, expected one tensor")
         else:
             tensors[name] = array
+    if not tensors:
+        raise ValueError(f"{path}: holds {_some(weights)} and no tensors")
     return tensors, ignored
+
+
+def _weights(path, value) -> tuple[dict, list[str]]:
+    """The dictionary of tensors in what a file holds, and what is beside it."""
+    if not isinstance(value, dict) or not value:
+        what = _some(value) if isinstance(value, dict) else f"a {type(value).__name__}"
+        raise ValueError(
+            f"{path}: holds {what} and no state dict, a dictionary of tensors"
+        )
+    found = [key for key in STATE_DICTS if key in value]
+    if not found and not any(isinstance(v, np.ndarray) for v in value.values()):
+        found = [key for key, item in value.items() if _is_state_dict(item)]
+    if not found:
+        return value, []
+    if len(found) > 1:
+        raise ValueError(
+            f"{path}: holds several state dicts, {', '.join(map(str, found))}; save "
+            "the network's own in a file of its own"
+        )
+    weights = value[found[0]]
+    if not isinstance(weights, dict) or not weights:
+        raise ValueError(f"{path}: its {found[0]} is no state dict, one of tensors")
+    return weights, [str(key) for key in value if key != found[0]]
+
+
+def _is_state_dict(value) -> bool:
+    whole = isinstance(value, dict) and value
+    return bool(whole) and all(isinstance(v, np.ndarray) for v in value.values())
+
+
+def _some(value: dict) -> str:
+    names = [str(key) for key in value]
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "") or "nothing"
 
 
 def _read_zip(file: io.BytesIO) -> Any:

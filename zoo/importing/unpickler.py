@@ -9,9 +9,12 @@ a tensor is made of.
 from __future__ import annotations
 
 import pickle
+import re
 import reprlib
 from collections.abc import Callable
 from typing import NamedTuple
+
+import numpy as np
 
 # NumPy has no bfloat16: its 16 bits are the upper half of a float32.
 DTYPES = {
@@ -116,7 +119,32 @@ def _rebuild_tensor(storage, offset, size, stride, *_) -> Tensor:
     return Tensor(storage, offset, tuple(size), tuple(stride))
 
 
+class _NumPyType:
+    """Type of a NumPy scalar; the state that a pickle sets is its byte order."""
+
+    __slots__ = ("_type",)
+
+    def __init__(self, code, *_):
+        if not re.fullmatch("[fiub][1248]", str(code)):
+            raise pickle.UnpicklingError(f"NumPy scalar of type {code!r}, not a number")
+        self._type = np.dtype(code)
+
+    def __setstate__(self, state):
+        if state[1] == ">":
+            self._type = self._type.newbyteorder(">")
+
+    def value(self, content: bytes):
+        """The number as one of Python."""
+        (number,) = np.frombuffer(content, self._type)
+        return number.item()
+
+
+_SCALAR = _Call(lambda kind, content: kind.value(content))
 _CALLS = {
+    ("numpy", "dtype"): _Call(_NumPyType),
+    ("numpy.core.multiarray", "scalar"): _SCALAR,
+    ("numpy._core.multiarray", "scalar"): _SCALAR,
+    ("_codecs", "encode"): _Call(lambda text, _: text.encode("latin1")),  # bytes
     ("collections", "OrderedDict"): _Mapping,
     ("torch._utils", "_rebuild_tensor_v2"): _Call(_rebuild_tensor),
     ("torch._utils", "_rebuild_parameter"): _Call(lambda tensor, *_: tensor),

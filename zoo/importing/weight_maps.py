@@ -2,61 +2,27 @@
 
 Keys are the state dict's, in the order in which the public module registers them (the
 order of the file). Names and order were read in the modules of Kylin9511/CRNet,
-SIJIEJI/CLNet, Kylin9511/ACRNet, Kylin9511/BCsiNet and Treedy2020/TransNet. A value is
-the place of the tensor: half and name of our layer, and the index in that layer's
-`weights`.
+SIJIEJI/CLNet, Kylin9511/ACRNet, Kylin9511/BCsiNet, Treedy2020/TransNet and
+FardadAnsari/CLLWCsiNet (`zoo.importing.cllwcsinet_map`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-Places = dict[str, tuple[str, int]]
-CODEWORD = "encoder/codeword"
-EXPAND = "decoder/expand"
-
-
-class PublicNetwork(NamedTuple):
-    """A published PyTorch network.
-
-    Attributes:
-        places: function of the model options to the places of all tensors.
-        options: function of the tensors to the model options that they show.
-        channels_first: whether its fully connected layers see (part, angle, delay)
-            where ours see (angle, delay, part).
-        note: what the user must know of the imported network.
-    """
-
-    places: Callable[[dict[str, Any]], Places]
-    options: Callable[[dict[str, np.ndarray]], dict[str, Any]] = lambda _: {}
-    channels_first: bool = True
-    note: str = ""
-
-
-def _module(ours: str, theirs: str, *kinds: str) -> Places:
-    return {f"{theirs}.{kind}": (ours, i) for i, kind in enumerate(kinds)}
-
-
-def _linear(ours: str, theirs: str) -> Places:
-    return _module(ours, theirs, "weight", "bias")
-
-
-def _conv_bn(ours: str, theirs: str, conv: str = "conv") -> Places:
-    statistics = ("weight", "bias", "running_mean", "running_var")
-    return {
-        **_module(f"{ours}_conv", f"{theirs}.{conv}", "weight"),
-        **_module(f"{ours}_bn", f"{theirs}.bn", *statistics),
-    }
-
-
-def _conv_bns(half: str, names: dict[str, str], conv: str = "conv") -> Places:
-    places: Places = {}
-    for ours, theirs in names.items():
-        places |= _conv_bn(f"{half}/{ours}", theirs, conv)
-    return places
+from zoo.importing import cllwcsinet_map
+from zoo.importing.public_network import (
+    CODEWORD,
+    EXPAND,
+    Places,
+    PublicNetwork,
+    conv_bn,
+    conv_bns,
+    linear,
+    module,
+)
 
 
 def _two_paths(prefix: str) -> Places:
@@ -68,7 +34,7 @@ def _two_paths(prefix: str) -> Places:
         "path_b": f"{prefix}encoder2",
         "merge": f"{prefix}encoder_conv.conv1x1_bn",
     }
-    return _conv_bns("encoder", names)
+    return conv_bns("encoder", names)
 
 
 def _cr_features(prefix: str, size: int) -> Places:
@@ -84,14 +50,14 @@ def _cr_features(prefix: str, size: int) -> Places:
             f"block{i}_b2": f"{block}.path2.conv5x1",
             f"block{i}_merge": f"{block}.conv1x1",
         }
-    return _conv_bns("decoder", names)
+    return conv_bns("decoder", names)
 
 
 def _crnet(args: dict[str, Any]) -> Places:
     return {
         **_two_paths(""),
-        **_linear(CODEWORD, "encoder_fc"),
-        **_linear(EXPAND, "decoder_fc"),
+        **linear(CODEWORD, "encoder_fc"),
+        **linear(EXPAND, "decoder_fc"),
         **_cr_features("decoder_feature", 9),
     }
 
@@ -100,11 +66,11 @@ def _clnet(args: dict[str, Any]) -> Places:
     """The attentions are registered behind the convolutions that follow them."""
     return {
         **_two_paths("encoder."),
-        **_conv_bn("encoder/spatial", "encoder.sa.spatial"),
-        **_module("encoder/se_squeeze", "encoder.se.fc.0", "weight"),
-        **_module("encoder/se_excite", "encoder.se.fc.2", "weight"),
-        **_linear(CODEWORD, "encoder.replace_efc"),
-        **_linear(EXPAND, "decoder.replace_dfc"),
+        **conv_bn("encoder/spatial", "encoder.sa.spatial"),
+        **module("encoder/se_squeeze", "encoder.se.fc.0", "weight"),
+        **module("encoder/se_excite", "encoder.se.fc.2", "weight"),
+        **linear(CODEWORD, "encoder.replace_efc"),
+        **linear(EXPAND, "decoder.replace_dfc"),
         **_cr_features("decoder.decoder_feature", 3),
     }
 
@@ -113,8 +79,8 @@ def _acr_block(ours: str, theirs: str, conv: str, prelus: list[str]) -> Places:
     """Block whose n-th convolution `conv` is followed by its n-th PReLU."""
     places: Places = {}
     for i, prelu in enumerate(prelus, start=1):
-        places |= _conv_bn(f"{ours}_{i}", f"{theirs}.{conv.format(i)}")
-        places |= _module(f"{ours}{prelu}", f"{theirs}.prelu{i}", "weight")
+        places |= conv_bn(f"{ours}_{i}", f"{theirs}.{conv.format(i)}")
+        places |= module(f"{ours}{prelu}", f"{theirs}.prelu{i}", "weight")
     return places
 
 
@@ -126,16 +92,16 @@ def _acrnet(args: dict[str, Any]) -> Places:
     features: dict[str, Places] = {}
     for half, (block, conv, prelus) in halves.items():
         theirs = f"{half}_feature"
-        places = _conv_bn(f"{half}/head", f"{theirs}.conv5x5_bn")
-        places |= _module(f"{half}/head_prelu", f"{theirs}.prelu", "weight")
+        places = conv_bn(f"{half}/head", f"{theirs}.conv5x5_bn")
+        places |= module(f"{half}/head_prelu", f"{theirs}.prelu", "weight")
         for i in (1, 2):
             ours = f"{half}/block{i}"
             places |= _acr_block(ours, f"{theirs}.{block}{i}", conv, prelus)
         features[half] = places
     return {
         **features["encoder"],
-        **_linear(CODEWORD, "encoder_fc"),
-        **_linear(EXPAND, "decoder_fc"),
+        **linear(CODEWORD, "encoder_fc"),
+        **linear(EXPAND, "decoder_fc"),
         **features["decoder"],
     }
 
@@ -162,10 +128,10 @@ def _bcsinet(args: dict[str, Any]) -> Places:
     }
     decoder["output"] = "decoder_feature.conv3x3_bn"
     return {
-        **_conv_bns("encoder", encoder, "conv3x3"),
-        **_linear(CODEWORD, "encoder_binary_fc"),
-        **_linear(EXPAND, "decoder_fc"),
-        **_conv_bns("decoder", decoder, "conv3x3"),
+        **conv_bns("encoder", encoder, "conv3x3"),
+        **linear(CODEWORD, "encoder_binary_fc"),
+        **linear(EXPAND, "decoder_fc"),
+        **conv_bns("decoder", decoder, "conv3x3"),
     }
 
 
@@ -187,12 +153,12 @@ def _transnet(args: dict[str, Any]) -> Places:
         norms = [f"norm{i + 1}" for i in range(len(attentions) + 1)]
         for name in ("linear1", "linear2", *norms):
             kinds += [f"{name}.weight", f"{name}.bias"]
-        places |= _module(f"{half}/transformer", f"{half}.layer", *kinds)
+        places |= module(f"{half}/transformer", f"{half}.layer", *kinds)
     return {
         **places,
-        **_linear("decoder/norm", "decoder.norm"),
-        **_linear(CODEWORD, "fc_encoder"),
-        **_linear(EXPAND, "fc_decoder"),
+        **linear("decoder/norm", "decoder.norm"),
+        **linear(CODEWORD, "fc_encoder"),
+        **linear(EXPAND, "fc_decoder"),
     }
 
 
@@ -201,6 +167,7 @@ PYTORCH: dict[str, PublicNetwork] = {
     "clnet": PublicNetwork(_clnet),
     "acrnet": PublicNetwork(_acrnet, _acrnet_options),
     "bcsinet": PublicNetwork(_bcsinet, _bcsinet_options),
+    "cllwcsinet": cllwcsinet_map.PUBLIC,
     "transnet": PublicNetwork(
         _transnet,
         channels_first=False,

@@ -11,6 +11,7 @@ from zoo.layers.regularisers import soft_threshold
 from zoo.layers.unfolding import Block, adjoint, residual
 
 OFF_CENTRE = 1e-2  # of a kernel that starts as the identity: its random part
+ORDERS = ("csi", "public")
 
 
 class ConvBlock(Block):
@@ -23,11 +24,15 @@ class ConvBlock(Block):
         sensing: see `Block`.
         csi_shape: (N_t, N_a, 2).
         channels: of the transforms.
+        order: what the convolutions see. 'csi': the CSI. 'public': its numbers in the
+            order (part, angle, delay), reshaped to (N_t, N_a, 2), so that a pixel is
+            two neighbouring delays of one part.
     """
 
-    def __init__(self, sensing, csi_shape, channels: int, **kwargs):
+    def __init__(self, sensing, csi_shape, channels: int, order="csi", **kwargs):
         super().__init__(sensing, **kwargs)
         self.csi_shape, self.channels = tuple(csi_shape), channels
+        self.order = order
 
     def kernel(self, name: str, size: int, inputs: int, outputs: int):
         """Create the kernel of a convolution without bias."""
@@ -43,15 +48,26 @@ class ConvBlock(Block):
         return self.conv(tf.nn.relu(self.conv(x, first)), second)
 
     def gradient_step(self, x, v, step):
-        """X - step A^T (A x - v) as CSI `[batch, N_t, N_a, 2]`; x None stands for 0."""
+        """X - step A^T (A x - v) for the convolutions; x None stands for 0.
+
+        Returns:
+            `[batch, N_t, N_a, 2]`, in this block's order of numbers.
+        """
         kernel = self.sensing.kernel
         change = -step * adjoint(residual(x, v, kernel), kernel)
         r = change if x is None else x + change
-        return tf.reshape(r, (-1, *self.csi_shape))
+        csi = tf.reshape(r, (-1, *self.csi_shape))
+        if self.order == "public":
+            csi = tf.reshape(tf.transpose(csi, (0, 3, 1, 2)), (-1, *self.csi_shape))
+        return csi
 
-    def flat(self, csi):
-        """CSI as `[batch, N]`."""
-        return tf.reshape(csi, (-1, math.prod(self.csi_shape)))
+    def flat(self, image):
+        """What the convolutions give as `[batch, N]`, in the order of the CSI."""
+        if self.order == "public":
+            n_t, n_a, parts = self.csi_shape
+            image = tf.reshape(image, (-1, parts, n_t, n_a))
+            image = tf.transpose(image, (0, 2, 3, 1))
+        return tf.reshape(image, (-1, math.prod(self.csi_shape)))
 
     def transforms(self) -> list:
         """Kernels of the convolutions."""
@@ -127,11 +143,20 @@ class FistaNetPhase(ConvBlock):
         sensing: see `Block`.
         csi_shape: (N_t, N_a, 2).
         channels: of the transforms.
+        order: see `ConvBlock`.
         squeezed: outputs of the first FC layer.
     """
 
-    def __init__(self, sensing, csi_shape, channels: int, squeezed: int = 4, **kwargs):
-        super().__init__(sensing, csi_shape, channels, **kwargs)
+    def __init__(
+        self,
+        sensing,
+        csi_shape,
+        channels: int,
+        order="csi",
+        squeezed: int = 4,
+        **kwargs,
+    ):
+        super().__init__(sensing, csi_shape, channels, order, **kwargs)
         self.squeeze = layers.Dense(squeezed, name="squeeze", dtype="float32")
         self.norm = layers.BatchNormalization(name="bn", dtype="float32", **PYTORCH_BN)
         self.excite = layers.Dense(

@@ -21,6 +21,7 @@ from zoo.models.spec import ModelSpec, rows
 BRANCH = {16: (32,), 8: (16, 32), 4: (8, 16)}
 WIDE = 16  # k at 1/4: there, both branches and the path of length 7 end in a LeakyReLU
 SLOPE = 0.3
+NOISE_BRANCHES = ("text", "code", "none")
 
 
 def build_cllwcsinet(
@@ -28,6 +29,7 @@ def build_cllwcsinet(
     codeword_dim: int = 512,
     bypass_snr_db: float | None = None,
     bypass_low_db: float | None = None,
+    noise_branch: str = "text",
 ) -> CsiAutoencoder:
     """CLLWCsiNet, without any fully connected layer and with a noise branch.
 
@@ -74,29 +76,46 @@ def build_cllwcsinet(
             before G alone. For experiments; without --feedback_snr_db.
         bypass_low_db: each example has an SNR of its own between this and
             `bypass_snr_db`.
+        noise_branch: G 'text': with the activations of E; 'code': without the last of
+            them, which the public code loses to a repeated name; 'none': without G, as
+            the published noise-free weights were trained.
 
     Returns:
         Encoder, decoder and autoencoder.
 
     Raises:
-        ValueError: a size is not usable, or `bypass_low_db` is not below
-            `bypass_snr_db`.
+        ValueError: a size or option is not usable, `bypass_low_db` is not below
+            `bypass_snr_db`, or noise is to bypass a G that is not there.
 
     Deviations: E and G both take the received codeword, which is all that a base
     station has; the public code gives E the codeword before the noise, so the published
     figures may stem from a path around the channel (`bypass_snr_db`). The noise (40 dB
     there) belongs to the codeword path, not to this network, and nothing is clipped to
-    [0, 1]. G has the activations of E: the public code loses its second one to a
-    repeated layer name. The batch norm momentum is Keras' 0.99; that code has the
-    literal 0.99 in PyTorch, which keeps no more than the last batch. Kernels as in the
-    code where the text differs (1x7 where it says 1x1, no kernel along angle in
-    RefineNet). Without published weights to load, the codeword is flattened (delay,
-    channel). At another N_t, the hidden channels stay and 2 N_t takes the place of 64.
+    [0, 1]. G has the activations of E (`noise_branch`). The batch norm momentum is
+    Keras' 0.99; that code has the literal 0.99 in PyTorch, which keeps no more than the
+    last batch. Kernels as in the code where the text differs (1x7 where it says 1x1, no
+    kernel along angle in RefineNet). The codeword is flattened (delay, channel). At
+    another N_t, the hidden channels stay and 2 N_t takes the place of 64.
     """
     shape = check_sizes(csi_shape, codeword_dim)
     channels = latent_channels(shape, codeword_dim, BRANCH)
     noise = _bypass(bypass_snr_db, bypass_low_db)
-    return connect(_encoder(shape, channels), _decoder(shape, channels, noise))
+    _check_branch(noise_branch, noise)
+    decoder = _decoder(shape, channels, noise, noise_branch)
+    return connect(_encoder(shape, channels), decoder)
+
+
+def _check_branch(noise_branch: str, noise: BatchNoise | None) -> None:
+    if noise_branch not in NOISE_BRANCHES:
+        raise ValueError(
+            f"noise_branch is {noise_branch!r}, expected one of "
+            f"{', '.join(NOISE_BRANCHES)}"
+        )
+    if noise is not None and noise_branch == "none":
+        raise ValueError(
+            f"bypass_snr_db is {noise.snr_db} and noise_branch 'none': there is no G "
+            "for that noise, leave one out"
+        )
 
 
 def _bypass(snr_db: float | None, low_db: float | None) -> BatchNoise | None:
@@ -134,27 +153,35 @@ def _features(csi, channels: int):
     return leaky_relu(SLOPE, f"merge{EARLIER_CALL}")(_conv(x, 2, KERNEL, "merge"))
 
 
-def _decoder(csi_shape, channels: int, noise: BatchNoise | None) -> Model:
+def _decoder(csi_shape, channels: int, noise: BatchNoise | None, branch: str) -> Model:
     n_t, n_a, _ = csi_shape
     codeword = codeword_input(channels * n_a)
-    x = layers.Reshape((1, n_a, channels), name="latent")(codeword)
-    noisy = x if noise is None else noise(x)
-    branches = _branch(x, 2 * n_t, "expand"), _branch(noisy, 2 * n_t, "noise")
-    x = layers.Subtract(name="denoised")(list(branches))
-    x = from_latent(leaky_relu(SLOPE)(x))
+    latent = layers.Reshape((1, n_a, channels), name="latent")(codeword)
+    x = _branch(latent, 2 * n_t, "expand")
+    if branch != "none":
+        noisy = latent if noise is None else noise(latent)
+        g = _branch(noisy, 2 * n_t, "noise", last_activation=branch == "text")
+        x = layers.Subtract(name="denoised")([x, g])
+    if branch != "none" or channels != WIDE:
+        x = leaky_relu(SLOPE)(x)
+    x = from_latent(x)
     for i in range(2):
         x = _refine(x, f"refine{i + 1}")
     x = _conv(x, 2, KERNEL, "output")
     return Model(codeword, csi_output(x), name="cllwcsinet_decoder")
 
 
-def _branch(x, outputs: int, name: str):
+def _branch(x, outputs: int, name: str, last_activation: bool = True):
     """E or G, `[batch, 1, N_a, k]` to `[batch, 1, N_a, outputs]`."""
     channels = x.shape[-1]
-    for i, filters in enumerate(BRANCH[channels]):
-        x = _activated(x, filters, KERNEL, f"{name}{i + 1}")
-    conv = _activated if channels == WIDE else _conv
-    return conv(x, outputs, KERNEL, f"{name}_last")
+    filters = [*BRANCH[channels], outputs]
+    names = [*(f"{name}{i + 1}" for i in range(len(filters) - 1)), f"{name}_last"]
+    activated = len(filters) if channels == WIDE else len(filters) - 1
+    activated -= not last_activation
+    for i, (size, layer) in enumerate(zip(filters, names, strict=True)):
+        conv = _activated if i < activated else _conv
+        x = conv(x, size, KERNEL, layer)
+    return x
 
 
 def _refine(x, name: str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoo.keras_compat import Model
-from zoo.layers.unfolded_cnn import FistaNetPhase, Penalty
+from zoo.layers.unfolded_cnn import ORDERS, FistaNetPhase, Penalty
 from zoo.models.autoencoder import (
     CsiAutoencoder,
     check_count,
@@ -27,13 +27,15 @@ def build_fista_net(
     codeword_dim: int = 512,
     phases: int = 20,
     channels: int = 16,
+    order: str = "csi",
 ) -> CsiAutoencoder:
     """FISTA-Net for CSI feedback.
 
-    The network is that of Xiang, Dong, Yang, "FISTA-Net: Learning a Fast Iterative
-    Shrinkage Thresholding Network for Inverse Problems in Imaging", IEEE Transactions
-    on Medical Imaging 40(5), 2021, https://arxiv.org/abs/2008.02683; the sizes and
-    figures are those of https://github.com/XXXHUA/FISTA-NET-for-CSI-FEEDBACK.
+    Guo, Wang, Li, Xue, "CSI Feedback with Model-Driven Deep Learning of Massive MIMO
+    Systems", https://github.com/XXXHUA/FISTA-NET-for-CSI-FEEDBACK, after Xiang, Dong,
+    Yang, "FISTA-Net: Learning a Fast Iterative Shrinkage Thresholding Network for
+    Inverse Problems in Imaging", IEEE Transactions on Medical Imaging 40(5), 2021,
+    https://arxiv.org/abs/2008.02683.
 
     x in R^N, N = 2 N_t N_a, is the zero-centred CSI; A `[M, N]` is one variable of
     encoder and decoder; 20 phases with weights of their own::
@@ -64,6 +66,10 @@ def build_fista_net(
         codeword_dim: codeword length M.
         phases: iterations.
         channels: feature maps of D.
+        order: what the convolutions see: 'csi', the CSI, or 'public', its numbers as
+            the public code has them: the row (part, angle, delay) reshaped to (N_t,
+            N_a, 2), so that a pixel is two neighbouring delays of one part. The
+            published weights need it.
 
     Returns:
         Encoder, decoder and autoencoder, and the decoder with its loss for training.
@@ -73,17 +79,20 @@ def build_fista_net(
 
     Deviations: 1,758 parameters per phase beside A; the public code also creates 81
     biases per phase that it never uses. Its reshape mixes up rows and parts of the CSI,
-    ours does not. A starts with orthonormal rows.
+    ours does only with `order='public'`. Its batch norm never sees a batch: it trains
+    and runs with mean 0 and variance 1. A starts with orthonormal rows.
     """
     shape = check_sizes(csi_shape, codeword_dim)
     check_count("phases", phases)
     check_count("channels", channels)
+    if order not in ORDERS:
+        raise ValueError(f"order is {order!r}, expected one of {', '.join(ORDERS)}")
     encoder = sensing_encoder("fista_net", shape, codeword_dim)
     sensing = encoder.get_layer(SENSING)
     v = codeword_input(codeword_dim)
     estimates, symmetries = [], []
     for t in range(phases):
-        phase = FistaNetPhase(sensing, shape, channels, name=f"phase{t + 1}")
+        phase = FistaNetPhase(sensing, shape, channels, order, name=f"phase{t + 1}")
         last_two = estimates[:-3:-1]
         x, symmetry = phase([*last_two, v] if last_two else v)
         estimates.append(x)
@@ -101,10 +110,9 @@ def build_fista_net(
 SPEC = ModelSpec(
     name="fista_net",
     build=build_fista_net,
-    paper="Xiang, Dong, Yang: FISTA-Net: Learning a Fast Iterative Shrinkage "
-    "Thresholding Network for Inverse Problems in Imaging, IEEE Transactions on "
-    "Medical Imaging 40(5), 2021, https://arxiv.org/abs/2008.02683; for CSI: "
-    "https://github.com/XXXHUA/FISTA-NET-for-CSI-FEEDBACK",
+    paper="Guo, Wang, Li, Xue: CSI Feedback with Model-Driven Deep Learning of Massive "
+    "MIMO Systems, https://github.com/XXXHUA/FISTA-NET-for-CSI-FEEDBACK; FISTA-Net is "
+    "of Xiang, Dong, Yang, https://arxiv.org/abs/2008.02683",
     licence="none stated",
     published=rows(
         [-36.76, -26.5, -17.51, -12.01, -8.54], [-22.4, -13.65, -7.57, -4.41, -2.60]

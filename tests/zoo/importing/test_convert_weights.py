@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 
@@ -114,10 +115,13 @@ def test_other_refusals(published, tmp_path):
         import_network("crnet", paths * 3)
     with pytest.raises(FileNotFoundError, match="no.pth: no such file"):
         import_network("crnet", [tmp_path / "no.pth"])
-    with pytest.raises(ValueError, match="not an HDF5 file"):
+    with pytest.raises(
+        ValueError, match="is a PyTorch file.*csinet are read from an HDF5"
+    ):
         import_network("csinet", paths)
+    h5py.File(tmp_path / "net.h5", "w").close()
     with pytest.raises(ValueError, match="--matrix=FILE"):
-        import_network("cs_csinet", paths)
+        import_network("cs_csinet", [tmp_path / "net.h5"])
 
 
 @pytest.mark.parametrize("head", "ABC")

@@ -91,14 +91,43 @@ def test_state_dict(save, state):
 
 
 def test_no_state_dict(save):
-    for value in ([1, 2], {}, {"state_dict": 3}):
+    for value in ([1, 2], {}, {"state_dict": 3}, of_array("0", [1])):
         with pytest.raises(ValueError, match="no state dict"):
             torch_checkpoint.state_dict(save(value))
+    with pytest.raises(ValueError, match="holds epoch, best and no tensors"):
+        torch_checkpoint.state_dict(save({"epoch": 3, "best": None}))
+    halves = {half: {"fc": of_array(half, [1])} for half in ("encoder", "decoder")}
+    with pytest.raises(ValueError, match="several state dicts, encoder, decoder"):
+        torch_checkpoint.state_dict(save(halves))
     with pytest.raises(ValueError, match="fc is a list, expected one tensor"):
         torch_checkpoint.state_dict(save({"fc": [1.0]}))
     twice = {"fc": of_array("0", [1]), "module.fc": of_array("1", [1])}
     with pytest.raises(ValueError, match="expected one tensor"):
         torch_checkpoint.state_dict(save(twice))
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "net", None])
+def test_what_trainers_save_beside_the_weights(save, key):
+    """Epoch, learning rate, optimiser, and a best result that is a NumPy scalar."""
+    weights = {"fc.weight": of_array("0", np.eye(2))}
+    moments = {"state": {0: {"exp_avg": of_array("1", [1])}}, "param_groups": [{}]}
+    best = {"best": np.float64(-9.5), "step": np.int32(7), "ok": np.bool_(True)}
+    other = {"epoch": 9, "optimizer_state_dict": moments, "lr": None, **best}
+    if key is None:  # no place of its own
+        del other["optimizer_state_dict"]
+    path = save({**other, **({key: weights} if key else weights)})
+    tensors, ignored = torch_checkpoint.state_dict(path)
+    assert list(tensors) == ["fc.weight"] and ignored == list(other)
+    loaded = torch_checkpoint.load(path)
+    assert [loaded[name] for name in best] == [-9.5, 7, True]
+    assert type(loaded["best"]) is float
+
+
+def test_numpy_scalar_of_another_type(save):
+    with pytest.raises(ValueError, match="NumPy scalar of type 'S3', not a number"):
+        torch_checkpoint.load(save([np.bytes_(b"abc")]))
+    with pytest.raises(ValueError, match="refused: .*_reconstruct"):
+        torch_checkpoint.load(save([np.arange(3)]))
 
 
 def test_best_result_of_the_trainer(save, monkeypatch):
