@@ -159,7 +159,7 @@ def test_a_run_validates_at_the_nmse_of_its_weights(tiny_config, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [{"cpu_step": "fused", "bits": 6, "quantizer": "uniform"}]
-    + [{"precision": "mixed_float16"}],
+    + [{"precision": "mixed_float16"}, {"ema": 0.9, "optimizer": "lamb"}],
 )
 def test_a_resumed_run_is_the_uninterrupted_one(tiny_config, tmp_path, changes):
     """To the last bit of weights, statistics and optimiser."""
