@@ -33,8 +33,9 @@ _LATER = {
     "quantizer_args",
     "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
     "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
-    "weights_sha256", "dense_rate", "test_split",
+    "weights_sha256", "dense_rate", "test_split", "optimizer", "ema",
 }  # fmt: skip
+_THEN = {"bn_statistics": "moving"}  # or this is what it did
 
 
 # Where a run lives, how it is executed and what it is tested on may change between
@@ -208,6 +209,25 @@ class ExperimentConfig:
         "epsilon of Adam; PyTorch's 1e-8 and Keras' 1e-7 are as large as the gradients "
         "of a mean over all entries of the CSI",
     )
+    optimizer: str = _flag(
+        "adam",
+        "Adam, or Adam whose step of every kernel and matrix is as long as the rate "
+        "times that weight's norm, as LAMB's",
+        ("adam", "lamb"),
+    )
+    ema: float = _flag(
+        0.0,
+        "average of the weights over updates that a network is validated and kept "
+        "with: the share that it keeps at each, such as 0.99; 0: the weights "
+        "themselves",
+    )
+    bn_statistics: str = _flag(
+        "auto",
+        "batch-norm statistics with which a network is validated and kept: the moving "
+        "averages of training, or estimated on a fixed set of training batches after "
+        "each epoch; auto: estimated where an epoch has fewer than 2,000 steps",
+        ("auto", "estimated", "moving"),
+    )
     seed: int = _flag(0, "seed of weights and of the order of examples")
     deterministic: bool = _flag(False, "bit-exact repeatable operations (slower)")
     strategy: str = _flag(
@@ -293,7 +313,9 @@ class ExperimentConfig:
         if not isinstance(values, dict):
             raise ValueError(f"config.json: expected an object, not {values!r:.60}")
         names = {item.name for item in dataclasses.fields(cls)}
-        unknown, missing = set(values) - names, names - set(values) - _LATER
+        unknown = set(values) - names
+        values = _THEN | values
+        missing = names - set(values) - _LATER
         if unknown or missing:
             raise ValueError(
                 "config.json does not fit this version of the zoo: unknown fields "

@@ -104,6 +104,7 @@ def check(config) -> None:
             value, own = getattr(config, item.name), item.metadata["own"]
             known = value in choices or (bool(own) and is_reference(value))
             _require(config, item.name, known, f"one of {', '.join(choices)}{own}")
+    _require(config, "ema", 0 <= config.ema < 1, "0 to less than 1, such as 0.99")
     _check_warmup(config)
     _check_initial_weights(config)
     _check_dense_rate(config)

@@ -112,7 +112,8 @@ class RunDirectory:
         """Configuration under which a run goes on.
 
         Defaults are those that the run began with: a warm-up was 30 epochs, whatever
-        their number, before it became a share of them, and Adam's epsilon 1e-7 or 1e-8.
+        their number, before it became a share of them, Adam's epsilon 1e-7 or 1e-8, and
+        batch-norm statistics the moving ones.
         """
         if not self.checkpoint.exists():
             return config
@@ -120,8 +121,9 @@ class RunDirectory:
         usual = config.warmup_epochs == default_warmup(config.epochs)
         if usual and (began.epochs, began.schedule) == (config.epochs, config.schedule):
             kept["warmup_epochs"] = began.warmup_epochs
-        if config.adam_epsilon == ExperimentConfig.adam_epsilon:
-            kept["adam_epsilon"] = began.adam_epsilon
+        for name in ("adam_epsilon", "bn_statistics"):
+            if getattr(config, name) == getattr(ExperimentConfig, name):
+                kept[name] = getattr(began, name)
         return dataclasses.replace(config, **kept)
 
     def _check_same(self, config: ExperimentConfig) -> None:

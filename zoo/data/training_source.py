@@ -49,18 +49,41 @@ def training_batches(
         return tf.data.Dataset.from_tensor_slices(tf.gather(order, indices))
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
+    batches = (
+        epochs.flat_map(order)
+        .batch(batch_size, drop_remainder=True)
+        .map(lambda i: tf.gather(examples, i), num_parallel_calls=1)
+        .prefetch(4)
+    )
+    return _sharded(batches)
+
+
+def first_batches(config: ExperimentConfig, count: int) -> tf.data.Dataset:
+    """The first training examples in batches `[batch_size, N_t, N_a, 2]`, once.
+
+    Of a stream those of the stored training split, and at least one batch of them.
+    """
+    size = config.batch_size
+    examples = _with_uplink(splits.load_split(config, "train", count * size))
+    whole = max(size, len(examples) // size * size)
+    return _sharded(tf.data.Dataset.from_tensor_slices(examples[:whole]).batch(size))
+
+
+def _sharded(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches that workers share example by example."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )
     options.autotune.enabled = False  # can stall after the last in-memory batch
-    return (
-        epochs.flat_map(order)
-        .batch(batch_size, drop_remainder=True)
-        .map(lambda i: tf.gather(examples, i), num_parallel_calls=1)
-        .prefetch(4)
-        .with_options(options)
-    )
+    return batches.with_options(options)
+
+
+def _with_uplink(split: splits.Split) -> np.ndarray:
+    """CSI `[n, ..., 2]` and behind it, where there is one, the uplink."""
+    if not split.side:
+        return split.csi
+    return np.concatenate([split.csi, *split.side], axis=-1)
 
 
 def num_train(config: ExperimentConfig, builder) -> int:
@@ -92,10 +115,7 @@ def training_source(config: ExperimentConfig) -> tuple[int, BatchesFrom]:
         drops = stream.open_stream(config, builder.builder_config.simulation, scale)
         steps = steps_per_epoch(num_train(config, builder), size)
         return steps, functools.partial(stream.batches, drops, size, steps)
-    train = splits.load_split(config, "train")
-    examples = train.csi
-    if train.side:
-        examples = np.concatenate([train.csi, *train.side], axis=-1)
+    examples = _with_uplink(splits.load_split(config, "train"))
 
     def batches(start_epoch):
         return contextlib.nullcontext(

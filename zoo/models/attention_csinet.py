@@ -203,5 +203,5 @@ SPEC = ModelSpec(
         "1/32": {"indoor": -8.58, "outdoor": -4.57},
         "1/64": {"indoor": -6.32, "outdoor": -3.27},
     },
-    fitted_start="",
+    fitted_start="recurrent",
 )

@@ -149,5 +149,5 @@ SPEC = ModelSpec(
             {"epochs": 1000},
         ),
     },
-    fitted_start="",
+    fitted_start="transformer",
 )

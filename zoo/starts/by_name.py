@@ -6,7 +6,14 @@ import numpy as np
 
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.spec import ModelSpec
-from zoo.starts import klt_start, nested_rates, residual, unfolded
+from zoo.starts import (
+    klt_start,
+    nested_rates,
+    recurrent,
+    residual,
+    transformer,
+    unfolded,
+)
 
 STARTS = {
     "linear": klt_start.initialise,
@@ -15,6 +22,8 @@ STARTS = {
     "estimate": unfolded.start_estimate,
     "nested_rates": nested_rates.start,
     "residual": residual.start,
+    "recurrent": recurrent.start,
+    "transformer": transformer.start,
 }
 
 

@@ -52,7 +52,7 @@ def initialise(model: CsiAutoencoder, csi: np.ndarray, exact: bool = False) -> N
     compress = _dense(model.encoder, -1)
     let_through(model.encoder, csi[:WALKED], h[:WALKED] / h.std(), shift=exact)
     if compress is not None:
-        codeword = _fit_encoder(model, compress, csi, h)
+        codeword = fit_encoder(model, compress, csi, h)
     else:
         codeword = in_a_row(evaluate(model.encoder, csi[:WALKED]), _behind(model))
     fit_decoder(model.decoder, np.asarray(codeword), h)
@@ -129,8 +129,18 @@ def _dense(part: Model, index: int):
     return found[index] if found else None
 
 
-def _fit_encoder(model: CsiAutoencoder, compress, csi, h) -> np.ndarray:
-    """Fit the encoder's last layer; returns the codewords at the decoder `[n, M]`."""
+def fit_encoder(model: CsiAutoencoder, compress, csi, h) -> np.ndarray:
+    """Fit the encoder's last layer to what reaches it.
+
+    Args:
+        model: network whose encoder lets CSI through otherwise.
+        compress: its fully connected layer.
+        csi: `[n, N_t, N_a, 2]` in [0, 1].
+        h: what is to be recovered of it, zero-centred.
+
+    Returns:
+        The codewords at the decoder `[n, M]`.
+    """
     features = evaluate(Model(model.encoder.input, compress.input), csi)
     if not isinstance(compress, RandomProjection):
         h = h.reshape(len(h), -1)

@@ -1,4 +1,4 @@
-"""Adam with a rate of its own for fully connected layers, and a look at its epsilon."""
+"""Adam with rates by kind of weight, and a look at its epsilon."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from zoo.keras_compat import keras
+from zoo.keras_compat import LEGACY, keras
 
 FAR = 10  # times epsilon: gradients above it take nearly the whole rate
 
@@ -23,22 +23,50 @@ class Adam(keras.optimizers.Adam):
     Args:
         learning_rate: rate or schedule, of all other weights.
         dense_rate: share of it that weights of two dimensions take.
+        relative: make the step of a weight of two or more dimensions as long as the
+            rate times its norm, as LAMB does (You et al., "Large Batch Optimization for
+            Deep Learning", 2020, https://arxiv.org/abs/1904.00962); of a weight that is
+            zero it stays Adam's.
+        ema: share of the weights' average that an update keeps; 0: no average.
         **options: of Keras' Adam.
+
+    Raises:
+        ValueError: an average on tf_keras.
     """
 
-    def __init__(self, learning_rate, dense_rate: float = 1.0, **options):
-        super().__init__(learning_rate, **options)
-        self.dense_rate = dense_rate
+    def __init__(
+        self,
+        learning_rate,
+        dense_rate: float = 1.0,
+        relative: bool = False,
+        ema: float = 0.0,
+        **options,
+    ):
+        if ema and LEGACY:
+            raise ValueError(
+                f"--ema={ema:g}: tf_keras averages from before the fitted start on; "
+                "leave out TF_USE_LEGACY_KERAS, or --ema"
+            )
+        averaging = {"use_ema": True, "ema_momentum": ema} if ema else {}
+        super().__init__(learning_rate, **averaging, **options)
+        self.dense_rate, self.relative = dense_rate, relative
 
     def update_step(self, gradient, variable, *rate):
         """Update one weight; only Keras 3 hands the rate over."""
-        if self.dense_rate == 1 or len(variable.shape) != 2:
+        share = self.dense_rate if len(variable.shape) == 2 else 1
+        relative = self.relative and len(variable.shape) > 1
+        if share == 1 and not relative:
             super().update_step(gradient, variable, *rate)
             return
         before = tf.identity(variable)
         super().update_step(gradient, variable, *rate)
-        change = tf.convert_to_tensor(variable) - before
-        variable.assign(before + self.dense_rate * change)
+        change = share * (tf.convert_to_tensor(variable) - before)
+        if relative:
+            full = tf.cast(rate[0] if rate else self.learning_rate, change.dtype)
+            length = share * full * tf.norm(before)
+            scale = tf.math.divide_no_nan(length, tf.norm(change))
+            change *= tf.where(length > 0, scale, 1.0)
+        variable.assign(before + change)
 
     def median_gradient(self) -> float:
         """Median over the weights of their gradients' root mean square.

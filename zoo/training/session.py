@@ -18,7 +18,7 @@ from zoo.keras_compat import keras, set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.starts import by_name, klt_start
-from zoo.training import distribution
+from zoo.training import distribution, statistics
 from zoo.training.callbacks import Progress, TensorBoard
 from zoo.training.trainer import Trainer, build_network
 
@@ -64,6 +64,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         state = progress or _start(trainer, run, validation, source, chief=worker == 0)
         if not settings.dense_rate:
             trainer.set_dense_rate(state["dense_rate"])
+        if statistics.are_estimated(settings, steps):
+            trainer.estimate_statistics_on(statistics.fixed_batches(settings, steps))
         begin = state["epoch"]
         with (
             batches_from(begin) as batches,
@@ -200,9 +202,9 @@ def _run_epochs(
     for epoch in range(start, settings.epochs):
         began, cpu = time.monotonic(), time.process_time()
         loss = _run_epoch(trainer, iterator, epoch, steps, progress, run)
+        trainer.settle()
         seconds, cpu = time.monotonic() - began, time.process_time() - cpu
         spent = state.get("cpu_seconds")  # a run of before did not count them
-        trainer.synchronise()
         value, h_hat = trainer.validate(validation)
         state |= {
             "epoch": epoch + 1,
@@ -213,10 +215,11 @@ def _run_epochs(
         rate = round(steps * settings.batch_size / seconds, 1)
         val_loss = _val_loss(settings, validation, h_hat)
         record = _record(trainer, state, value, val_loss, steps, loss, rate)
+        # Order matters: a kill between two of these repeats the epoch.
+        if chief and record["best"]:
+            run.save_weights(trainer.model)
+        trainer.go_on()
         if chief:
-            # Order matters: a kill between two of these repeats the epoch.
-            if record["best"]:
-                run.save_weights(trainer.model)
             board.on_epoch(record, validation.h, h_hat)
             run.append_metrics(record)
             run.save_checkpoint(trainer.variables, state)

@@ -22,6 +22,7 @@ from zoo.training.fused import use_fused
 from zoo.training.link import Link
 from zoo.training.optimizer import Adam
 from zoo.training.schedules import make_schedule
+from zoo.training.statistics import Statistics
 
 
 def freeze(model: CsiAutoencoder, train_part: str) -> None:
@@ -105,7 +106,11 @@ class Trainer:
         with strategy.scope():
             self.schedule = make_schedule(settings, steps_per_epoch)
             self._adam = optimizer = Adam(
-                self.schedule, settings.dense_rate, epsilon=settings.adam_epsilon
+                self.schedule,
+                settings.dense_rate,
+                settings.optimizer == "lamb",
+                settings.ema,
+                epsilon=settings.adam_epsilon,
             )
             self.scaled = settings.precision == "mixed_float16"
             if self.scaled:
@@ -113,7 +118,8 @@ class Trainer:
             optimizer.build(network.trainable_variables)
         self.optimizer = optimizer
         self.variables = [*network.variables, *optimizer.variables]
-        self.synchronise = distribution.average_over_replicas(
+        self._statistics = None
+        self._synchronise = distribution.average_over_replicas(
             strategy, network.non_trainable_variables
         )
         fused = use_fused(settings)
@@ -157,6 +163,38 @@ class Trainer:
         if settings.loss == "phase":
             return phase_error(csi, csi_hat), rate + penalty
         return csi_hat - csi, rate + penalty
+
+    def estimate_statistics_on(self, batches: tf.data.Dataset) -> None:
+        """Estimate batch-norm statistics on these batches before each validation."""
+
+        def forward(batch):
+            self._error(*training_source.parts(batch), draw=self._draw())
+
+        self._statistics = Statistics(
+            self.strategy, self.model.trained.variables, forward, batches
+        )
+
+    def settle(self) -> None:
+        """Make the network what is validated and kept, until `go_on`.
+
+        Replicas become equal, weights their average where a run takes one, batch-norm
+        statistics those of these weights where they are estimated.
+        """
+        self._synchronise()
+        if self.settings.ema:
+            weights = self.model.trained.trainable_variables
+            self._own = [np.array(weight) for weight in weights]
+            self._adam.finalize_variable_values(weights)
+        if self._statistics is not None:
+            self._statistics.estimate()
+
+    def go_on(self) -> None:
+        """Give the network the weights back that it trains."""
+        if self.settings.ema:
+            weights = self.model.trained.trainable_variables
+            with self.strategy.scope():
+                for weight, value in zip(weights, self._own, strict=True):
+                    weight.assign(value)
 
     def set_dense_rate(self, share: float) -> None:
         """Change the share of the rate that matrices take; before the first step."""

@@ -15,7 +15,7 @@ from zoo.config import ExperimentConfig
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
 
-LATER = ("quantizer_args", "train_part", "loss", "num_frames")
+LATER = ("quantizer_args", "train_part", "loss", "num_frames", "bn_statistics")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,7 @@ def test_it_resumes(older, data_dir):
     assert "resuming" in done.stdout
     assert [r["epoch"] for r in older.read_metrics()] == [1, 2, 3]
     assert json.loads((older.path / "config.json").read_text())["warmup_epochs"] == 30
+    assert older.config().bn_statistics == "moving"
 
 
 def test_it_is_evaluated_and_reported(older):

@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from tests.conftest import ROOT
 from zoo import files, registry
+from zoo.config import ExperimentConfig
 from zoo.experiments.comparison_plan import Case, Plan
-from zoo.keras_compat import keras
+from zoo.keras_compat import keras, set_precision
 from zoo.training import session
 from zoo.training.optimizer import Adam
 from zoo.training.trainer import Trainer
@@ -53,6 +54,34 @@ def test_matrices_take_their_share(compiled):
     check_share(compiled)
 
 
+def check_relative(compiled: bool) -> None:
+    """Steps of kernels and matrices in Adam's direction, as long as rate times norm."""
+    rng, rate = np.random.default_rng(0), 0.01
+    weights = [np.float32(rng.normal(size=shape)) for shape in SHAPES.values()]
+    weights.append(np.zeros((2, 3), np.float32))
+    variables = [tf.Variable(w) for w in weights]
+    optimizer = Adam(rate, relative=True)
+    optimizer.build(variables)
+    gradients = [np.float32(rng.normal(size=w.shape)) for w in weights]
+
+    def apply():
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    (tf.function(apply, jit_compile=True) if compiled else apply)()
+    for before, gradient, after in zip(weights, gradients, variables, strict=True):
+        direction = np.sign(gradient)  # Adam's first step
+        length = rate * np.linalg.norm(before) / np.sqrt(before.size)
+        expected = length if before.ndim > 1 and before.any() else rate
+        np.testing.assert_allclose(
+            after.numpy() - before, -expected * direction, rtol=1e-3, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_relative_steps(compiled):
+    check_relative(compiled)
+
+
 def check_median_gradient() -> None:
     """Root mean square as Adam weighs it, of the weights that have gradients."""
     rng, steps = np.random.default_rng(0), 5
@@ -77,12 +106,49 @@ def test_matrices_and_moments_on_tf_keras():
         "from zoo.keras_compat import LEGACY\n"
         "assert LEGACY\n"
         "for compiled in (False, True): check_share(compiled)\n"
+        "for compiled in (False, True): check_relative(compiled)\n"
+        "with pytest.raises(ValueError, match='tf_keras averages'):\n"
+        "    Adam(1e-3, ema=0.9)\n"
         "check_median_gradient()"
     )
     env = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_run_is_validated_and_kept_with_averaged_weights(precision):
+    """Their exponential average over updates, from the first on; then it goes on."""
+    share, csi = 0.8, np.float32(np.random.default_rng(0).uniform(size=(4, 8, 8, 2)))
+    settings = ExperimentConfig(
+        model="csinet", codeword_dim=8, batch_size=4, schedule="constant", lr=1e-2,
+        cpu_step="native", ema=share, precision=precision,
+    )  # fmt: skip
+    set_precision(precision)
+    try:
+        trainer = Trainer(settings, tf.distribute.get_strategy(), (8, 8, 2), 10)
+        weights = trainer.model.trained.trainable_variables
+        mean = None
+        for _ in range(4):
+            trainer.step(tf.constant(csi))
+            own = [np.array(weight) for weight in weights]
+            mean = (
+                own
+                if mean is None
+                else [
+                    share * m + (1 - share) * w for m, w in zip(mean, own, strict=True)
+                ]
+            )
+        trainer.settle()
+        for weight, expected in zip(weights, mean, strict=True):
+            np.testing.assert_allclose(weight, expected, atol=1e-6)
+        trainer.go_on()
+        for weight, expected in zip(weights, own, strict=True):
+            np.testing.assert_array_equal(weight, expected)
+        assert max(np.abs(m - w).max() for m, w in zip(mean, own, strict=True)) > 1e-3
+    finally:
+        set_precision("float32")
 
 
 def weights_after(run) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ def test_nan_loss_stops_with_an_error(tiny_config, tmp_path, monkeypatch):
     bad = good.csi.copy()
     bad[50] = np.nan
     loaded = {"train": splits.Split(bad, bad, None, 1024), "validation": good}
-    monkeypatch.setattr(splits, "load_split", lambda config, split: loaded[split])
+    monkeypatch.setattr(splits, "load_split", lambda config, split, *_: loaded[split])
     with pytest.raises(ValueError, match="loss became nan at epoch 1"):
         session.train(config)
 
