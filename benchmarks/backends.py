@@ -126,15 +126,22 @@ def openvino_call(path: Path, x: np.ndarray) -> Call:
     return call
 
 
-def litert_call(content: bytes, x: np.ndarray) -> Call:
-    """LiteRT with XNNPACK on a converted function of one input and one output."""
+def litert_call(content: bytes, x: np.ndarray, output: str = "") -> Call:
+    """LiteRT with XNNPACK on a converted function of one input.
+
+    Args:
+        content: TFLite file.
+        x: its input.
+        output: name of the tensor to return; the first one without it.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content, num_threads=1)
     source = interpreter.get_input_details()[0]["index"]
     interpreter.resize_tensor_input(source, list(x.shape))
     interpreter.allocate_tensors()
-    target = interpreter.get_output_details()[0]["index"]
+    found = {d["name"]: d["index"] for d in interpreter.get_output_details()}
+    target = found[output or next(iter(found))]
 
     def call() -> np.ndarray:
         interpreter.set_tensor(source, x)

@@ -3,12 +3,13 @@
 python -m benchmarks.serving --export=DIR [--json=FILE]
 
 In process, one thread each: the SavedModel in a session with frames of bytes (what a
-server runs) and with indices, and the same function of indices in ONNX Runtime,
-OpenVINO and LiteRT. Over gRPC on this machine: `serving.server`, alone and with the
-micro-batching of a deployment, asked by concurrent clients here, beside a session of
-this process with the server's threads (one for each operation, operations side by side
-on all cores), called by one thread and by as many as the clients with full batches.
-Rounds of all are interleaved. Needs the extra: pip install -e '.[bench]'.
+server runs) and with indices, the export's model.tflite with frames (what a server runs
+with --prefer_tflite_model), and the same function of indices in ONNX Runtime, OpenVINO
+and LiteRT. Over gRPC on this machine: `serving.server`, alone and with the
+micro-batching of a deployment, of either file, asked by concurrent clients here, beside
+a session of this process with the server's threads (one for each operation, operations
+side by side on all cores), called by one thread and by as many as the clients with full
+batches. Rounds of all are interleaved. Needs the extra: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from absl import flags
 from benchmarks import backends
 from serving.codec.ue_encoder import read_codec
 from serving.deploying import config_files
+from serving.models import lite_session
 from serving.ue_side.decoder_client import channel_options, decode_request
 from tfds_builders import cli
 from zoo import files
@@ -40,7 +42,7 @@ METHOD = "/tensorflow.serving.PredictionService/Predict"
 BATCHES = (1, 8, 32)
 LOADS = ((1, 1), (1, 16), (1, 64), (32, 4))  # rows of a request, clients
 CALLERS = (1, LOADS[-1][1])  # threads of this process beside them
-REFERENCE = "SavedModel"
+REFERENCE, LITE = "SavedModel", "model.tflite"
 SERVER_THREADS = {"intra_op": 1, "inter_op": os.cpu_count() or 1}
 ENGINES = ("onnxruntime", "openvino", "tf2onnx")
 TOLERANCE = 1e-4
@@ -63,9 +65,11 @@ def direct(path: Path, codec: dict, folder: Path) -> list[dict]:
         feeds = {"decode_indices": indices, "serving_default": frames}
         session = backends.session_calls(path, feeds)
         tflite = backends.to_tflite(function, spec, batch)
+        model = (path / lite_session.FILE).read_bytes()
         calls = {
             REFERENCE: session["serving_default"],
             "SavedModel, indices": session["decode_indices"],
+            LITE: backends.litert_call(model, octets(frames), output="h"),
             "ONNX Runtime": backends.onnxruntime_call(onnx, indices),
             "OpenVINO": backends.openvino_call(onnx, indices),
             "LiteRT": backends.litert_call(tflite, indices),
@@ -74,6 +78,11 @@ def direct(path: Path, codec: dict, folder: Path) -> list[dict]:
         times = backends.timed(calls, _ROUNDS.value, _REPEATS.value)
         rows += [_direct_row(engine, batch, found) for engine, found in times.items()]
     return rows
+
+
+def octets(frames) -> np.ndarray:
+    """Frames as rows of bytes, uint8 `[n, F]`."""
+    return np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), -1)
 
 
 def _direct_row(engine: str, num_rows: int, found: dict) -> dict:
@@ -109,7 +118,9 @@ def servers(folder: Path) -> dict[str, tuple[str, ...]]:
         for kind, number in SERVER_THREADS.items()
     )
     on = "--enable_batching", f"--batching_parameters_file={parameters}"
-    return {"server": threads, "server, batching": threads + on}
+    kinds = {"server": threads, "server, batching": threads + on}
+    lite = {f"{k}, {LITE}": (*v, "--prefer_tflite_model") for k, v in kinds.items()}
+    return kinds | lite
 
 
 def direct_load(call, callers: int, seconds: float) -> list:
@@ -143,7 +154,9 @@ def served(path: Path, codec: dict, folder: Path) -> list[dict]:
         for name, extra in servers(folder).items():
             endpoint = stack.enter_context(server(path.parent, *extra)).endpoint
             for num_rows, clients in LOADS:
-                request = decode_request(frames[:num_rows], name=MODEL)
+                asked = frames[:num_rows]
+                sent = octets(asked) if LITE in name else asked
+                request = decode_request(sent, name=MODEL)
                 loads["clients", name, num_rows, clients] = functools.partial(
                     _ask, endpoint, request, clients
                 )
@@ -205,6 +218,8 @@ def main(argv: list[str]) -> None:
     if codec.get("uplink"):
         raise ValueError(f"{export}: decoders with an uplink input are not measured")
     path = backends.latest_decoder(export)
+    if not (path / lite_session.FILE).is_file():
+        raise ValueError(f"{path}: no {lite_session.FILE}, export again")
     # Of the process: what its sessions ask for later is ignored.
     tf.config.threading.set_intra_op_parallelism_threads(SERVER_THREADS["intra_op"])
     with tempfile.TemporaryDirectory() as folder:

@@ -78,6 +78,11 @@ def _define_model_flags() -> None:
         "load_retry_interval_micros", 60_000_000, "Between two of them."
     )
     flags.DEFINE_bool(
+        "prefer_tflite_model",
+        False,
+        "Run model.tflite of a version that has it, instead of its SavedModel.",
+    )
+    flags.DEFINE_bool(
         "allow_version_labels_for_unavailable_models",
         False,
         "New labels may name versions that are not loaded yet (needed at the start).",
@@ -132,7 +137,7 @@ def runtime(values: flags.FlagValues, metrics: Metrics) -> Runtime:
             parameters = batching_parameters.read(values.batching_parameters_file)
         scheduler = BatchScheduler(parameters, metrics)
     limits = Limits(values.max_request_rows, values.max_request_bytes)
-    return Runtime(limits, config, scheduler)
+    return Runtime(limits, config, scheduler, values.prefer_tflite_model)
 
 
 def _session_config(values: flags.FlagValues) -> tf.compat.v1.ConfigProto:

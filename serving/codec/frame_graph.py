@@ -15,10 +15,18 @@ from serving.codec import bitstream, framing
 
 
 def unpack_bits(octets: tf.Tensor) -> tf.Tensor:
-    """Bytes uint8 `[n, K]` -> bits uint8 `[n, 8 K]`, most significant bit first."""
-    shifts = tf.constant(np.arange(7, -1, -1), tf.uint8)
-    bits = tf.bitwise.right_shift(octets[:, :, None], shifts) & 1
-    return tf.reshape(bits, [-1, 8 * octets.shape[1]])
+    """Bytes uint8 `[n, K]` -> bits float32 `[n, 8 K]`, most significant bit first.
+
+    In float32, which is exact here and has the faster kernels in LiteRT.
+    """
+    places = tf.constant(0.5 ** np.arange(7, -1, -1), tf.float32)
+    shifted = tf.floor(tf.cast(octets, tf.float32)[:, :, None] * places)
+    return tf.reshape(_odd(shifted), [-1, 8 * octets.shape[1]])
+
+
+def _odd(x: tf.Tensor) -> tf.Tensor:
+    """1 where a whole number is odd, else 0."""
+    return x - 2 * tf.floor(x / 2)
 
 
 def unpack_indices(payload: tf.Tensor, num_indices: int, bits: int) -> tf.Tensor:
@@ -33,10 +41,9 @@ def unpack_indices(payload: tf.Tensor, num_indices: int, bits: int) -> tf.Tensor
     """
     size = bitstream.payload_size(num_indices, bits)
     payload = tf.ensure_shape(payload, [None, size])
-    message = tf.cast(unpack_bits(payload)[:, : num_indices * bits], tf.int32)
-    message = tf.reshape(message, [-1, num_indices, bits])
-    weights = tf.constant(1 << np.arange(bits - 1, -1, -1), tf.int32)
-    return tf.reduce_sum(message * weights, axis=-1)
+    message = tf.reshape(unpack_bits(payload)[:, : num_indices * bits], [-1, bits])
+    weights = tf.constant(2.0 ** np.arange(bits - 1, -1, -1)[:, None], tf.float32)
+    return tf.cast(tf.reshape(message @ weights, [-1, num_indices]), tf.int32)
 
 
 def unpack_sections(payload: tf.Tensor, sections) -> tuple[tf.Tensor, tf.Tensor]:
@@ -61,7 +68,7 @@ class Parsed(NamedTuple):
     Attributes:
         payload: uint8 `[n, P]`, meaningless where not valid.
         valid: bool `[n]`: length, version, model id, declared length and CRC are right.
-        sequence: int64 `[n]`, -1 where not valid; None: frames of version 1.
+        sequence: int64 `[n]`, meaningless where not valid; None: frames of version 1.
     """
 
     payload: tf.Tensor
@@ -87,32 +94,47 @@ def parse_frames(
     # one frame of another length fails the whole batch.
     octets = tf.io.decode_raw(feedback_bytes, tf.uint8, fixed_length=frame_bytes)
     octets = tf.reshape(octets, [-1, frame_bytes])
+    found = check_frames(octets, payload_bytes, model_id, version)
+    right_length = tf.strings.length(feedback_bytes) == frame_bytes
+    return found._replace(valid=found.valid & right_length)
+
+
+def check_frames(
+    octets: tf.Tensor, payload_bytes: int, model_id: bytes, version: int = 1
+) -> Parsed:
+    """As `parse_frames`, of frames that have the right length.
+
+    Made of what TFLite has kernels for: none for strings, for a bitwise and, or to
+    compare bytes.
+
+    Args:
+        octets: uint8 `[n, F]`.
+        payload_bytes: P of this decoder.
+        model_id: 4 bytes that every frame must carry.
+        version: of the frames.
+    """
+    form = framing.FORMATS[version]
     prefix = framing.prefix(payload_bytes, model_id, version)
-    prefix = np.frombuffer(prefix, np.uint8)
-    checks = [
-        tf.strings.length(feedback_bytes) == frame_bytes,
-        tf.reduce_all(octets[:, : framing.PREFIX_BYTES] == prefix, axis=1),
-        _crc_matches(octets, form),
-    ]
-    valid = tf.reduce_all(tf.stack(checks, axis=1), axis=1)
+    prefix = np.frombuffer(prefix, np.uint8).astype(np.int32)
+    found = tf.cast(octets[:, : framing.PREFIX_BYTES], tf.int32)
+    right = tf.reduce_all(found == prefix, axis=1)
     payload = octets[:, form.header_bytes : -form.crc_bytes]
-    return Parsed(payload, valid, _sequence(octets, form, valid))
+    return Parsed(payload, right & _crc_matches(octets, form), _sequence(octets, form))
 
 
-def _sequence(octets: tf.Tensor, form: framing.Format, valid: tf.Tensor):
+def _sequence(octets: tf.Tensor, form: framing.Format) -> tf.Tensor | None:
     if not form.sequence_bytes:
         return None
-    number = tf.cast(octets[:, framing.PREFIX_BYTES : form.header_bytes], tf.int64)
+    number = octets[:, framing.PREFIX_BYTES : form.header_bytes]
+    number = tf.cast(tf.cast(number, tf.int32), tf.int64)
     weights = 256 ** np.arange(form.sequence_bytes - 1, -1, -1, dtype=np.int64)
-    number = tf.reduce_sum(number * weights, axis=1)
-    return tf.where(valid, number, np.int64(-1))
+    return tf.reduce_sum(number * weights, axis=1)
 
 
 def _crc_matches(octets: tf.Tensor, form: framing.Format) -> tf.Tensor:
     matrix, constant = framing.crc_affine(octets.shape[1] - form.crc_bytes, form)
     bits = unpack_bits(octets)
     message, crc = bits[:, : len(matrix)], bits[:, len(matrix) :]
-    # float32 sums are exact: at most 8 * 65546 ones.
-    ones = tf.cast(message, tf.float32) @ tf.cast(matrix, tf.float32)
-    parity = tf.cast(ones, tf.int32) + constant.astype(np.int32) & 1
-    return tf.reduce_all(parity == tf.cast(crc, tf.int32), axis=1)
+    # Exact: at most 8 * 65546 ones.
+    ones = message @ tf.cast(matrix, tf.float32) + constant.astype(np.float32)
+    return tf.reduce_all(_odd(ones) == crc, axis=1)

@@ -156,6 +156,8 @@ class Framer:
     So a UE that starts anew is ahead of what it sent before, as long as it reports at
     most 100 times a second.
 
+    The attribute `form` is their format.
+
     Args:
         codec: content of codec.json.
         start: first sequence number; None: the time.
@@ -163,12 +165,12 @@ class Framer:
 
     def __init__(self, codec: dict, start: int | None = None):
         self._model_id = bytes.fromhex(codec["model_id"])
-        self._numbered = format_of(codec).sequence_bytes > 0
+        self.form = format_of(codec)
         self._next = int(time.time() * TICKS) if start is None else start
 
     def __call__(self, payload: bytes) -> bytes:
         """The next frame, around `payload`."""
-        if not self._numbered:
+        if not self.form.sequence_bytes:
             return frame(payload, self._model_id)
         number = self._next % _SEQUENCES
         self._next += 1

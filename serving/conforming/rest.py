@@ -11,10 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from serving.codec.framing import FORMATS
 from serving.conforming.rows import Row
 from serving.conforming.services import FLOOD, QUEUE_FULL
-from serving.conforming.target import Answer, Target
+from serving.conforming.target import SIGNATURES, Answer, Target
 
 _DEEP = '{"inputs":' + "[" * 10**5
 _OFF = "give --rest=HOST:PORT"
@@ -40,6 +39,7 @@ def rest_rows(target: Target, asked: bool, max_batch_size: int) -> Iterator[Row]
     parts = (_document_rows, _value_rows, _path_rows, _answer_rows)
     rows = itertools.chain.from_iterable(part(target) for part in parts)
     for case, sent, code, text, *more in rows:
+        skip = "" if asked else _OFF
         yield Row(
             f"REST {case}",
             partial(target.http, *sent),
@@ -47,9 +47,17 @@ def rest_rows(target: Target, asked: bool, max_batch_size: int) -> Iterator[Row]
             text,
             stricter=more[0] if more else None,
             off=("404", "") if case == "Prometheus page" else None,
-            skip="" if asked else _OFF,
+            skip=skip or _lacking(target, sent),
         )
     yield from _batching_rows(target, asked, max_batch_size)
+
+
+def _lacking(target: Target, sent: tuple) -> str:
+    """Why the endpoint cannot be asked so: another signature, or base64 of a frame."""
+    document = sent[2] if len(sent) > 2 and isinstance(sent[2], dict) else {}
+    named = document.get("signature_name", "serving_default")
+    signatures = [named] if named in SIGNATURES else []
+    return target.lacks(*signatures, strings="b64" in json.dumps(document))
 
 
 def _post(target: Target, document, path: str = ":predict"):
@@ -151,14 +159,14 @@ def _batching_rows(target: Target, asked: bool, max_batch_size: int) -> Iterator
             ("200", "all answered"),
         ),
     ):
-        skip = off if asked else _OFF
+        skip = (off or target.lacks(strings=True)) if asked else _OFF
         case = f"REST batching: {case}"
         yield Row(case, call, code, text, off=all_answered, skip=skip)
 
 
 def _batch(target: Target, rows: int):
-    size = target.width("decode_u8") + FORMATS[1].overhead_bytes
-    inputs = {"feedback_bytes": [_b64(bytes(size))] * rows, **_uplink(target, rows)}
+    frames = [_b64(bytes(target.frame_bytes))] * rows
+    inputs = {"feedback_bytes": frames, **_uplink(target, rows)}
     return _post(target, {"inputs": inputs})
 
 

@@ -59,9 +59,8 @@ def predict_rows(target: Target, framed: framing.Framer | None) -> Iterator[Row]
     yield from _good_and_bad_rows(target, framed)
 
 
-def _frames(target: Target, rows: int = 1) -> list[bytes]:
-    size = target.width("decode_u8") + framing.FORMATS[1].overhead_bytes
-    return [bytes(size)] * rows
+def _frames(target: Target, rows: int = 1) -> list[bytes] | np.ndarray:
+    return target.frames([bytes(target.frame_bytes)] * rows)
 
 
 def _changed(target: Target, **spec) -> predict_pb2.PredictRequest:
@@ -154,6 +153,7 @@ def _declaration_rows(target: Target) -> Iterator[Row]:
             partial(target.predict, request),
             BAD,
             "tensor parsing error: codeword",
+            skip=target.lacks("decode_float"),
         )
     zeros = target.zeros("decode_u8", 1)
     strict = (BAD, "input packed ")
@@ -165,14 +165,16 @@ def _declaration_rows(target: Target) -> Iterator[Row]:
     ):
         request = target.request("decode_u8", packed=packed)
         call = partial(target.predict, request)
-        yield Row(case, call, code, text, len(packed), stricter)
+        skip = target.lacks("decode_u8")
+        yield Row(case, call, code, text, len(packed), stricter, skip=skip)
 
 
 def _size_rows(target: Target) -> Iterator[Row]:
     """Requests that stand for much more memory than they take on the wire."""
     m = target.width("decode_float")
     many, string = [MANY_ROWS, m], [bytes(64 << 10)]
-    for case, request, code, text, rows, stricter in (
+    floats, strings = target.lacks("decode_float"), target.lacks(strings=True)
+    for case, request, code, text, rows, stricter, skip in (
         (
             "20 bytes that stand for 64 MB",
             target.request(
@@ -182,6 +184,7 @@ def _size_rows(target: Target) -> Iterator[Row]:
             "hape",
             4000,
             (BAD, "input codeword has shape [4000, 4000]"),
+            floats,
         ),
         (
             f"{MANY_ROWS} rows",
@@ -190,6 +193,7 @@ def _size_rows(target: Target) -> Iterator[Row]:
             f"rows {MANY_ROWS}",
             MANY_ROWS,
             None,
+            floats,
         ),
         (
             "one long string for all rows",
@@ -198,6 +202,7 @@ def _size_rows(target: Target) -> Iterator[Row]:
             "rows 512",
             512,
             (BAD, "exceeds"),
+            strings,
         ),
         (
             "message of 17 MiB",
@@ -206,9 +211,11 @@ def _size_rows(target: Target) -> Iterator[Row]:
             "valid [0]",
             1,
             ("RESOURCE_EXHAUSTED", "larger than max"),
+            strings,
         ),
     ):
-        yield Row(case, partial(target.predict, request), code, text, rows, stricter)
+        call = partial(target.predict, request)
+        yield Row(case, call, code, text, rows, stricter, skip=skip)
 
 
 def _output_rows(target: Target) -> Iterator[Row]:
@@ -228,23 +235,38 @@ def _good_and_bad_rows(target: Target, framed) -> Iterator[Row]:
     indices[1] = -1
     codeword = codeword[:, None] + target.zeros("decode_float", 1)
     packed, middle = target.zeros("decode_u8", 2), "finite [1, 0, 1]; valid [1, 0, 1]"
-    payload = packed[0].tobytes()
-    good = framed(payload) if framed else b"of no known export"
-    sent = [good, good[:-1], good, b"", good + b"x", good[:9] + b"?" + good[10:]]
-    other = framing.frame(payload, b"\xff\xff\xff\xff")
+    for case, signature, inputs, text in (
+        ("payloads", "decode_u8", {"packed": packed}, "valid [1, 1]"),
+        ("index out of range", "decode_indices", {"indices": indices}, middle),
+        ("NaN codeword", "decode_float", {"codeword": codeword}, middle),
+    ):
+        call = partial(target.predict, target.request(signature, **inputs))
+        yield Row(case, call, "OK", text, skip=target.lacks(signature))
+    yield from _frame_rows(target, framed)
+
+
+def _frame_rows(target: Target, framed: framing.Framer | None) -> Iterator[Row]:
+    good = bytes(target.frame_bytes)
+    if framed:
+        good = framed(bytes(target.frame_bytes - framed.form.overhead_bytes))
+    cut = [good, good[:-1], good, b"", good + b"x", good[:9] + b"?" + good[10:]]
+    other = good[:1] + b"\xff\xff\xff\xff" + good[5:]
     needs = "" if framed else "give --codec=DIR/codec.json for valid frames"
-    for case, signature, inputs, text, skip in (
-        ("payloads", "decode_u8", {"packed": packed}, "valid [1, 1]", ""),
-        ("index out of range", "decode_indices", {"indices": indices}, middle, ""),
-        ("NaN codeword", "decode_float", {"codeword": codeword}, middle, ""),
-        ("frame of another model", "", {"feedback_bytes": [other]}, "valid [0]", ""),
+    for case, frames, text, skip in (
+        ("frame of another model", [other], "valid [0]", ""),
         (
-            "good and damaged frames",
-            "",
-            {"feedback_bytes": sent},
-            "finite [1, 0, 1, 0, 0, 0]; valid [1, 0, 1, 0, 0, 0]",
+            "good and damaged frames of one length",
+            [good, cut[-1], good],
+            "finite [1, 0, 1]; valid [1, 0, 1]",
             needs,
         ),
+        (
+            "good and damaged frames",
+            cut,
+            "finite [1, 0, 1, 0, 0, 0]; valid [1, 0, 1, 0, 0, 0]",
+            needs or target.lacks(strings=True),
+        ),
     ):
-        request = target.request(signature, **inputs)
+        sent = frames if skip else target.frames(frames)
+        request = target.request("", feedback_bytes=sent)
         yield Row(case, partial(target.predict, request), "OK", text, skip=skip)

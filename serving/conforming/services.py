@@ -41,12 +41,21 @@ def service_rows(target: Target, max_batch_size: int) -> Iterator[Row]:
 def _concurrent_rows(target: Target, max_batch_size: int) -> Iterator[Row]:
     rows = max_batch_size or UNBATCHED_ROWS
     off = "" if max_batch_size else "batching off: give --max_batch_size"
+    off = off or target.lacks("decode_u8")
     large = target.zeros("decode_u8", max_batch_size + 1)
     request = target.request("decode_u8", packed=large)
     yield Row(
-        "deadline, then a request without", partial(_deadline, target, rows), "OK"
+        "deadline, then a request without",
+        partial(_deadline, target, rows),
+        "OK",
+        skip=target.lacks("decode_float", "decode_u8"),
     )
-    yield Row("16 requests at once, every other bad", partial(_mixed, target), "OK")
+    yield Row(
+        "16 requests at once, every other bad",
+        partial(_mixed, target),
+        "OK",
+        skip=target.lacks("decode_indices"),
+    )
     yield Row(
         "batching: more rows than a batch",
         partial(target.predict, request),
@@ -180,7 +189,8 @@ def _transport_rows(target: Target) -> Iterator[Row]:
     yield Row("bytes that are no message", garbage, "INTERNAL")
     unknown = partial(target.raw, f"{_PREDICTION}/Nothing", b"")
     yield Row("unknown method", unknown, "UNIMPLEMENTED")
-    yield Row("encodings of a tensor", partial(_encodings, target), "OK", "equal")
+    skip, encodings = target.lacks("decode_float"), partial(_encodings, target)
+    yield Row("encodings of a tensor", encodings, "OK", "equal", skip=skip)
 
 
 def _encodings(target: Target) -> Answer:

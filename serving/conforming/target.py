@@ -19,6 +19,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.codec.framing import FORMATS
 from serving.ue_side.decoder_client import open_channel
 
 SIGNATURES = {
@@ -44,6 +45,13 @@ def tensor(dtype: tf.DType, shape, **fields) -> tensor_pb2.TensorProto:
     for size in shape:
         proto.tensor_shape.dim.add(size=size)
     return proto
+
+
+def _takes_octets(signatures: Mapping) -> bool:
+    if "serving_default" not in signatures:
+        return False
+    inputs = signatures["serving_default"].inputs
+    return inputs["feedback_bytes"].dtype == tf.uint8.as_datatype_enum
 
 
 class Target:
@@ -74,6 +82,7 @@ class Target:
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
         self.signatures = self._learn(endpoint)
+        self.octets = _takes_octets(self.signatures)
         self.has_uplink = UPLINK in self.signatures["serving_default"].inputs
 
     def _learn(self, endpoint: str) -> Mapping:
@@ -96,19 +105,47 @@ class Target:
         response.metadata["signature_def"].Unpack(signatures)
         found = signatures.signature_def
         missing = [name for name in SIGNATURES if name not in found]
-        if missing:
+        if missing and not _takes_octets(found):
             raise ValueError(
                 f"model {self.model} at {endpoint} has signatures {sorted(found)}: "
                 f"expected those of python -m zoo.export, {sorted(SIGNATURES)}"
             )
         return found
 
+    def lacks(self, *signatures: str, strings: bool = False) -> str:
+        """Why a row is not run that needs signatures, or frames as strings; ''.
+
+        What runs a `model.tflite` has one signature, and frames as rows of bytes.
+        """
+        if strings and self.octets:
+            return "frames are rows of bytes here"
+        missing = [name for name in signatures if name not in self.signatures]
+        return f"no signature {', '.join(missing)}" if missing else ""
+
+    def frames(self, frames: list[bytes]) -> list[bytes] | np.ndarray:
+        """Frames as the endpoint takes them; of one length, where that is bytes."""
+        if not self.octets:
+            return frames
+        return np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), -1)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Length of a frame."""
+        if self.octets:
+            return self.width("serving_default")
+        return self.width("decode_u8") + FORMATS[1].overhead_bytes
+
     def close(self) -> None:
         """Close the channel."""
         self.channel.close()
 
     def width(self, signature: str) -> int:
-        """Entries in a row of the signature's own input (bytes, indices, floats)."""
+        """Entries in a row of the signature's own input (bytes, indices, floats).
+
+        1 of a signature that is not there, whose rows are not run.
+        """
+        if signature not in self.signatures:
+            return 1
         info = self.signatures[signature].inputs[SIGNATURES[signature]]
         return info.tensor_shape.dim[1].size
 
@@ -138,6 +175,8 @@ class Target:
 
     def zeros(self, signature: str, rows: int) -> np.ndarray:
         """Valid input for `decode_u8`, `decode_indices` or `decode_float`."""
+        if signature not in self.signatures:
+            return np.zeros((rows, 1), np.float32)
         info = self.signatures[signature].inputs[SIGNATURES[signature]]
         dtype = tf.as_dtype(info.dtype).as_numpy_dtype
         return np.zeros((rows, self.width(signature)), dtype)

@@ -1,7 +1,8 @@
 """One SavedModel version behind the TensorFlow Serving API: verify, load, run.
 
 It is loaded and run through `tf.compat.v1.Session`, the path TensorFlow Serving
-itself takes, so an export that only works in Python fails here too.
+itself takes, so an export that only works in Python fails here too. Where that is
+preferred its `model.tflite`, if it has one, is run by LiteRT.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from serving.codec import checksums
-from serving.models import request_checks, warmup_records
+from serving.models import lite_session, request_checks, warmup_records
 from serving.models.batching import BatchQueue, BatchScheduler
+from serving.models.lite_session import LiteSession
 from serving.models.request_checks import Limits, ServingError
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -45,11 +47,13 @@ class Runtime:
         limits: largest request accepted.
         session_config: of each version's session (thread counts).
         scheduler: runs requests in batches; None: one by one.
+        prefer_tflite: run `model.tflite` where a version has it.
     """
 
     limits: Limits = Limits()
     session_config: tf.compat.v1.ConfigProto | None = None
     scheduler: BatchScheduler | None = None
+    prefer_tflite: bool = False
 
 
 class Servable:
@@ -73,9 +77,7 @@ class Servable:
         self.model_name = model_name
         self._runtime = runtime or Runtime()
         self._queues: dict[tuple[str, frozenset[str]], BatchQueue] = {}
-        self._session = tf.compat.v1.Session(
-            graph=tf.Graph(), config=self._runtime.session_config
-        )
+        self._session = None
         try:
             self.signatures = self._load(directory)
             self._replay_warmup(directory / warmup_records.FILE)
@@ -84,6 +86,11 @@ class Servable:
             raise ValueError(f"cannot serve {directory}: {error}") from error
 
     def _load(self, directory: Path) -> Mapping[str, meta_graph_pb2.SignatureDef]:
+        config, lite = self._runtime.session_config, directory / lite_session.FILE
+        if self._runtime.prefer_tflite and lite.is_file():
+            self._session = LiteSession(lite, config)
+            return self._session.signatures
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         with self._session.graph.as_default():
             meta_graph = tf.compat.v1.saved_model.load(
                 self._session, [tf.saved_model.SERVING], str(directory)
@@ -106,7 +113,8 @@ class Servable:
 
     def close(self) -> None:
         """Release the session and its graph; requests under way must have ended."""
-        self._session.close()
+        if self._session is not None:
+            self._session.close()
         self._session = None
         self._queues.clear()
         # The graph is part of reference cycles: uncollected, each reload costs 10 MB.

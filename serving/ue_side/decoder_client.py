@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
@@ -47,17 +49,18 @@ def open_channel(
 
 
 def decode_request(
-    frames: list[bytes], uplink: np.ndarray | None = None, **spec
+    frames: list[bytes] | np.ndarray, uplink: np.ndarray | None = None, **spec
 ) -> predict_pb2.PredictRequest:
     """Request to decode frames.
 
     Args:
-        frames: one for each CSI.
+        frames: one for each CSI; as uint8 `[n, F]` for a `model.tflite`.
         uplink: magnitudes float32 `[n, 32, 32]`, where the decoder takes them.
         **spec: fields of the ModelSpec: name, version_label, signature_name.
     """
     request = predict_pb2.PredictRequest(model_spec=spec)
-    inputs = {"feedback_bytes": tf.make_tensor_proto(frames, tf.string)}
+    dtype = tf.uint8 if isinstance(frames, np.ndarray) else tf.string
+    inputs = {"feedback_bytes": tf.make_tensor_proto(frames, dtype)}
     if uplink is not None:
         inputs["uplink"] = tf.make_tensor_proto(uplink, tf.float32)
     for alias, tensor in inputs.items():
@@ -129,20 +132,56 @@ class Decoder:
             ConnectionError: the server has gone or is too slow.
             ValueError: the server refuses the request, or answers other frames.
         """
-        outputs = self._outputs(decode_request(frames, uplink, **self._spec))
-        if "sequence" in outputs:
-            _check_sequence(tf.make_ndarray(outputs["sequence"]), frames)
-        return _csi(outputs)
+        if self._octets:
+            return self._decode_octets(frames, uplink, *self._octets)
+        return self._answer(decode_request(frames, uplink, **self._spec), frames)
+
+    @functools.cached_property
+    def _octets(self) -> tuple:
+        """Bytes of a frame and shape of a CSI, where frames are sent as rows of bytes.
+
+        Nothing where they are strings, also where the server does not say.
+        """
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            model_spec=self._spec, metadata_field=["signature_def"]
+        )
+        try:
+            answer = self._call(self._stub.GetModelMetadata, request)
+        except ValueError:
+            return ()
+        found = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(found)
+        signature = found.signature_def["serving_default"]
+        source, h = signature.inputs["feedback_bytes"], signature.outputs["h"]
+        if source.dtype != tf.uint8.as_datatype_enum:
+            return ()
+        sizes = [dim.size for dim in h.tensor_shape.dim[1:]]
+        return source.tensor_shape.dim[1].size, sizes
+
+    def _decode_octets(self, frames, uplink, size, shape):
+        """As `decode`; a frame of another length is not sent and not valid."""
+        valid = np.array([len(frame) == size for frame in frames], bool)
+        h = np.full((len(frames), *shape), np.nan, np.float32)
+        if valid.any():
+            sent = [frame for frame, good in zip(frames, valid, strict=True) if good]
+            rows = np.frombuffer(b"".join(sent), np.uint8).reshape(-1, size)
+            side = None if uplink is None else uplink[valid]
+            request = decode_request(rows, side, **self._spec)
+            h[valid], valid[valid] = self._answer(request, sent)
+        return h, valid
 
     def decode_codewords(self, codeword: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `decode`, of codewords float32 `[n, M]` that came another way."""
         spec = {**self._spec, "signature_name": "decode_float"}
         request = predict_pb2.PredictRequest(model_spec=spec)
         request.inputs["codeword"].CopyFrom(tf.make_tensor_proto(codeword, tf.float32))
-        return _csi(self._outputs(request))
+        return self._answer(request)
 
-    def _outputs(self, request):
-        return self._call(self._stub.Predict, request).outputs
+    def _answer(self, request, frames=None) -> tuple[np.ndarray, np.ndarray]:
+        outputs = self._call(self._stub.Predict, request).outputs
+        if frames is not None and "sequence" in outputs:
+            _check_sequence(tf.make_ndarray(outputs["sequence"]), frames)
+        return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
 
     def _call(self, method, request):
         try:
@@ -159,10 +198,6 @@ class Decoder:
                     f"{self._hint}"
                 ) from error
             raise ValueError(f"{self._endpoint}: {code.name}: {details}") from error
-
-
-def _csi(outputs) -> tuple[np.ndarray, np.ndarray]:
-    return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
 
 
 def _check_sequence(answered: np.ndarray, frames: list[bytes]) -> None:

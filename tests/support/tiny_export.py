@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from serving.codec import bitstream, frame_graph, framing
+from zoo.quantization.tflite_slim import slim
 
 CSI_SHAPE = (32, 32, 2)
 NUM_INDICES, BITS = 25, 3
@@ -73,6 +74,14 @@ class _Decoder(tf.Module):
         indices = frame_graph.unpack_indices(payload, NUM_INDICES, BITS)
         return _answer(_dequantise(indices), valid)
 
+    @_signature(([None, FRAME_BYTES], tf.uint8, "feedback_bytes"))
+    def decode_octets(self, feedback_bytes):
+        payload, valid = frame_graph.check_frames(
+            feedback_bytes, PAYLOAD_BYTES, MODEL_ID
+        )
+        indices = frame_graph.unpack_indices(payload, NUM_INDICES, BITS)
+        return _answer(_dequantise(indices), valid)
+
     @_signature(([None, PAYLOAD_BYTES], tf.uint8, "packed"))
     def decode_u8(self, packed):
         indices = frame_graph.unpack_indices(packed, NUM_INDICES, BITS)
@@ -112,6 +121,13 @@ def save_decoder(directory: Path) -> None:
     names = ("serving_default", "decode_u8", "decode_indices", "decode_float")
     signatures = {name: getattr(module, name) for name in names}
     tf.saved_model.save(module, str(directory), signatures=signatures)
+
+
+def save_lite_decoder(directory: Path) -> None:
+    """Write model.tflite into a version directory."""
+    function = _Decoder().decode_octets.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
+    (directory / "model.tflite").write_bytes(slim(converter.convert()))
 
 
 def save_encoder(directory: Path) -> None:

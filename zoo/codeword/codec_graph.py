@@ -125,38 +125,28 @@ class DecoderGraph:
         counts, widths = np.transpose(sections)
         levels = np.repeat(2**widths, counts).astype(np.int32)
 
-        def rows(codeword, valid, *uplink):
-            valid &= tf.reduce_all(tf.math.is_finite(codeword), axis=1)
-            for x in uplink:
-                valid &= tf.reduce_all(tf.math.is_finite(x), axis=[1, 2])
-            h = decode(tf.ensure_shape(codeword, [None, m]), *uplink)
-            nan = tf.constant(np.nan, tf.float32)
-            return {"h": tf.where(valid[:, None, None, None], h, nan), "valid": valid}
-
-        def from_payload(payload, valid, *uplink):
-            indices, clean = frame_graph.unpack_sections(payload, sections)
-            return rows(self.quantizer.dequantize(indices), valid & clean, *uplink)
-
         def decode_frames(feedback_bytes, *uplink):
-            found = frame_graph.parse_frames(feedback_bytes, size, model_id, version)
-            answer = from_payload(found.payload, found.valid, *uplink)
-            if found.sequence is not None:
-                answer["sequence"] = found.sequence
-            return answer
+            return self._from_frames(
+                decode,
+                frame_graph.parse_frames(feedback_bytes, size, model_id, version),
+                *uplink,
+            )
 
         def decode_u8(packed, *uplink):
             packed = tf.ensure_shape(packed, [None, size])
-            return from_payload(packed, tf.ones(tf.shape(packed)[:1], tf.bool), *uplink)
+            every = tf.ones(tf.shape(packed)[:1], tf.bool)
+            return self._from_payload(decode, packed, every, *uplink)
 
         def decode_indices(indices, *uplink):
             indices = tf.ensure_shape(indices, [None, num_indices])
             inside = tf.reduce_all((indices >= 0) & (indices < levels), axis=1)
-            return rows(self.quantizer.dequantize(indices), inside, *uplink)
+            codeword = self.quantizer.dequantize(indices)
+            return self._rows(decode, codeword, inside, *uplink)
 
         def decode_float(codeword, *uplink):
             codeword = tf.ensure_shape(codeword, [None, m])
             every = tf.ones(tf.shape(codeword)[:1], tf.bool)
-            return rows(codeword, every, *uplink)
+            return self._rows(decode, codeword, every, *uplink)
 
         inputs = {
             "serving_default": (decode_frames, [None], tf.string, "feedback_bytes"),
@@ -175,3 +165,51 @@ class DecoderGraph:
             )
             for name, (function, *spec) in inputs.items()
         }
+
+    def lite_signature(self, decode):
+        """`serving_default` of what has no strings, such as TFLite.
+
+        Its `feedback_bytes` are uint8 `[n, F]`, a frame each; one of another length
+        has no place there.
+        """
+        codec = self.codec
+        model_id = bytes.fromhex(codec["model_id"])
+        version = framing.format_of(codec).version
+        shape = [None, codec["frame_bytes"]]
+        spec = tf.TensorSpec(shape, tf.uint8, "feedback_bytes")
+
+        @tf.function(input_signature=[spec, *self.side])
+        def decode_octets(feedback_bytes, *uplink):
+            size = codec["payload_bytes"]
+            found = frame_graph.check_frames(feedback_bytes, size, model_id, version)
+            return self._from_frames(decode, found, *uplink)
+
+        return decode_octets
+
+    def _from_frames(self, decode, found: frame_graph.Parsed, *uplink) -> dict:
+        answer = self._from_payload(decode, found.payload, found.valid, *uplink)
+        if found.sequence is not None:
+            none = tf.constant(-1, tf.int64)
+            answer["sequence"] = tf.where(answer["valid"], found.sequence, none)
+        return answer
+
+    def _from_payload(self, decode, payload, valid, *uplink) -> dict:
+        sections = self.codec["sections"]
+        indices, clean = frame_graph.unpack_sections(payload, sections)
+        codeword = self.quantizer.dequantize(indices)
+        return self._rows(decode, codeword, valid & clean, *uplink)
+
+    def _rows(self, decode, codeword, valid, *uplink) -> dict:
+        """Answer of every signature; NaN where not valid."""
+        valid &= _finite(codeword, [1])
+        for x in uplink:
+            valid &= _finite(x, [1, 2])
+        m = self.codec["codeword_dim"]
+        h = decode(tf.ensure_shape(codeword, [None, m]), *uplink)
+        nan = tf.constant(np.nan, tf.float32)
+        return {"h": tf.where(valid[:, None, None, None], h, nan), "valid": valid}
+
+
+def _finite(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """Whether all entries along some axes are finite, without `is_finite` of TFLite."""
+    return tf.reduce_all(tf.abs(x) <= tf.float32.max, axis=axes)

@@ -19,7 +19,14 @@ import numpy as np
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.experiments import codewords, measures
-from zoo.experiments.cost2100 import counts, overrides, published, rows_of, stored
+from zoo.experiments.cost2100 import (
+    LIFTED,
+    counts,
+    overrides,
+    published,
+    rows_of,
+    stored,
+)
 from zoo.experiments.drawings import pictures, points
 from zoo.experiments.pool import PendingRow
 from zoo.experiments.target import Entry, Lab, run_of
@@ -65,7 +72,6 @@ CURVES = {  # Fig. 7 at 1/8
 }  # fmt: skip
 NOISE = {"feedback_snr_db": 40.0, "feedback_snr_low_db": -5.0}
 BYPASS = {"bypass_snr_db": 40.0, "bypass_low_db": -5.0}
-LIFTED = "its start has a constant on the codeword, which the noise is measured with"
 WITHOUT_NOISE = ("acrnet", "crnet", "bcsinet", "csinet", "csinet_plus")
 SAMPLES, STRONGEST = 3, 32
 

@@ -20,10 +20,10 @@ from zoo.run_directory import RunDirectory
 PROVENANCE = (
     "run", "model", "model_args", "init", "dataset", "dataset_version",
     "dataset_config", "scaling", "codeword_dim", "seed", "epochs", "best_epoch",
-    "num_train", "num_test", "nmse_db", "nmse_float_db", "nmse_pca_db", "nmse_freq_db",
-    "nmse_all_db", "feedback_bits", "test_data", "train_data", "flags_sha256",
-    "weights_sha256", "train_seconds", "train_commit", "train_device", "commit",
-    "version", "device",
+    "start_nmse_db", "last_gain_db", "num_train", "num_test", "nmse_db",
+    "nmse_float_db", "nmse_pca_db", "nmse_freq_db", "nmse_all_db", "feedback_bits",
+    "test_data", "train_data", "flags_sha256", "weights_sha256", "train_seconds",
+    "train_commit", "train_device", "commit", "version", "device",
 )  # fmt: skip
 
 

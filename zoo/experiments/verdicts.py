@@ -6,24 +6,33 @@ import numpy as np
 
 from zoo.experiments import labels
 from zoo.experiments.claims import Claim
+from zoo.experiments.handicaps import (
+    AHEAD_DB,
+    BEHIND,
+    MARGIN_DB,
+    SEEDS,
+    SILENT,
+    ahead,
+    improving,
+    is_recorded,
+    remarks,
+    too_few_seeds,
+)
 
-# Below no difference [dB], and share of what is no dB; with several seeds and with one.
-MARGINS, MARGINS_OF_ONE = (0.1, 0.02), (0.2, 0.05)
-SILENT_DB = -0.1  # near the NMSE of the estimate 0
-NMSE = "nmse_db", "nmse_freq_db", "nmse_all_db"
-EXACT_DB = -60  # of a KLT of as many numbers as the channels have dimensions
-SILENT, AT_START = "learned nothing", "at its start: no epoch was better"
-BEHIND = "behind the linear KLT"
+MARGIN = 0.02  # share, of what is no dB, below which there is no difference
 VERDICTS = ("confirmed", "not confirmed", "not decidable at this budget")
 RULE = (
-    "A place decides where our means differ by more than half of both spreads over "
-    f"seeds together, and by {MARGINS[0]} dB ({MARGINS_OF_ONE[0]} dB with a single "
-    f"seed), or by {MARGINS[1]:.0%} ({MARGINS_OF_ONE[1]:.0%}) where the unit is not "
-    "dB; counts by any difference. One does not where a network learned nothing; where "
-    "at the budget fast a training has left its network, before its quantiser, behind "
-    "the linear KLT codec of as many real numbers, unless that one is exact; or where "
-    "one of two different networks stayed at its fitted start (of any seed) or has "
-    "another handicap that is noted beside it. "
+    "A place decides where our means differ by more than the margin: half of both "
+    f"spreads over seeds together, and at least {MARGIN_DB} dB, or {MARGIN:.0%} where "
+    "the unit is not dB; counts by any difference. One does not where a network has "
+    f"learned nothing, or has fewer than {SEEDS} seeds; where at the budget fast a "
+    "training has left its network, before its quantiser, behind the linear KLT codec "
+    "of as many real numbers, unless that one is exact; where there one of two "
+    "trainings gained more than the margin in the last fifth of its epochs, or the "
+    f"better one began {AHEAD_DB:.0f} dB ahead at its fitted start (a random one "
+    "counts as 0 dB); or where one of two different networks stayed at its fitted "
+    "start (of any seed) or has another handicap that is noted beside it. Results of "
+    "before starts and last gains were recorded are judged without them, and say so. "
     "Confirmed: at least half of the places that the claim is made at decide, all of "
     "them for it. Not confirmed: at least half decide, some against it. Otherwise it "
     "is not decidable at this budget."
@@ -40,14 +49,16 @@ def judge(claim: Claim | tuple, result: dict, origin: str) -> dict:
 
     Returns:
         The text, its origin, its verdict, the differences by place, those of the
-        published values, their unit, how many of ours decide, and the smallest number
-        of seeds.
+        published values, their unit, how many of ours decide, the smallest number of
+        seeds, why places are open, and whether some training's start and last gain
+        are not known.
     """
     claim = Claim(*claim)
     pairs = _pairs(claim, result["entries"])
-    signs = [_sign(*pair, claim.by, result) for pair in pairs.values()]
-    decided = [sign for sign in signs if sign]
+    found = {x: _sign(*pair, claim.by, result) for x, pair in pairs.items()}
+    decided = [sign for sign, _ in found.values() if sign]
     compared = [e for pair in pairs.values() for e in pair if _seeds(e)]
+    parts = [part for e in compared for part in _parts(e)]
     places = len(pairs) if claim.over else max(len(pairs), len(claim.at))
     if not decided or 2 * len(decided) < places:
         verdict = VERDICTS[2]
@@ -62,6 +73,8 @@ def judge(claim: Claim | tuple, result: dict, origin: str) -> dict:
         "unit": labels.unit_of(result, compared[0]) if compared else "",
         "decided": len(decided),
         "seeds": min(map(_seeds, compared), default=0),
+        "open": {str(x): why for x, (sign, why) in found.items() if not sign},
+        "unrecorded": not all(map(is_recorded, parts)),
     }
 
 
@@ -152,27 +165,39 @@ def _differences(pairs: dict, key: str) -> dict[str, float]:
     }
 
 
-def _sign(low: dict, high: dict, by: float, result: dict) -> int:
-    """-1 where an entry is below another, 1 where it is above, 0 if that is open."""
+def _sign(low: dict, high: dict, by: float, result: dict) -> tuple[int, str]:
+    """-1 where an entry is below another, 1 where it is above; 0 if that is open: why.
+
+    The reasons that do not depend on the difference come first.
+    """
     parts = [*_parts(low), *_parts(high)]
-    found = {text for part in parts for text in remarks(part, result["budget"])}
-    if found & {SILENT, BEHIND} or found and _network(low) != _network(high):
-        return 0
-    measured = [e for e in (low, high) if _seeds(e)]
-    spreads = sum(np.ptp(e["ours_by_seed"]) for e in measured)
-    trained = any(e["runs"] for e in measured)
-    in_db, share = MARGINS
-    if trained and min(map(_seeds, measured)) == 1:
-        in_db, share = MARGINS_OF_ONE
-    unit = labels.unit_of(result, measured[0])
-    margin = share * max(abs(low["ours"]), abs(high["ours"]))
-    if "[dB]" in unit:
-        margin = in_db
-    elif labels.is_count(unit):
-        margin = 0.0
+    unit = labels.unit_of(result, next(e for e in (low, high) if _seeds(e)))
+    noted = [text for part in parts for text in remarks(part, result["budget"])]
+    own = [text for text in noted if text in (SILENT, BEHIND)]
+    if own or (noted and _network(low) != _network(high)):
+        return 0, [*own, *noted][0]
+    if not labels.is_count(unit) and any(map(too_few_seeds, parts)):
+        return 0, f"fewer than {SEEDS} seeds"
+    half = sum(np.ptp(e["ours_by_seed"]) for e in (low, high) if _seeds(e)) / 2
     difference = low["ours"] - high["ours"] + by
-    decides = abs(difference) > max(margin, spreads / 2)
-    return int(np.sign(difference)) if decides else 0
+    if abs(difference) <= max(_margin(low, high, unit), half):
+        return 0, "within the margin"
+    if result["budget"] == "fast" and low["runs"] != high["runs"]:
+        better, worse = (low, high) if difference < 0 else (high, low)
+        in_db = max(MARGIN_DB, half) if "[dB]" in unit else MARGIN_DB
+        why = improving(parts, in_db) or ahead(_parts(better), _parts(worse))
+        if why:
+            return 0, why
+    return int(np.sign(difference)), ""
+
+
+def _margin(low: dict, high: dict, unit: str) -> float:
+    """What a difference must exceed whatever the spread over seeds is."""
+    if "[dB]" in unit:
+        return MARGIN_DB
+    if labels.is_count(unit):
+        return 0.0
+    return MARGIN * max(abs(low["ours"]), abs(high["ours"]))
 
 
 def _parts(entry: dict) -> list[dict]:
@@ -186,36 +211,3 @@ def _seeds(entry: dict) -> int:
 
 def _network(entry: dict) -> set[tuple[str, str]]:
     return {(run["model"], str(run["model_args"])) for run in entry["runs"]}
-
-
-def remarks(entry: dict, budget: str) -> list[str]:
-    """What keeps an entry from deciding a claim; nothing for most.
-
-    The best epoch of a network with a fitted start may be the one before the first. The
-    NMSE that is compared with the KLT's is the one that a run's training ended at,
-    before the quantiser, also where the entry adds noise or other channels to it.
-
-    Args:
-        entry: as `Entry.finished` gives it.
-        budget: 'fast' or 'full': the papers' own trainings are compared as they are.
-    """
-    if entry["line"]:
-        return []
-    if entry["value"] in NMSE and entry["ours"] >= SILENT_DB:
-        return [SILENT]
-    fitted = [run for run in entry["runs"] if run.get("init") == "klt"]
-    at_start = not all(run["best_epoch"] for run in fitted)
-    behind = budget == "fast" and _above_klt_db(entry["runs"]) > 0
-    found = (AT_START * at_start, BEHIND * behind, entry["handicap"])
-    return [text for text in found if text]
-
-
-def _above_klt_db(runs: list[dict]) -> float:
-    """How far runs are above the KLT at as many real numbers; 0: none has a KLT."""
-    above = []
-    for run in runs:
-        trained, klt = run.get("nmse_float_db"), run.get("nmse_pca_db")
-        trained = run.get("nmse_db") if trained is None else trained
-        if None not in (trained, klt) and klt > EXACT_DB:
-            above.append(trained - klt)
-    return sum(above) / len(above) if above else 0.0

@@ -39,12 +39,13 @@ def written(out: Path) -> Iterator[Path]:
     try:
         with files.new_directory(out) as partial:
             yield partial
-            _seal(partial)
+            seal(partial)
     except tf.errors.OpError as error:  # how TensorFlow reports a full disk
         raise OSError(f"{out}: cannot be written ({error.message})") from error
 
 
-def _seal(directory: Path) -> None:
+def seal(directory: Path) -> None:
+    """Write checksums.sha256 of all files of a directory, or write it anew."""
     files.write_text(directory / checksums.NAME, checksums.text(directory))
 
 
@@ -57,4 +58,4 @@ def save_decoder(graph: DecoderGraph, path: Path) -> None:
     frozen = freeze(graph.decode)
     module.functions = graph.signatures(lambda *inputs: frozen(*inputs)[0])
     tf.saved_model.save(module, str(path), signatures=module.functions)
-    _seal(path)
+    seal(path)

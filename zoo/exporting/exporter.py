@@ -15,7 +15,7 @@ from zoo.codeword.codec_graph import DecoderGraph
 from zoo.config import ExperimentConfig
 from zoo.config_checks import label, parse_object
 from zoo.data import data_record, scaling, splits
-from zoo.exporting import directory, verify_export
+from zoo.exporting import directory, lite_decoder, verify_export
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table
 from zoo.quantization.encoder_files import int8_grids, save_encoders
@@ -192,7 +192,10 @@ def export(
     with directory.written(out) as partial:
         h, simulated = save_encoders(partial, run, model, codec, options)
         decoder = partial / "decoder" / str(version)
-        directory.save_decoder(DecoderGraph(model, codec), decoder)
+        graph = DecoderGraph(model, codec)
+        directory.save_decoder(graph, decoder)
+        has_lite = lite_decoder.save(graph, decoder)
+        directory.seal(decoder)
         codec["files"] = checksums.hashes(partial)
         codec["int8_io"] = int8_grids(partial, options.precisions)
         seen = training_csi(settings, options.calibration_samples) if h is None else h
@@ -203,6 +206,8 @@ def export(
         errors = verify_export.verify(
             partial, model, codec, version, chosen, h, simulated
         )
+        if has_lite:
+            lite_decoder.verify(decoder, model, codec)
         for name, error in errors.items():
             size = (partial / name).stat().st_size / 1024
             print(f"{name}: {size:.0f} KiB, codeword error {error:.1e} of its spread")

@@ -75,7 +75,12 @@ def verify(
     return errors
 
 
-def _close(path: Path, what: str, got, expected, tolerance: float) -> None:
+def close(path: Path, what: str, got, expected, tolerance: float) -> None:
+    """Refuse an artefact that differs by more than a tolerance.
+
+    Raises:
+        ValueError: it does.
+    """
     difference = float(np.max(np.abs(got.astype(np.float64) - expected)))
     if not difference <= tolerance:
         raise ValueError(
@@ -145,7 +150,7 @@ def verified_codewords(path: Path, quantizer, h: np.ndarray) -> np.ndarray:
     payloads = [ue.encode_bits(x) for x in h]
     sent = np.stack([bitstream.unpack_sections(x, sections) for x in payloads])
     expected = np.asarray(quantizer.indices(own))
-    _close(path, "packed indices", sent, expected, 0)
+    close(path, "packed indices", sent, expected, 0)
     return own
 
 
@@ -195,7 +200,7 @@ def verify_decoder(path: Path, model, codeword: np.ndarray, codec: dict) -> None
                 h, valid = h[1:], valid[1:]
             if not valid.all():
                 raise ValueError(f"{path}: signature {name} refused good input")
-            _close(path, f"signature {name}", h, expected, FLOAT_TOLERANCE)
+            close(path, f"signature {name}", h, expected, FLOAT_TOLERANCE)
 
 
 def _feeds(signature, feed, uplink: list) -> dict:

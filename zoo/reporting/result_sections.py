@@ -65,7 +65,20 @@ def _numbers(result: dict, claim: dict) -> str:
         f"{claim['decided']} of {len(places)} decide, seeds {claim['seeds']}; "
         f"difference in {labels.unit_of_claim(result, claim)} at {result['x']} "
         f"{_each_place(places)}"
-        f"{paper if claim['paper'] else ''}"
+        f"{paper if claim['paper'] else ''}{_open(claim)}"
+    )
+
+
+def _open(claim: dict) -> str:
+    """Why places of a claim are open, each reason once, and what is not known."""
+    places: dict[str, list[str]] = {}
+    for x, why in claim.get("open", {}).items():
+        places.setdefault(why, []).append(x)
+    said = [f"{why} ({', '.join(own)})" for why, own in places.items()]
+    unknown = "starts and last gains of its trainings were not recorded"
+    return "".join(
+        [f"; open: {'; '.join(said)}" if said else ""]
+        + [f"; {unknown}" if claim.get("unrecorded") else ""]
     )
 
 

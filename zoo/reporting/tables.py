@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.experiments import labels
-from zoo.experiments.verdicts import remarks
+from zoo.experiments.handicaps import remarks
 from zoo.reporting import (
     comparison_table,
     learned_tables,

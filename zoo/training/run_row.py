@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from zoo import files, registry
@@ -65,8 +67,9 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
     """How the weights were trained; nothing of a training that was not ours."""
     if run.origin != "ours":
         unknown = (
-            "init", "cpu_step", "best_epoch", "batch_size", "train_seconds",
-            "train_cpu_seconds", "train_commit", "train_version", "train_device",
+            "init", "cpu_step", "best_epoch", "start_nmse_db", "last_gain_db",
+            "batch_size", "train_seconds", "train_cpu_seconds", "train_commit",
+            "train_version", "train_device",
         )  # fmt: skip
         known = {"seed": settings.seed, "epochs": 0, "train_data": run.trained_on()}
         return known | dict.fromkeys(unknown)
@@ -79,6 +82,7 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
         "cpu_step": settings.cpu_step,
         "epochs": records[-1]["epoch"] if records else 0,
         "best_epoch": best.get("epoch"),
+        **progress(records),
         "batch_size": settings.batch_size,
         "train_seconds": records[-1]["seconds"] if records else None,
         "train_cpu_seconds": records[-1].get("cpu_seconds") if records else None,
@@ -87,3 +91,19 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
         "train_version": trained.get("version"),
         "train_device": trained["device"],
     }
+
+
+def progress(records: list[dict]) -> dict:
+    """Validation NMSE of the start, and what the last fifth of the epochs gained [dB].
+
+    Of at least one epoch. A random start is not validated; what a training of a single
+    epoch has gained from there is its distance from the estimate 0.
+    """
+    by_epoch = {r["epoch"]: r["val_nmse_db"] for r in records}
+    epochs = max(by_epoch, default=0)
+    if not epochs:
+        return {"start_nmse_db": by_epoch.get(0), "last_gain_db": None}
+    last = math.ceil(epochs / 5)
+    before = [value for epoch, value in by_epoch.items() if epoch <= epochs - last]
+    gain = min(before, default=0.0) - min(by_epoch.values())
+    return {"start_nmse_db": by_epoch.get(0), "last_gain_db": max(0.0, gain)}

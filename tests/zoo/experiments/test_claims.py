@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from zoo.experiments.claims import Claim, beats, chain, change, setback, spread
-from zoo.experiments.verdicts import BEHIND, judge, remarks
+from zoo.experiments.handicaps import BEHIND, SEEDS, remarks
+from zoo.experiments.verdicts import judge
 
 UNDECIDED = "not decidable at this budget"
-TRAINED = {"init": "klt", "best_epoch": 5}
-AT_START = {"init": "klt", "best_epoch": 0}
+TRAINED = {"init": "klt", "epochs": 5, "best_epoch": 5}
+AT_START = {"init": "klt", "epochs": 5, "best_epoch": 0}
 
 
 def entry(series, x, seeds, run=None, value="nmse_db"):
+    """An entry of several seeds; of a single value: all have it."""
+    seeds = seeds * SEEDS if len(seeds) == 1 else seeds
     return {
         "series": series, "x": x, "ours": sum(seeds) / len(seeds), "value": value,
         "ours_by_seed": seeds, "paper": None, "line": False, "handicap": "",
@@ -35,17 +39,96 @@ def verdict(better: dict, worse: dict, **of_worse) -> str:
 
 
 def test_difference_is_weighed_against_the_spread():
-    assert verdict({4: [-9.0, -9.1]}, {4: [-8.0, -8.2]}) == "confirmed"
-    assert verdict({4: [-7.0, -7.1]}, {4: [-8.0, -8.2]}) == "not confirmed"
-    assert verdict({4: [-8.0, -9.0]}, {4: [-7.9, -8.5]}) == UNDECIDED
-    assert verdict({4: [-8.15, -8.15]}, {4: [-8.0, -8.0]}) == "confirmed"
-    assert verdict({4: [-8.15]}, {4: [-8.0]}) == UNDECIDED  # a single seed
+    better, worse = [-9.0, -9.1, -9.0], [-8.0, -8.2, -8.1]
+    assert verdict({4: better}, {4: worse}) == "confirmed"
+    assert verdict({4: worse}, {4: better}) == "not confirmed"
+    found = judged({4: [-8.0, -9.0, -8.5]}, {4: [-7.9, -8.5, -8.0]})
+    assert found["verdict"] == UNDECIDED
+    assert found["open"] == {"4": "within the margin"}
+    assert verdict({4: [-8.15]}, {4: [-8.0]}) == "confirmed"  # three equal seeds
+    assert verdict({4: [-8.05]}, {4: [-8.0]}) == UNDECIDED
+
+
+def test_a_training_decides_with_three_seeds():
+    two = judged({4: [-9.0] * 2}, {4: [-5.0] * 2})
+    assert two["verdict"] == UNDECIDED and two["seeds"] == 2
+    assert two["open"] == {"4": "fewer than 3 seeds"}
+    assert verdict({4: [-9.0] * 3}, {4: [-5.0] * 3}) == "confirmed"
+    better, line = entry("a", 4, [-9.0]), entry("b", 4, [-5.0] * 2)
+    found = judge(beats("a", "b")[0], result(better, {**line, "line": True}), "paper")
+    assert found["verdict"] == "confirmed"  # a line is of no training
+    full = result(better, line, budget="full")
+    assert judge(beats("a", "b")[0], full, "paper")["verdict"] == UNDECIDED
+
+
+def of_run(last_gain_db=0.0, start_nmse_db=None, **changes) -> dict:
+    """A training that is known to have begun and ended so."""
+    known = {"last_gain_db": last_gain_db, "start_nmse_db": start_nmse_db}
+    return {"init": "paper", "epochs": 5, "best_epoch": 5, **known, **changes}
+
+
+def compared(low: dict, high: dict, budget="fast", values=(-9.0, -8.0), unit="[dB]"):
+    pair = [
+        entry(name, 4, list(np.atleast_1d(value)), {"model": name, **run})
+        for name, value, run in zip("ab", values, (low, high), strict=True)
+    ]
+    return judge(beats("a", "b")[0], result(*pair, unit=unit, budget=budget), "paper")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_still_improves_decides_nothing(which):
+    """By 0.12 dB in the last fifth, where margins are 0.1 dB and more."""
+    pair = [of_run(0.05), of_run(0.05)]
+    assert compared(*pair)["verdict"] == "confirmed"
+    pair[which] = of_run(0.12)
+    found = compared(*pair)
+    assert found["verdict"] == UNDECIDED and not found["unrecorded"]
+    assert found["open"] == {
+        "4": "still improving: 0.12 dB in the last fifth of the epochs"
+    }
+    assert compared(*pair, budget="full")["verdict"] == "confirmed"
+    spread_out = [-9.0, -9.1, -9.2], [-8.0, -8.1, -8.2]  # a margin of 0.2 dB
+    assert compared(*pair, values=spread_out)["verdict"] == "confirmed"
+    seconds = compared(*pair, values=spread_out, unit="seconds")
+    assert seconds["verdict"] == UNDECIDED  # no spread of these is one of dB
+    same = [entry(name, 4, [v], pair[which]) for name, v in (("a", -9.0), ("b", -8.0))]
+    same[1]["runs"] = same[0]["runs"]
+    found = judge(beats("a", "b")[0], result(*same), "paper")
+    assert found["verdict"] == "confirmed"  # two values of one run
+
+
+def test_what_began_ahead_has_not_won():
+    random, near, far = (
+        of_run(),
+        of_run(0, -4.0, init="klt"),
+        of_run(0, -26.8, init="klt"),
+    )
+    assert compared(near, random)["verdict"] == "confirmed"
+    found = compared(far, random)
+    assert found["verdict"] == UNDECIDED
+    assert found["open"] == {
+        "4": "the better one began 26.8 dB ahead at its fitted start"
+    }
+    assert compared(far, near)["verdict"] == UNDECIDED
+    assert compared(far, far)["verdict"] == "confirmed"
+    assert compared(random, far)["verdict"] == "confirmed"  # it has caught up
+    assert compared(far, random, budget="full")["verdict"] == "confirmed"
+    bad = of_run(0, 20.0, init="klt_exact")  # no worse than the estimate 0
+    assert compared(near, bad)["verdict"] == "confirmed"
+
+
+def test_results_of_before_say_that_they_are():
+    old = {"init": "klt", "epochs": 5, "best_epoch": 5}
+    for pair in ((of_run(), old), (old, of_run())):
+        found = compared(*pair)
+        assert found["verdict"] == "confirmed" and found["unrecorded"]
+    assert compared(of_run(0.5), old)["verdict"] == UNDECIDED
 
 
 def test_half_of_the_places_decide():
     confirmed = judged({1: [-3.0], 2: [-5.0]}, {1: [-3.0], 2: [-4.0]})
     assert confirmed["verdict"] == "confirmed"
-    assert (confirmed["decided"], confirmed["seeds"]) == (1, 1)
+    assert (confirmed["decided"], confirmed["seeds"]) == (1, 3)
     assert confirmed["difference"] == {"1": 0.0, "2": -1.0}
     same = {1: [-3.0], 2: [-3.0]}
     assert verdict(same | {3: [-5.0]}, same | {3: [-4.0]}) == UNDECIDED
@@ -83,7 +166,7 @@ def test_lines_and_handicaps():
 
 def test_what_is_no_decibel_is_weighed_by_its_size():
     def found(low, high):
-        entries = [entry("a", 1, [low] * 2), entry("b", 1, [high] * 2)]
+        entries = [entry("a", 1, [low]), entry("b", 1, [high])]
         entries = [{**e, "value": "measured"} for e in entries]
         own = result(*entries, unit="seconds")
         return judge(beats("a", "b")[0], own, "paper")["verdict"]
@@ -124,7 +207,8 @@ def test_counts_need_no_training_and_no_margin():
 
 
 def run_at(nmse_db, klt_db):
-    return {"init": "paper", "best_epoch": 4, "nmse_db": nmse_db, "nmse_pca_db": klt_db}
+    own = {"nmse_db": nmse_db, "nmse_pca_db": klt_db}
+    return {"init": "paper", "epochs": 4, "best_epoch": 4, **own}
 
 
 @pytest.mark.parametrize("which", ["better", "worse"])
@@ -189,18 +273,18 @@ def test_levels_and_how_much():
     assert found(0, 1, by=0.5) == "confirmed"
     assert found(0, 1, by=1.5) == "not confirmed"
     assert found(1, 0, by=-1.5) == "confirmed"  # no more than 1.5 worse
-    assert judge(Claim("", "a", -10.0), result(*entries), "paper")["seeds"] == 1
+    assert judge(Claim("", "a", -10.0), result(*entries), "paper")["seeds"] == 3
 
 
 def test_what_is_made_of_all_places():
-    steady = [entry("a", x, [-x, -x - 0.1]) for x in (1.0, 2.0, 3.0)]
+    steady = [entry("a", x, [-x, -x - 0.1, -x]) for x in (1.0, 2.0, 3.0)]
     rising = zip((1, 2, 3), (-1.0, -0.5, -4.0), strict=True)
-    entries = [*steady, *(entry("b", x, [v, v]) for x, v in rising)]
+    entries = [*steady, *(entry("b", x, [v]) for x, v in rising)]
     for e in entries:
         e["paper"] = e["ours"]
     claim = Claim("a never gets worse", "a", "b", over=setback)
     found = judge(claim, result(*entries), "paper")
-    assert found["verdict"] == "confirmed" and found["seeds"] == 2
+    assert found["verdict"] == "confirmed" and found["seeds"] == 3
     assert found["difference"] == found["paper"] == {"setback": -0.5}
     flatter = Claim("a is flatter", "a", "b", over=spread)
     found = judge(flatter, result(*entries), "paper")
@@ -225,7 +309,7 @@ def test_one_place_spoils_what_is_made_of_all(which):
         found = judge(claim, result(*steady, *other, *base), "paper")
         assert found["verdict"] == "confirmed"
         second = {
-            "silent": {"ours": 0.2, "ours_by_seed": [0.2]},
+            "silent": {"ours": 0.2, "ours_by_seed": [0.2] * SEEDS},
             "behind": {"runs": [{**steady[1]["runs"][0], **run_at(-4.0, -5.0)}]},
             "handicap": {"handicap": "it begins at random"},
         }[which]
@@ -237,13 +321,13 @@ def test_one_place_spoils_what_is_made_of_all(which):
 def test_gains_over_a_series():
     """Of 1 dB at 4 bits and of 3 dB at 8, by seed."""
     entries = [
-        entry("qat", 4, [-10.0, -10.2]), entry("lszq", 4, [-11.0, -11.2]),
-        entry("qat", 8, [-12.0, -14.0]), entry("lszq", 8, [-15.0, -17.0]),
+        entry("qat", 4, [-10.0, -10.2, -10.1]), entry("lszq", 4, [-11.0, -11.2, -11.1]),
+        entry("qat", 8, [-12.0, -14.0, -13.0]), entry("lszq", 8, [-15.0, -17.0, -16.0]),
     ]  # fmt: skip
     claim = Claim("more at 8 bits", 8, 4, at=("lszq",), minus="qat")
     found = judge(claim, result(*entries), "paper")
     assert found["verdict"] == "confirmed"  # the seeds differ, their gains do not
-    assert found["difference"] == {"lszq": -2.0} and found["seeds"] == 2
+    assert found["difference"] == {"lszq": -2.0} and found["seeds"] == 3
     entries[2]["runs"] = [run_at(-12.0, -13.0)]
     assert judge(claim, result(*entries), "paper")["verdict"] == UNDECIDED
 

@@ -198,8 +198,8 @@ def test_claims_are_judged_again_from_the_entries(tmp_path, monkeypatch, capsys)
     """A verdict and a claim that a result has no longer; entries stay as they are."""
     monkeypatch.chdir(ROOT)
     entries = [
-        report_files.entry("crnet", "1/4", [-12.0, -12.1]),
-        report_files.entry("1x1", "1/4", [-13.0, -13.1]),
+        report_files.entry("crnet", "1/4", [-12.0, -12.1, -12.2]),
+        report_files.entry("1x1", "1/4", [-13.0, -13.1, -13.2]),
     ]
     old = {"claim": "SE helps", "verdict": "confirmed"}
     gone = {"claim": "nobody claims this", "verdict": "confirmed"}

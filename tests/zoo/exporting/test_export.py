@@ -18,9 +18,9 @@ from serving.codec import bitstream, csi_scale, framing
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import assert_one_line_error, run_command
 from zoo import files
-from zoo.codeword.codec_graph import pack
+from zoo.codeword.codec_graph import DecoderGraph, pack
 from zoo.data import scaling, splits
-from zoo.exporting import exporter, verify_export
+from zoo.exporting import exporter, lite_decoder, verify_export
 from zoo.layers.quantizers import UniformQuantizer
 from zoo.metrics import accuracy
 from zoo.reporting import run_page
@@ -175,6 +175,56 @@ def test_decoder_through_a_session(exported, tiny_run, test_h, in_process):
             assert np.isnan(h[~valid]).all()
             if name != "decode_float":
                 np.testing.assert_allclose(h[valid], in_process[:6][valid], atol=2e-5)
+
+
+def test_lite_decoder_gives_what_the_saved_model_gives(exported, tiny_run, in_process):
+    """Damaged rows too; TFLite's own operations only, as TensorFlow Serving asks."""
+    codec = json.loads((exported / "codec.json").read_text())
+    assert "decoder/1/model.tflite" in codec["files"]
+    path = exported / "decoder" / "1"
+    loaded = tf.saved_model.load(str(path)).signatures["serving_default"]
+    rng, size = np.random.default_rng(0), codec["payload_bytes"]
+    payloads = rng.integers(0, 256, (5, size), np.uint8)
+    model_id = bytes.fromhex(codec["model_id"])
+    frames = [framing.frame(p.tobytes(), model_id) for p in payloads]
+    rows = np.frombuffer(b"".join(frames), np.uint8).reshape(5, -1).copy()
+    for row, at in ((0, 0), (1, 5), (2, framing.PREFIX_BYTES), (3, -1)):
+        rows[row, at] ^= 128
+    expected = loaded(feedback_bytes=tf.constant([row.tobytes() for row in rows]))
+    answer = lite_decoder.run(path / "model.tflite", {"feedback_bytes": rows})
+    assert answer["valid"].tolist() == [False] * 4 + [True]
+    np.testing.assert_array_equal(answer["valid"], expected["valid"])
+    np.testing.assert_allclose(answer["h"], expected["h"], atol=1e-5)
+
+
+def test_lite_decoder_that_differs_is_discarded(exported, tiny_run, tmp_path):
+    path = tmp_path / "1"
+    shutil.copytree(exported / "decoder" / "1", path)
+    codec = json.loads((exported / "codec.json").read_text())
+    model = tiny_run.load()
+    lite_decoder.verify(path, model, codec)
+    bias = next(v for v in model.decoder.weights if v.shape[-1] == 2)
+    bias.assign(bias + 0.1)
+    with pytest.raises(ValueError, match="model.tflite: the decoder differs"):
+        lite_decoder.verify(path, model, codec)
+    other = {**codec, "model_id": "00000000"}
+    with pytest.raises(ValueError, match="good frames were refused"):
+        lite_decoder.verify(path, model, other)
+
+
+def test_network_that_tflite_cannot_run_has_no_lite_decoder(tmp_path, capsys):
+    def decode(codeword):
+        return tf.reshape(tf.math.igamma(codeword, codeword), [-1, 2, 1, 2])
+
+    sizes = {"codeword_dim": 4, "sections": [[4, 6]], "payload_bytes": 3}
+    codec = {**sizes, "frame_bytes": 14, "model_id": "00" * 4, "csi_shape": [2, 1, 2]}
+    model = SimpleNamespace(
+        quantizer=UniformQuantizer(6), recover=lambda codeword: decode(codeword)
+    )
+    graph = DecoderGraph(model, {**codec, "uplink": False})
+    assert not lite_decoder.save(graph, tmp_path)
+    assert capsys.readouterr().out.startswith("no model.tflite: ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_saved_model_is_frozen(exported):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.codec import bitstream
+from serving.codec import framing
 from serving.codec.ue_encoder import UeEncoder
 from serving.models import model_config
 from serving.models.model_manager import ModelManager
@@ -96,7 +96,7 @@ def served(run: RunDirectory, out, h: np.ndarray) -> np.ndarray:
     manager.apply(model_config.single(MODEL, out / "decoder"))
     with local_server(manager) as server:
         payloads = [encoder.encode_bits(sample) for sample in h]
-        frames = [bitstream.frame(payload, encoder.model_id) for payload in payloads]
+        frames = [framing.frame(payload, encoder.model_id) for payload in payloads]
         answer = server.prediction.Predict(predict(feedback_bytes=frames))
     manager.close()
     return outputs(answer)["h"]

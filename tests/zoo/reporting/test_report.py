@@ -190,6 +190,20 @@ def test_what_decides_nothing_is_marked():
     assert [row["feedback bits"] for row in found] == ["4,096 (float)", "512"]
 
 
+def test_open_places_say_why():
+    claim = {
+        **report_files.FIGURE["claims"][0], "unrecorded": True,
+        "open": {"1/4": "behind", "1/16": "within", "1/64": "behind"},
+    }  # fmt: skip
+    result = {**report_files.FIGURE, "claims": [claim]}
+    (shown,) = result_sections.claims_of(report_files.HERE / "a.json", result)
+    assert "; open: behind (1/4, 1/64); within (1/16); starts and" in shown.numbers
+    earlier = result_sections.claims_of(
+        report_files.HERE / "a.json", report_files.FIGURE
+    )[0]
+    assert "open" not in earlier.numbers
+
+
 def test_claims_of_our_own_stand_apart():
     of_paper = report_files.FIGURE["claims"][0]
     both = [of_paper, {**of_paper, "origin": "ours", "verdict": "confirmed"}]
