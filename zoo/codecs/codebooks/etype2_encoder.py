@@ -30,7 +30,8 @@ def encode(codebook: EnhancedTypeII, vectors: np.ndarray, rounds: int = ROUNDS) 
         codebook: its configuration.
         vectors: complex `[n, N3, P, rank]`; neither norms nor phases of a layer and
             subband matter.
-        rounds: projections on the taps; 0: subbands turned by their strongest beam.
+        rounds: projections on the taps; 0: subbands are turned onto what they have most
+            in common, and no more.
 
     Raises:
         ValueError: vectors of another shape, of zeros, or not finite.
@@ -47,8 +48,8 @@ def encode(codebook: EnhancedTypeII, vectors: np.ndarray, rounds: int = ROUNDS) 
 def _encode(codebook: EnhancedTypeII, vectors: np.ndarray, rounds: int) -> Pmi:
     """Indices of one batch."""
     rotation, beams, a = beam_choice.choose(codebook.panel, vectors, codebook.num_beams)
-    row = np.sum(np.abs(a) ** 2, axis=-1).argmax(axis=-1)[..., None, None]
-    a = _turned(a, np.take_along_axis(a, row, axis=2))
+    common = np.linalg.eigh(a @ np.swapaxes(a.conj(), -1, -2))[1][..., -1:]
+    a = _turned(a, np.sum(common.conj() * a, axis=2, keepdims=True))
     for _ in range(rounds):
         d = _delays(a)
         window, taps = _taps(codebook, d)
