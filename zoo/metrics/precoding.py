@@ -20,9 +20,9 @@ DEFINITIONS = {
     "eigenvector_nmse_db": "mean over samples of |V - W|^2 / |V|^2, phases fixed",
     "beamforming_loss_db": "sum of |G W|^2 over that of |G V|, unit columns, in dB",
     "rate": "mean of log2 det(I + SNR / layers G W W^H G^H), unit columns, bit/s/Hz",
-    "zf_rate": "random groups of K users, first layers A: A (A^H A + K / (SNR P) I)^-1, "
-    "unit columns, power 1 / K each; log2(1 + SINR) behind an MMSE receiver, mean over "
-    "subbands, bit/s/Hz of a user",
+    "zf_rate": "random groups of K users, first layers A: A (A^H A + K / (SNR P) I)^-1 "
+    "with unit columns, power 1 / K each; mean over subbands of log2(1 + SINR) behind an "
+    "MMSE receiver, bit/s/Hz of a user",
 }
 
 
