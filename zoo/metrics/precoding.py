@@ -17,12 +17,12 @@ DEFINITIONS = {
     "sgcs": "mean over the layers of sgcs_by_layer",
     "sgcs_weighted": "squares as above, weighted by the eigenvalues of each sample",
     "gcs_by_layer": "mean over samples and subbands of |v^H w| / (|v| |w|)",
-    "eigenvector_nmse_db": "mean over samples of |V - W|^2 / |V|^2, phases fixed",
+    "nmse_db": "mean over samples of |V - W|^2 / |V|^2, phases fixed",
     "beamforming_loss_db": "sum of |G W|^2 over that of |G V|, unit columns, in dB",
     "rate": "mean of log2 det(I + SNR / layers G W W^H G^H), unit columns, bit/s/Hz",
     "zf_rate": "random groups of K users, first layers A: A (A^H A + K / (SNR P) I)^-1 "
-    "with unit columns, power 1 / K each; mean over subbands of log2(1 + SINR) behind an "
-    "MMSE receiver, bit/s/Hz of a user",
+    "with unit columns, power 1 / K each; mean over subbands of log2(1 + SINR) behind "
+    "an MMSE receiver, bit/s/Hz of a user",
 }
 
 

@@ -10,22 +10,13 @@ import pytest
 from tfds_builders import subbands
 from tfds_builders.own.antenna_array import AntennaArray
 from tfds_builders.tr38901 import examples
-from zoo.config import ExperimentConfig
 from zoo.data import eigenmodes, splits
 from zoo.data.eigenmodes import PortArray
 
-R18 = "tr38901/r18_dense_urban_2ghz_tiny"
 
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("tfds"))
-    return ExperimentConfig(dataset=R18, data_dir=folder, num_test=20)
-
-
-def test_stored_eigenvectors_are_read(config):
-    modes = eigenmodes.load(config, "test", phase="sequential")
-    builder = splits.open_builder(R18, config.data_dir)
+def test_stored_eigenvectors_are_read(eigen_config):
+    modes = eigenmodes.load(eigen_config, "test", phase="sequential")
+    builder = splits.open_builder(eigen_config.dataset, eigen_config.data_dir)
     simulation, seed = builder.builder_config.simulation, builder.builder_config.seed
     features = examples.block_examples(simulation, seed, 2, 0)
     stored = (
@@ -39,10 +30,10 @@ def test_stored_eigenvectors_are_read(config):
     assert eigenmodes.array_of(builder) == PortArray(8, 2, 2, "all")
 
 
-def test_eigenvectors_of_csi_are_those_of_the_simulator(config):
+def test_eigenvectors_of_csi_are_those_of_the_simulator(eigen_config):
     """Taps of the first UE antenna: the ports' order and the subbands must be right."""
-    builder = splits.open_builder(R18, config.data_dir)
-    part = splits.load_split(config, "test")
+    builder = splits.open_builder(eigen_config.dataset, eigen_config.data_dir)
+    part = splits.load_split(eigen_config, "test")
     h = part.h[..., 0] + 1j * part.h[..., 1]
     vectors, values = eigenmodes.of_csi(h, eigenmodes.array_of(builder), 13)
     simulated = examples.simulator.block_drops(
@@ -74,12 +65,14 @@ def test_ports_undo_the_beams_of_own_channels(sizes):
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[0, 0, 0], ratio.shape))
 
 
-def test_unusable_requests_are_refused(config):
+def test_unusable_requests_are_refused(eigen_config):
     for changes, options, message in (
         ({}, {"num_subbands": 12}, "--num_subbands=12: .* stores 13"),
         ({"csi_noise": "awgn", "test_snr_db": 5.0, "train_snr_db": 5.0}, {}, "clean"),
     ):
         with pytest.raises(ValueError, match=message):
-            eigenmodes.load(dataclasses.replace(config, **changes), "test", **options)
+            eigenmodes.load(
+                dataclasses.replace(eigen_config, **changes), "test", **options
+            )
     with pytest.raises(ValueError, match="9 angles of an array of 8 ports"):
         eigenmodes.of_csi(np.ones((1, 9, 2)), PortArray(8), 5)
