@@ -68,6 +68,15 @@ def data_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def eigen_config(tmp_path_factory):
+    """Configuration of drops that have eigenvectors of 13 subbands in two layers."""
+    from zoo.config import ExperimentConfig
+
+    path, name = tmp_path_factory.mktemp("eigen"), "tr38901/r18_dense_urban_2ghz_tiny"
+    return ExperimentConfig(dataset=name, data_dir=str(path), num_test=20)
+
+
+@pytest.fixture(scope="session")
 def tiny_config(data_dir):
     """Function that makes the configuration of a tiny run."""
     from zoo.config import ExperimentConfig

@@ -10,7 +10,7 @@ from tfds_builders.csi_examples import FREQUENCY_KEPT
 
 def csi_features(
     uplink: bool = False,
-    num_subbands: int = 0,
+    modes: tuple[int, int] | None = None,
     shape: tuple[int, int] = (32, 32),
     kept: int = FREQUENCY_KEPT,
 ) -> tfds.features.FeaturesDict:
@@ -25,7 +25,8 @@ def csi_features(
       uplink: add `csi_uplink` and `scale_uplink`, the same of the uplink carrier, and
         `energy` float32 `[1]`, that of all subcarriers times `scale`^2, in the test
         split.
-      num_subbands: add `eigenvectors` float32 `[num_subbands, 32 ports, 2]`; 0: none.
+      modes: subbands and layers; add `eigenvectors` float32 `[subbands, ports, layers,
+        2]` and `eigenvalues` float32 `[subbands, layers]`; None: none.
       shape: angles and delays.
       kept: subcarriers of `csi_freq`.
     """
@@ -37,8 +38,10 @@ def csi_features(
     if uplink:
         features |= {"csi_uplink": _tensor(*shape, 2), "scale_uplink": np.float32}
         features["energy"] = _tensor(None)
-    if num_subbands:
-        features["eigenvectors"] = _tensor(num_subbands, 32, 2)
+    if modes is not None:
+        num_subbands, layers = modes
+        features["eigenvectors"] = _tensor(num_subbands, shape[0], layers, 2)
+        features["eigenvalues"] = _tensor(num_subbands, layers)
     return tfds.features.FeaturesDict(features)
 
 

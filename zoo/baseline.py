@@ -18,8 +18,14 @@ report. `pursuit_learned` codes positions beside earlier ones. `pursuit` also ta
 --report_nmse=-20, an error at which each report ends; with --noise=known or estimated
 it does not describe noise; with --calibrate it learns the gains of the antennas.
 --perturb='{"gain_db": 2, "phase_deg": 20}' makes antennas unlike, '{"diffuse": 0.3}'
-scatters a part of the energy (`zoo.data.perturbations`). BM3D-AMP is not here: no BM3D
-library has a usable licence and runs on a CPU, see `zoo.baselines`.
+scatters a part of the energy (`zoo.data.perturbations`).
+
+    python -m zoo.baseline --method=etype2 --param_combination=4 --rank=1
+        --dataset=tr38901/r18_dense_urban_2ghz --json=etype2_4.json
+
+sends the eigenvectors of subbands instead, as do `type2`, `type1` and with
+--target=eigenvectors `klt`, `klt_coded` and `klt_mixture`: bits of the real fields,
+SGCS of each layer, rates of one user and of --num_users served together.
 """
 
 from __future__ import annotations
@@ -34,15 +40,15 @@ from absl import flags
 from tfds_builders import cli, locks
 from zoo import config_flags, files
 from zoo.baselines import methods, sensing, total_variation
-from zoo.baselines.catalogue import BASELINES, CODED
+from zoo.baselines.catalogue import BASELINES, CODEBOOKS, CODED
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.codecs import coded as coded_csi
+from zoo.codecs import coded_flags, eigen_flags, eigen_report
 from zoo.codecs import methods as codecs
 from zoo.codecs.coded import Coded
 from zoo.config import ExperimentConfig
 from zoo.data import splits, stream
-from zoo.data.perturbations import Perturbation
 from zoo.metrics import results_row
 from zoo.metrics.results_row import stored_part
 
@@ -54,13 +60,6 @@ SENSED = ("fista", "lasso", "tval3")
 BELONGS = {
     "codeword_dim": ("klt", *SENSED),
     "num_train": ("klt", *CODED),
-    "report_bits": CODED,
-    "rate": CODED,
-    "oversampling": ("pursuit", "pursuit_learned"),
-    "report_nmse": ("pursuit",),
-    "noise": ("pursuit",),
-    "calibrate": ("pursuit",),
-    "perturb": CODED,
     "measurement": SENSED,
     "tolerance": SENSED,
     "max_iterations": SENSED,
@@ -68,7 +67,15 @@ BELONGS = {
     "mu": ("tval3",),
     "beta": ("tval3",),
     "tv": ("tval3",),
+    **coded_flags.BELONGS,
+    **eigen_flags.BELONGS,
 }
+SHOWN = ("nmse_db", "rho", "feedback_bits", "model_args", "seconds_per_csi")
+SHOWN_EIGEN = (
+    "sgcs_by_layer", "sgcs_weighted", "gcs_by_layer", "nmse_db", "closed_form",
+    "feedback_bits", "model_args", "beamforming_loss_db", "rate", "rate_perfect",
+    "zf_rate", "zf_rate_perfect", "zf_rate_5_percent", "seconds_per_csi",
+)  # fmt: skip
 
 
 def evaluate_baseline(
@@ -149,11 +156,27 @@ def method_from_flags(values: flags.FlagValues) -> Method | Coded | None:
     Raises:
         ValueError: no method, a value out of range, or a flag of another method.
     """
+    name = check_owners(values)
+    if name == "klt":
+        return None
+    if name in CODED:
+        return coded_flags.coded_of(values)
+    stop = Stop(values.tolerance, values.max_iterations)
+    weight = _weight(values, "mu" if name == "tval3" else "lambda")
+    return Method(name, weight, values.measurement, stop, values.tv, values.beta)
+
+
+def check_owners(values: flags.FlagValues) -> str:
+    """Name of the method of the parsed flags.
+
+    Raises:
+        ValueError: no method, or a flag of another one.
+    """
     name = values.method
     if not name:
         raise ValueError(
-            f"--method is missing: give one of {', '.join(BASELINES)}; usage: python "
-            "-m zoo.baseline --method=METHOD [--flag=value ...]"
+            f"--method is missing: give one of {', '.join(BASELINES | CODEBOOKS)}; "
+            "usage: python -m zoo.baseline --method=METHOD [--flag=value ...]"
         )
     for flag, owners in BELONGS.items():
         if values[flag].present and name not in owners:
@@ -161,31 +184,7 @@ def method_from_flags(values: flags.FlagValues) -> Method | Coded | None:
                 f"--{flag} has no effect on --method={name}: leave it out (it is for "
                 f"{', '.join(owners)})"
             )
-    if name == "klt":
-        return None
-    if name in CODED:
-        return _coded(name, values)
-    stop = Stop(values.tolerance, values.max_iterations)
-    weight = _weight(values, "mu" if name == "tval3" else "lambda")
-    return Method(name, weight, values.measurement, stop, values.tv, values.beta)
-
-
-def _coded(name: str, values: flags.FlagValues) -> Coded:
-    """Codec of the parsed flags."""
-    bits, target_db = values.report_bits, values.report_nmse
-    if (bits > 0) == (target_db is not None):
-        other = " or --report_nmse, such as -20" if name == "pursuit" else ""
-        raise ValueError(f"--method={name} takes --report_bits, such as 512{other}")
-    return Coded(
-        name,
-        bits,
-        values["rate"].value == "fixed",
-        values.oversampling,
-        values.noise,
-        target_db,
-        values.calibrate,
-        Perturbation.of(values.perturb or "{}"),
-    )
+    return name
 
 
 def settings_from_flags(values: flags.FlagValues) -> ExperimentConfig:
@@ -202,10 +201,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     for name in DATA_FLAGS:
         flags.DEFINE_flag(experiment[name], flag_values=values)
     for name, choices, default, text in (
-        ("method", BASELINES, None, "classic method"),
+        ("method", BASELINES | CODEBOOKS, None, "classic method"),
         ("measurement", sensing.KINDS, "gaussian", "rows of the random matrix"),
-        ("rate", ("mean", "fixed"), "mean", "what --report_bits is (codecs)"),
-        ("noise", coded_csi.NOISE, "none", "variance of noise not to send (pursuit)"),
         ("tv", total_variation.GROUPS, "joint", "norm of the differences (tval3)"),
     ):
         flags.DEFINE_enum(name, default, list(choices), text, flag_values=values)
@@ -216,31 +213,28 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         ("beta", flags.DEFINE_float, 32.0, "penalty: speed, not result (tval3)"),
         ("tolerance", flags.DEFINE_float, 1e-4, "relative change that ends a sample"),
         ("max_iterations", flags.DEFINE_integer, 1000, "iterations at most"),
-        ("report_bits", flags.DEFINE_integer, 0, "bits of a report (codecs)"),
-        (
-            "report_nmse",
-            flags.DEFINE_float,
-            None,
-            "error that will do [dB] (pursuit)",
-        ),
-        ("oversampling", flags.DEFINE_integer, 0, "of the grid (pursuit); 0: the best"),
-        ("calibrate", flags.DEFINE_bool, False, "estimate antenna gains (pursuit)"),
-        ("perturb", flags.DEFINE_string, "", "JSON of a perturbation (codecs)"),
     ):
         define(name, default, text, flag_values=values)
+    coded_flags.define_flags(values)
+    eigen_flags.define_flags(values)
 
 
 def main(argv: list[str]) -> None:
     """Command line."""
     cli.refuse_arguments(argv)
+    check_owners(flags.FLAGS)
+    settings = settings_from_flags(flags.FLAGS)
+    report = eigen_flags.report_of(flags.FLAGS)
     with locks.alone_for(flags.FLAGS.json):
-        row = evaluate_baseline(
-            method_from_flags(flags.FLAGS), settings_from_flags(flags.FLAGS)
-        )
+        if report:
+            row = eigen_report.evaluate(report, settings)
+            print("\n".join(f"{k}: {text}" for k, text in row["definitions"].items()))
+        else:
+            row = evaluate_baseline(method_from_flags(flags.FLAGS), settings)
         if flags.FLAGS.json:
             files.write_json(Path(flags.FLAGS.json), row)
-    keys = ("nmse_db", "rho", "feedback_bits", "model_args", "seconds_per_csi")
-    print(json.dumps({key: row.get(key) for key in keys}))
+    shown = SHOWN_EIGEN if report else SHOWN
+    print(json.dumps({key: row.get(key) for key in shown}))
     if flags.FLAGS.json:
         print(f"results row: {flags.FLAGS.json}")
 

@@ -50,8 +50,9 @@ def test_examples_of_every_preset(name):
     assert np.median(rho) > (0.93 if len(preset.taps) == 32 else 0.6)
     if preset.num_subbands:
         v = first["eigenvectors"][..., 0] + 1j * first["eigenvectors"][..., 1]
-        assert v.shape == (100, 13, 32)
-        np.testing.assert_allclose(np.linalg.norm(v, axis=-1), 1, atol=1e-5)
+        assert v.shape == (100, 13, 32, len(preset.setting.ue))
+        np.testing.assert_allclose(np.linalg.norm(v, axis=2), 1, atol=1e-5)
+        assert first["eigenvalues"].shape == (100, 13, len(preset.setting.ue))
 
 
 def test_examples_are_a_function_of_preset_release_seed_split_and_block():
@@ -67,17 +68,20 @@ def test_examples_are_a_function_of_preset_release_seed_split_and_block():
         assert not np.array_equal(other["csi"], first["csi"])
 
 
-def test_eigenvectors_are_the_best_precoders():
+def test_eigenvectors_are_those_of_the_covariance():
     preset = presets.load_preset("r18_dense_urban_4ghz")
     drops = simulator.block_drops(preset.setting, 0, 0, 0)
-    v = examples.eigenvectors(drops, 13)
+    v, values = examples.eigenmodes(drops, 13)
     h = simulator.port_frequency(drops, 52, 52)  # [drops, 4, 32, 52]
     for drop, band in ((0, 0), (7, 5), (99, 12)):
         part = np.moveaxis(h[drop, :, :, 4 * band : 4 * band + 4], 2, 0)
-        gram = sum(x.conj().T @ x for x in part)
-        strongest = np.linalg.eigvalsh(gram)[-1]
-        got = np.real(v[drop, band].conj() @ gram @ v[drop, band])
-        assert got == pytest.approx(strongest, rel=1e-4)
+        covariance = sum(x.conj().T @ x for x in part) / 4
+        expected = np.linalg.eigvalsh(covariance)[:-5:-1]
+        np.testing.assert_allclose(values[drop, band], expected, rtol=1e-4)
+        found = v[drop, band].conj().T @ covariance @ v[drop, band]
+        np.testing.assert_allclose(
+            found, np.diag(expected), rtol=1e-4, atol=1e-4 * expected[0]
+        )
 
 
 def test_unknown_preset():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfds_builders import csi_examples
+from tfds_builders import csi_examples, subbands
 from tfds_builders.blocks import BLOCK, is_test
 from tfds_builders.csi_examples import FREQUENCY_GRID, FREQUENCY_KEPT
 from tfds_builders.tr38901 import simulator
@@ -31,7 +31,8 @@ def block_examples(
       first UE antenna. Presets of fewer taps have `[100, 32, taps, 2]`. Where the
       preset has an uplink, `csi_uplink`, `scale_uplink` and, in the test split,
       `energy` float32 `[100, 1]`, without rows elsewhere; where it has subbands,
-      `eigenvectors` float32 `[100, subbands, 32, 2]`.
+      `eigenvectors` float32 `[100, subbands, 32, layers, 2]` and `eigenvalues` float32
+      `[100, subbands, layers]`, a layer per UE antenna.
 
     Raises:
       ValueError: unknown preset or release, or a negative number.
@@ -48,8 +49,9 @@ def block_examples(
         response = every and simulator.port_frequency(drops, every, every)[:, 0]
         features |= csi_examples.energy(response, features["scale"])
     if preset.num_subbands:
-        vectors = eigenvectors(drops, preset.num_subbands)
+        vectors, values = eigenmodes(drops, preset.num_subbands)
         features["eigenvectors"] = csi_examples.real_pairs(vectors)
+        features["eigenvalues"] = values
     return features
 
 
@@ -78,18 +80,19 @@ def beam_subcarriers(drops: simulator.Drops) -> np.ndarray:
     return simulator.angular_taps(response) * np.float32(factor)
 
 
-def eigenvectors(drops: simulator.Drops, num_subbands: int) -> np.ndarray:
-    """Strongest right singular vectors, complex64 `[drops, subbands, N_t]`.
+def eigenmodes(
+    drops: simulator.Drops, num_subbands: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvectors and eigenvalues of the subbands, a layer per UE antenna.
 
-    Of the channel at the centres of its resource blocks, all UE antennas together.
-    Unit norm; the free phase makes the entry of a drop's strongest port real positive.
+    Of the channel at one subcarrier of each resource block; see `subbands`.
+
+    Returns:
+      complex64 `[drops, subbands, N_t, layers]`, unit norm, the entry of a layer's
+      strongest port real positive; float32 `[drops, subbands, layers]`.
     """
     count = num_subbands * BLOCKS_PER_SUBBAND
-    h = simulator.port_frequency(drops, count, count)
-    h = np.moveaxis(h, -1, 1).reshape(len(h), num_subbands, -1, h.shape[2])
-    _, vectors = np.linalg.eigh(h @ np.conj(np.swapaxes(h, -1, -2)))
-    v = np.sum(np.conj(h) * vectors[..., -1, None], axis=-2)
-    v /= np.linalg.norm(v, axis=-1, keepdims=True)
-    port = np.sum(np.abs(v) ** 2, axis=1).argmax(axis=-1)
-    entry = np.take_along_axis(v, port[:, None, None], axis=-1)
-    return (v * np.conj(entry) / np.abs(entry)).astype(np.complex64)
+    h = np.moveaxis(simulator.port_frequency(drops, count, count), -1, 1)
+    h = h.reshape(len(h), num_subbands, BLOCKS_PER_SUBBAND, *h.shape[2:])
+    vectors, values = subbands.eigenmodes(h, len(drops.setting.ue))
+    return subbands.with_phase(vectors, "port"), values.astype(np.float32)

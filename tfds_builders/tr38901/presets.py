@@ -23,7 +23,7 @@ class Preset:
       uplink_hz: carrier of the uplink of the same drops; None: no uplink.
       taps: kept delay bins, the first and then the last of all.
       last_taps: how many of them are the last of all.
-      num_subbands: with an eigenvector each; 0: none.
+      num_subbands: with eigenvectors, a layer per UE antenna; 0: none.
       sizes: examples of train, validation and test.
     """
 
@@ -34,6 +34,12 @@ class Preset:
     last_taps: int
     num_subbands: int
     sizes: tuple[int, int, int]
+
+    @property
+    def modes(self) -> tuple[int, int] | None:
+        """Subbands and layers of the eigenvectors; None: none."""
+        layers = len(self.setting.ue)
+        return (self.num_subbands, layers) if self.num_subbands else None
 
 
 @functools.cache

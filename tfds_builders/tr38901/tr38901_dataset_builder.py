@@ -48,14 +48,16 @@ def _config(preset: str, release: str, suffix: str) -> Tr38901Config:
     about, sizes = load_preset(preset).about, load_preset(preset).sizes
     sizes = SMALLER.get(suffix, sizes)
     newer = "" if release == RELEASES[0] else f"_{release}"
-    fdd = load_preset(preset).uplink_hz is not None
+    newer_features = load_preset(preset).uplink_hz is not None or (
+        load_preset(preset).num_subbands > 0
+    )
     return Tr38901Config(
         name=preset + newer + suffix,
         description=f"{about}; tables {release}; {' / '.join(map(str, sizes))} drops",
         preset=preset,
         release=release,
         sizes=sizes,
-        version="1.1.0" if fdd else None,
+        version="1.1.0" if newer_features else None,
     )
 
 
@@ -78,7 +80,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {
         "1.0.0": "First release.",
-        "1.1.0": "FDD pairs: the energy of all subcarriers.",
+        "1.1.0": (
+            "FDD pairs: the energy of all subcarriers. Subbands: eigenvectors of all "
+            "layers, with eigenvalues."
+        ),
     }
     BUILDER_CONFIGS = [
         _config(preset, release, suffix)
@@ -115,9 +120,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             metadata["track_m"] = dataclasses.asdict(setting.cell.track)
         shape = len(setting.bs), len(preset.taps)
         return self.dataset_info_from_configs(
-            features=csi_features(
-                preset.uplink_hz is not None, preset.num_subbands, shape
-            ),
+            features=csi_features(preset.uplink_hz is not None, preset.modes, shape),
             metadata=metadata,
             disable_shuffling=True,
             homepage="https://www.3gpp.org/dynareport/38901.htm",

@@ -64,5 +64,26 @@ BASELINES: dict[str, tuple[str, str]] = {
     ),
 }
 
+_SPECIFICATION = (
+    "3GPP TS 38.214: NR; Physical layer procedures for data, clause {}, "
+    "https://www.3gpp.org/dynareport/38214.htm"
+)
+
+# Codebooks of precoders, which send eigenvectors of subbands instead of the CSI.
+CODEBOOKS: dict[str, tuple[str, str]] = {
+    "etype2": (
+        _SPECIFICATION.format("5.2.2.2.5"),
+        "Rel-16 enhanced Type II, real bits; own code, Apache-2.0",
+    ),
+    "type1": (
+        _SPECIFICATION.format("5.2.2.2.1"),
+        "Type I single panel, wideband, real bits; own code, Apache-2.0",
+    ),
+    "type2": (
+        _SPECIFICATION.format("5.2.2.2.3"),
+        "Rel-15 Type II, real bits; own code, Apache-2.0",
+    ),
+}
+
 # Those that send real bytes of a given number instead of M numbers, see `zoo.codecs`.
 CODED = ("dft", "klt_coded", "klt_mixture", "pursuit", "pursuit_learned")

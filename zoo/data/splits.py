@@ -149,6 +149,17 @@ def _wanted(config: ExperimentConfig, split: str, available: int) -> int:
     return wanted
 
 
+def chosen(config: ExperimentConfig, split: str, at_most: int = 0):
+    """Builder with its data, name of a stored split, and how many of it are read.
+
+    Arguments and errors as `load_split`.
+    """
+    builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
+    stored = _stored(config, builder, split)
+    wanted = _wanted(config, split, builder.info.splits[stored].num_examples)
+    return builder, stored, min(wanted, at_most or wanted)
+
+
 def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     """Read one split of a configuration's data set into memory.
 
@@ -162,11 +173,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         ValueError: too few examples, NaN or infinity in them, or data that the network
             does not take.
     """
-    builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
-    stored_split = _stored(config, builder, split)
-    wanted = _wanted(config, split, builder.info.splits[stored_split].num_examples)
+    builder, stored_split, wanted = chosen(config, split, at_most)
     split_reader.check_fits(config, builder.info.features)
-    wanted = min(wanted, at_most or wanted)
     names = {"csi", "scale"}
     if registry.get(config.model).takes_uplink:
         names |= {*split_reader.UPLINK}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 
 from zoo import registry
-from zoo.baselines.catalogue import BASELINES
+from zoo.baselines.catalogue import BASELINES, CODEBOOKS
 from zoo.config_checks import parse_object
 from zoo.importing import weights_by_name
 from zoo.metrics import flops
@@ -28,7 +28,7 @@ def list_models(pattern: str = "*") -> list[dict]:
     ]
     rows += [
         {"kind": "baseline", "name": name, "paper": f"{paper}. {note}"}
-        for name, (paper, note) in BASELINES.items()
+        for name, (paper, note) in (BASELINES | CODEBOOKS).items()
     ]
     return [row for row in rows if fnmatch.fnmatch(row["name"], pattern)]
 

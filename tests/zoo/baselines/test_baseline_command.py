@@ -14,11 +14,12 @@ from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
 from tfds_builders import build
 from zoo import baseline
 from zoo.baselines import methods, sensing, sparse
-from zoo.baselines.catalogue import BASELINES, CODED
+from zoo.baselines.catalogue import BASELINES, CODEBOOKS, CODED
 from zoo.baselines.iteration import Stop
 from zoo.baselines.methods import Method
 from zoo.baselines.total_variation import TotalVariation
 from zoo.codecs import methods as codecs
+from zoo.codecs.codebooks import catalogue
 from zoo.data import splits
 from zoo.metrics import accuracy, klt_line
 
@@ -186,8 +187,11 @@ def test_unknown_method_is_one_line():
 def test_every_method_is_listed_with_paper_and_licence():
     assert set(BASELINES) == {"klt", *baseline.SENSED, *CODED}
     assert set(CODED) == set(codecs.METHODS)
+    assert set(CODEBOOKS) == set(catalogue.CODEBOOKS)
     for paper, line in BASELINES.values():
         assert "https://doi.org/" in paper and "Apache-2.0" in line
+    for paper, line in CODEBOOKS.values():
+        assert "https://www.3gpp.org/" in paper and "Apache-2.0" in line
     assert "Apache License" in (ROOT / "LICENSE").read_text()
 
 

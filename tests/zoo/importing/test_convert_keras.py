@@ -134,7 +134,9 @@ def _import_with(csinet, matrix: Path):
 def test_damaged_h5(csinet, tmp_path):
     path = tmp_path / "cut.h5"
     path.write_bytes(csinet[1].read_bytes()[:9000])
-    with pytest.raises(ValueError, match="not an HDF5 file|not a weights file of Keras 2"):
+    with pytest.raises(
+        ValueError, match="not an HDF5 file|not a weights file of Keras 2"
+    ):
         import_network("csinet", [path])
     csinet[0].autoencoder.save_weights(tmp_path / "keras3.weights.h5")
     with pytest.raises(ValueError, match="weights of Keras 3, expected"):

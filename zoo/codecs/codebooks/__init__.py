@@ -1,0 +1,1 @@
+"""Precoder codebooks of TS 38.214: Type I, Type II and enhanced Type II."""

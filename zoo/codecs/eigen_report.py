@@ -1,0 +1,191 @@
+"""Eigenvectors of subbands, sent in real bits by a codebook or by a KLT."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tfds_builders import subbands
+from zoo import files
+from zoo.codecs import methods
+from zoo.codecs.codebooks.catalogue import CODEBOOKS
+from zoo.codecs.codebooks.panel import Panel
+from zoo.config import ExperimentConfig
+from zoo.data import eigenmodes, splits, stream
+from zoo.data.eigenmodes import Eigenmodes
+from zoo.metrics import eigen_klt, precoding, results_row
+
+KLT_CODED = ("klt_coded", "klt_mixture")
+METHODS = ("klt", *KLT_CODED, *CODEBOOKS)
+BATCH = 512  # reports of a KLT made at once
+
+
+@dataclass(frozen=True)
+class EigenReport:
+    """What sends eigenvectors, and the link that they are measured on.
+
+    Attributes:
+        name: one of `METHODS`.
+        rank: layers, 1 to 4.
+        num_subbands: N3; 0: those stored, or 13.
+        phase: what fixes the free phases, see `subbands.with_phase`; no matter to
+            codebooks.
+        options: of a codebook, see `catalogue.CODEBOOKS`.
+        bits: of a report of a coded KLT, in the mean of the training data.
+        fixed: whether no report of it exceeds them.
+        snr_db: of one receive antenna.
+        num_users: served together by zero forcing.
+
+    Raises:
+        ValueError: a method that does not send eigenvectors, or a phase or rank that
+            does not exist.
+    """
+
+    name: str
+    rank: int = 1
+    num_subbands: int = 0
+    phase: str = "port"
+    options: dict = field(default_factory=dict)
+    bits: int = 0
+    fixed: bool = False
+    snr_db: float = 10.0
+    num_users: int = 4
+
+    def __post_init__(self):
+        if self.name not in METHODS:
+            raise ValueError(
+                f"--method={self.name} --target=eigenvectors: expected one of "
+                f"{', '.join(METHODS)}"
+            )
+        if self.phase not in subbands.PHASES:
+            raise ValueError(
+                f"--phase={self.phase}: expected one of {', '.join(subbands.PHASES)}"
+            )
+        if not 1 <= self.rank <= 4:
+            raise ValueError(f"--rank={self.rank}: expected 1 to 4")
+
+
+def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
+    """Results row of reports of the test split, read once.
+
+    Args:
+        report: what is sent, and how.
+        settings: data set, numbers of examples, M of the unquantised KLT and seed (of
+            the groups of users) apply.
+
+    Raises:
+        ValueError: sizes that do not fit each other, or unusable data.
+    """
+    builder = splits.open_builder(
+        stream.parse(settings.dataset)[0], settings.data_dir, settings.manual_dir
+    )
+    test = _load(report, settings, "test")
+    v = test.vectors[..., : report.rank]
+    if report.name in CODEBOOKS:
+        w, found = _by_codebook(report, eigenmodes.array_of(builder), v)
+        nmse_db, klt = None, None
+    else:
+        train = _load(report, settings, "train", methods.METHODS["klt_coded"].examples)
+        w, found, klt = _by_klt(report, settings, train.vectors[..., : report.rank], v)
+        nmse_db = precoding.nmse_db(v, w)
+    trained = found.get("num_train", 0)
+    return {
+        "model": report.name,
+        **results_row.data_set(settings, builder),
+        "target": "eigenvectors",
+        "rank": report.rank,
+        "num_subbands": v.shape[1],
+        "num_ports": v.shape[2],
+        "phase": None if report.name in CODEBOOKS else report.phase,
+        "ratio": None,
+        "bits": None,
+        "train_data": trained
+        and results_row.stored_part(settings, builder, "train", trained)
+        or None,
+        **found,
+        **precoding.likeness(v, w, test.values),
+        "nmse_db": nmse_db,
+        "closed_form": klt,
+        **precoding.link_metrics(
+            test.vectors, test.values, w, report.snr_db, report.num_users, settings.seed
+        ),
+        "definitions": precoding.DEFINITIONS,
+        "num_test": len(v),
+        "seed": settings.seed,
+        **files.environment(),
+        "origin": "ours",
+    }
+
+
+def _load(
+    report: EigenReport, settings: ExperimentConfig, split: str, at_most: int = 0
+) -> Eigenmodes:
+    """Eigenvectors of a split, with as many layers as are reported."""
+    modes = eigenmodes.load(settings, split, report.num_subbands, report.phase, at_most)
+    layers = modes.values.shape[-1]
+    if layers < report.rank:
+        raise ValueError(
+            f"--rank={report.rank}: {settings.dataset} has {layers} layers, one for "
+            "each receive antenna"
+        )
+    return modes
+
+
+def _by_codebook(
+    report: EigenReport, array: eigenmodes.PortArray, v: np.ndarray
+) -> tuple[np.ndarray, dict]:
+    """Precoders that the base station reads, and what was sent."""
+    codebook = CODEBOOKS[report.name]
+    options = codebook.options | report.options
+    panel = Panel.of(array.columns, array.rows, array.polarisations)
+    configuration = codebook.make(panel, v.shape[1], report.rank, **options)
+    began = time.monotonic()
+    w, reports = codebook.send(configuration, v)
+    sizes = [one.num_bits for one in reports]
+    return w, {
+        "model_args": {"panel": [panel.n1, panel.n2], **options},
+        "split_array": array.polarisations == 1,
+        "codeword_dim": None,
+        "feedback_bits": float(np.mean(sizes)),
+        "feedback_bits_min_max": [min(sizes), max(sizes)],
+        "part1_bits": len(reports[0].part1),
+        "part2_bits_max": max(len(one.part2) for one in reports),
+        "seconds_per_csi": (time.monotonic() - began) / len(v),
+    }
+
+
+def _by_klt(
+    report: EigenReport, settings: ExperimentConfig, train: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, dict, dict | None]:
+    """Reconstructed eigenvectors, what was sent, and the unquantised KLT by theory."""
+    if report.name == "klt":
+        if settings.codeword_dim % 2:
+            raise ValueError(
+                f"--codeword_dim={settings.codeword_dim}: --method=klt sends complex "
+                "numbers, give an even one"
+            )
+        columns = eigen_klt.basis(train, settings.codeword_dim // 2)
+        found = {"model_args": {}, "codeword_dim": settings.codeword_dim}
+        found |= {"feedback_bits": None, "num_train": len(train)}
+        theory = eigen_klt.closed_form(train, columns)
+        return eigen_klt.reconstruct(v, columns), found, theory
+    x, seen = (eigen_klt.flat(y) for y in (v, train))
+    codec = methods.METHODS[report.name].fit([], seen, report.bits, settings.seed)
+    began, parts, sizes = time.monotonic(), [], []
+    for start in range(0, len(x), BATCH):
+        budget = report.bits if report.fixed else 0
+        sent = codec.encode(x[start : start + BATCH], budget)
+        parts.append(codec.decode(sent))
+        sizes += [8 * len(one) for one in sent]
+    rate = "fixed" if report.fixed else "mean"
+    found = {
+        "model_args": {"report_bits": report.bits, "rate": rate},
+        "codeword_dim": None,
+        "feedback_bits": float(np.mean(sizes)),
+        "feedback_bits_min_max": [min(sizes), max(sizes)],
+        "seconds_per_csi": (time.monotonic() - began) / len(v),
+        "num_train": len(train),
+    }
+    return eigen_klt.as_vectors(np.concatenate(parts), report.rank), found, None
