@@ -27,7 +27,6 @@ OF_KERAS = (  # the second one also of what is predicted
 DROPPED = (
     *OF_KERAS,
     "XLA_FLAGS",  # of JAX, more often than not; TensorFlow ends at those it lacks
-    "PYTHONINSPECT",  # a command would stay, and read what it is given
     "PYTHONWARNINGS",  # "error" ends TensorFlow's import
 )
 SET = {"MPLBACKEND": "agg"}  # for commands draw into files
@@ -52,6 +51,8 @@ def _is_off(value: str) -> bool:
 
 def prepare() -> None:
     """Make the environment that of a command, before it imports any library."""
+    if os.environ.pop("PYTHONINSPECT", ""):  # it would stay; read when Python starts
+        os.execv(sys.executable, sys.orig_argv)
     try:
         check()
     except ValueError as error:
