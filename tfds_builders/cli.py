@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging as python_logging
 import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -60,6 +61,38 @@ def require(*names: str) -> None:
         )
 
 
+def _refuse_pipes_and_devices() -> None:
+    """Refuse them as values of flags: they have no end, no size, or nobody to write.
+
+    A flagfile is text that is read once; a shell's <(...) may be one.
+
+    Raises:
+        ValueError: one is given.
+    """
+    for name in flags.FLAGS:
+        given = flags.FLAGS[name].value if name != "flagfile" else ""
+        for text in given if isinstance(given, list) else [given]:
+            words = text.split(",") if isinstance(text, str) else []
+            for word in words:
+                for path in (word, word.rpartition(":")[0]):  # FILE.py:NAME
+                    if kind := _special(path):
+                        raise ValueError(
+                            f"--{name}={text}: {path} is {kind}, expected a regular "
+                            "file or a folder"
+                        )
+
+
+def _special(path: str) -> str:
+    """What a path is that is no file or folder; '' where it is one, or none."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return ""
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+
+
 def _end_on_interrupt() -> None:
     """Let Ctrl-C end a command whose main thread is in native code for long.
 
@@ -104,6 +137,7 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     def guarded(argv: list[str]) -> int | None:
         _be_quiet()
         try:
+            _refuse_pipes_and_devices()
             return main(argv)
         except (ValueError, OSError, ModuleNotFoundError) as error:
             if os.environ.get("ZOO_TRACEBACK"):

@@ -61,7 +61,9 @@ def render(height: float, draw: Callable[[Figure], None]) -> np.ndarray:
       height: inches, at a width of `WIDTH`.
       draw: draws into an empty figure.
     """
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a matplotlibrc is for other figures
+        matplotlib.rcParams.update(STYLE)
         figure = Figure(figsize=(WIDTH, height), dpi=120, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         draw(figure)

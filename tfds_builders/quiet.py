@@ -19,6 +19,8 @@ import signal
 import sys
 import time
 
+from tfds_builders import environment
+
 NATIVE_LINE = rb"(?:\d{4}-\d\d-\d\d [\d:.]+: %b |%b\d{4} [\d:.]+ +\d+ )\S+:\d+\] "
 CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"
@@ -52,11 +54,10 @@ def start_command() -> None:
     """Start the filter where `python -m` is about to run a module of the caller.
 
     Called by a package while it is imported, before any of its modules: `sys.argv[0]`
-    is "-m" until the module is found. A command draws into files, whatever backend of
-    matplotlib the user's notebooks take.
+    is "-m" until the module is found. The environment becomes that of a command.
     """
     if sys.argv[:1] == ["-m"]:
-        os.environ["MPLBACKEND"] = "agg"
+        environment.prepare()
         start()
 
 

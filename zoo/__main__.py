@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli, flag_help, quiet
+from tfds_builders import cli, environment, flag_help, quiet
 
 LOOK = {
     "list": ("[PATTERN]", "list networks and baselines"),
@@ -120,6 +120,7 @@ def main() -> None:
     """Run the command that the command line names."""
     script = Path(sys.argv[0]).name
     program = "python -m zoo" if script == "__main__.py" else script
+    environment.prepare()
     quiet.start()
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in flag_help.SHORT or name == flag_help.FULL:

@@ -10,6 +10,11 @@ from __future__ import annotations
 
 import os
 
+from tfds_builders import environment
+
+environment.check()
+for _name in environment.OF_KERAS:
+    os.environ.pop(_name, None)
 # The values that TensorFlow itself takes for a yes.
 LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
 

@@ -9,6 +9,7 @@ Flags of the training behind `--` override its flagfile: python -m zoo.quickstar
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags
@@ -20,6 +21,7 @@ from zoo.reporting.run_page import write
 from zoo.steps import server, step
 
 FLAGFILE = Path("zoo/flagfiles/crnet_quickstart.cfg")  # by name, from everywhere
+OF_A_QUICKSTART = {"tfds", "run", "export", "summary.json"}
 ENCODERS = {"float32": "encoder.tflite", "dynamic": "encoder_dynamic.tflite"}
 
 
@@ -51,11 +53,17 @@ def training_flags(directory: Path, flagfile: Path, overrides: list[str]) -> lis
     return [f"--flagfile={flagfile}", *places, *overrides]
 
 
-def check(training: list[str]) -> None:
+def check(directory: Path, training: list[str]) -> None:
     """Refuse a training whose run cannot go all the way, before anything is moved.
 
+    Args:
+        directory: of everything, may hold an earlier quickstart.
+        training: flags of the training.
+
     Raises:
-        ValueError: flags that are unknown or do not fit, or a run without bits.
+        ValueError: flags that are unknown or do not fit, a run without bits, or a
+            directory of other files.
+        OSError: there are no such weights, or the directory cannot be written.
     """
     settings = config_flags.from_flags(config_flags.parse(training, "training"))
     registry.check_names(settings)
@@ -63,6 +71,21 @@ def check(training: list[str]) -> None:
         raise ValueError(
             "the quickstart sends bits: give --quantizer=uniform --bits=1..16 behind --"
         )
+    found = {path.name for path in directory.iterdir()} if directory.exists() else set()
+    if found and not found & OF_A_QUICKSTART:
+        raise ValueError(
+            f"--directory={directory} holds {min(found)} and no earlier quickstart: "
+            "choose another directory"
+        )
+    import tensorflow as tf  # seconds that no wrong name waits for
+
+    from zoo.training import session
+
+    tf.config.set_visible_devices([], "GPU")  # the training, a process, needs it whole
+    if Path(settings.run_dir).parent == directory:  # which holds none when it begins
+        new = directory.with_name(f"{directory.name}.new")
+        settings = dataclasses.replace(settings, run_dir=str(new / "run"))
+    session.check(settings, tf.distribute.get_strategy())
 
 
 def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
@@ -111,8 +134,8 @@ def run_steps(directory: Path, flagfile: Path, overrides: list[str]) -> dict:
 def main(argv: list[str]) -> None:
     """Command line; arguments after the flags override the training's flagfile."""
     directory, flagfile = Path(flags.FLAGS.directory), Path(flags.FLAGS.train_flagfile)
-    check(training_flags(directory, flagfile, argv[1:]))
     with locks.alone_for(directory):
+        check(directory, training_flags(directory, flagfile, argv[1:]))
         _carry_out(directory, flagfile, argv[1:])
 
 

@@ -138,6 +138,10 @@ def test_missing_run_is_said_at_once(module, tmp_path):
 @pytest.mark.parametrize(
     ("override", "word"),
     [
+        pytest.param(
+            "--model=cl_csinet --codeword_dim=31", "31", marks=pytest.mark.slow
+        ),
+        pytest.param("--num_train=1000000", "--num_train", marks=pytest.mark.slow),
         ("--model=crnett", "did you mean crnet"),
         ("--epocs=1", "epocs"),
         ("--dataset=cost21/indoor", "unknown dataset"),
@@ -145,7 +149,15 @@ def test_missing_run_is_said_at_once(module, tmp_path):
     ],
 )
 def test_quickstart_checks_before_it_moves_an_earlier_one(override, word, tmp_path):
-    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "run").mkdir(parents=True)
     flags = [f"--directory={tmp_path / 'kept'}", "--", *override.split()]
     assert_one_line_error(run_command("zoo.quickstart", *flags), word)
     assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_quickstart_moves_no_other_files(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    done = run_command("zoo.quickstart", f"--directory={tmp_path / 'mine'}")
+    assert_one_line_error(done, "holds thesis.tex and no earlier quickstart")
+    assert os.listdir(tmp_path) == ["mine"]

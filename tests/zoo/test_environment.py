@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT, TINY, run_command
+from tests.conftest import ROOT, TINY, assert_one_line_error, run_command
+from tfds_builders import environment
 
 NETWORK = """
 import json, numpy as np
@@ -24,6 +25,7 @@ print(json.dumps([
     model.encoder.count_params(), str(model.encoder.dtype),
     keras.layers.Dense(2).dtype, keras.layers.BatchNormalization().axis,
     np.asarray(model.encoder(csi)).ravel().tolist(), keras.backend.epsilon(),
+    len(model.encoder.predict(csi.repeat(3, 0), batch_size=1, verbose=0)),
 ]))
 """
 KERAS_JSON = {
@@ -49,7 +51,8 @@ def test_keras_settings_of_the_user_change_no_network(tmp_path, legacy):
     (tmp_path / "keras.json").write_text(json.dumps(KERAS_JSON))
     common = {"TF_USE_LEGACY_KERAS": legacy, "TF_ENABLE_ONEDNN_OPTS": "0"}
     found = network(KERAS_HOME=str(tmp_path), **common)
-    backend = network(KERAS_BACKEND="jax", **common)
+    limits = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1"}
+    backend = network(KERAS_BACKEND="jax", **limits, **common)
     (tmp_path / "keras.json").unlink()
     assert found == backend == network(KERAS_HOME=str(tmp_path), **common)
 
@@ -78,6 +81,64 @@ def test_commands_draw_whatever_the_backend_of_notebooks(data_dir, tiny_run, tmp
         done = run_command(*command, env={"MPLBACKEND": "nonsense"})
         assert done.returncode == 0, done.stderr[-2000:]
     assert page.is_file() and plot.is_file()
+
+
+@pytest.mark.parametrize("name", environment.REFUSED)
+def test_variables_that_change_what_is_computed_are_refused(name, monkeypatch):
+    monkeypatch.setenv(name, "0" if name == "TF2_BEHAVIOR" else "2")
+    with pytest.raises(ValueError, match=f"^{name}=[02]: .*; unset it$"):
+        environment.check()
+    monkeypatch.setenv(name, "1" if name == "TF2_BEHAVIOR" else "")
+    environment.check()
+
+
+@pytest.mark.parametrize("command", ["zoo list crnet", "tfds_builders.build --help"])
+def test_commands_refuse_them_at_once(command):
+    done = run_command(*command.split(), env={"TF_XLA_FLAGS": "--tf_xla_auto_jit=2"})
+    assert_one_line_error(done, "TF_XLA_FLAGS=--tf_xla_auto_jit=2: it compiles every")
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1:strict"])
+def test_what_cannot_be_printed_is_spelled_out(encoding, tmp_path):
+    page = tmp_path / "Größe_π.md"
+    page.write_text("no table", encoding="utf-8")
+    env = {"LANG": "C", "LC_ALL": "C", "PYTHONIOENCODING": encoding}
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo.report", f"--readme={page}"],
+        cwd=ROOT, env={**os.environ, **env}, capture_output=True, encoding="latin-1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert r"_\u03c0.md: as it was" in done.stdout.replace("\\", "\\")
+    assert not done.stderr
+
+
+def test_warnings_and_inspection_of_python_change_no_command():
+    env = {"PYTHONWARNINGS": "error", "PYTHONINSPECT": "1", "XLA_FLAGS": "--nonsense"}
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "summary", "crnet", "--codeword_dim=32"],
+        cwd=ROOT, env={**os.environ, **env}, input="print('still here')\n",
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "still here" not in done.stdout and not done.stderr
+
+
+def test_a_matplotlibrc_changes_no_figure(tmp_path):
+    text = "figure.facecolor: red\ntext.usetex: True\n"
+    (tmp_path / "matplotlibrc").write_text(text, encoding="utf-8")
+    script = (
+        "from tfds_builders import inspect_figures as figures; import matplotlib as m;"
+        "print(m.rcParams['text.usetex'], figures.render(1, print)[0, 0]);"
+        "print(m.rcParams['text.usetex']);"
+        "from zoo.metrics import plots; print(m.rcParams['text.usetex'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MPLCONFIGDIR": str(tmp_path)},
+    )  # fmt: skip
+    words = done.stdout.splitlines()
+    assert words[1:] == ["True [255 255 255 255]", "True", "False"], done.stderr
 
 
 OTHERS = {  # `open` of these reads no text, `write_text` and `read_text` name it

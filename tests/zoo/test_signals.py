@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -56,9 +55,17 @@ def test_a_command_ends_whatever_it_is_doing(script, number):
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes that a process has begun, and those have."""
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    own = [int(x) for path in children for x in path.read_text().split()]
+    """All processes that a process has begun, and those have, but for filters.
+
+    The filter of standard error, a fork, ends when nobody can write to it any more.
+    """
+    try:
+        children = Path(f"/proc/{pid}/task").glob("*/children")
+        own = [int(x) for path in children for x in path.read_text().split()]
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        own = [x for x in own if Path(f"/proc/{x}/cmdline").read_bytes() != command]
+    except FileNotFoundError:  # one has just ended
+        return []
     return [*own, *(x for child in own for x in descendants(child))]
 
 
@@ -84,21 +91,14 @@ def test_nothing_outlives_its_command(line, begun, number, data_dir, tmp_path):
         [sys.executable, "-m", *words.split()], cwd=ROOT,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_until(lambda: process.poll() or len(descendants(process.pid)) >= begun, 100)
-    time.sleep(8)  # into the work
-    assert process.poll() is None
-    others = [pid for pid in descendants(process.pid) if not _is_filter(pid)]
-    assert len(others) >= begun
-    process.send_signal(number)
-    assert process.wait(30) == STATUS[number]
-    wait_until(lambda: all(map(ended, others)), 30)
-
-
-def _is_filter(pid: int) -> bool:
-    """The filter of standard error, a fork, ends when nobody can write to it."""
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    parent = status.rpartition(")")[2].split()[1]
-    return (
-        command == Path(f"/proc/{parent}/cmdline").read_bytes() and pid != os.getpid()
-    )
+    try:
+        wait_until(lambda: process.poll() or len(descendants(process.pid)) >= begun)
+        time.sleep(8)  # into the work
+        assert process.poll() is None
+        others = descendants(process.pid)
+        assert len(others) >= begun
+        process.send_signal(number)
+        assert process.wait(30) == STATUS[number]
+        wait_until(lambda: all(map(ended, others)), 30)
+    finally:
+        process.kill()

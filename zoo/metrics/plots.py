@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from zoo.metrics import accuracy, plot_axes
 
 matplotlib.use("Agg")
+matplotlib.rcdefaults()  # a matplotlibrc is for other figures
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
