@@ -1,10 +1,10 @@
-"""Recipes of short trainings: statistics, rates, averaging and optimiser.
+"""Recipes of short trainings: statistics, batches, rates, averaging and optimiser.
 
 python -m benchmarks.recipes --networks=crnet,clnet --ratios=1/4,1/16 --seeds=3 \
     --json=zoo/results/recipes.json
 
-Every cell is a training of `--epochs` epochs of 20,000 streamed drops: batch 100, a
-warm-up cosine, from the network's fitted start on where it has one. The lists span all
+Every cell is a training of `--epochs` epochs of 20,000 streamed drops with a warm-up
+cosine, from the network's fitted start on where it has one. The lists span all
 combinations; several calls with other lists may share a directory, and the file holds
 what is complete in it. Runs that are complete are not repeated, a killed one goes on
 where it was. The first seed of all comes before the second of any.
@@ -36,6 +36,7 @@ _SCENARIO = flags.DEFINE_enum("scenario", "indoor", ["indoor", "outdoor"], "of d
 _SEEDS = flags.DEFINE_integer("seeds", 1, "number of seeds", 1)
 _EPOCHS = flags.DEFINE_integer("epochs", 4, "of 20,000 drops", 1)
 _STATISTICS = flags.DEFINE_list("statistics", ["moving", "estimated"], "of batch norms")
+_BATCHES = flags.DEFINE_list("batches", ["100"], "batch sizes")
 _RATES = flags.DEFINE_list("rates", ["5e-4", "2e-3"], "peak learning rates")
 _DENSE = flags.DEFINE_list("dense_rates", ["1", "0"], "shares of it for matrices")
 _EMA = flags.DEFINE_list("ema", ["0"], "averages of the weights")
@@ -52,6 +53,7 @@ class Cell(NamedTuple):
     network: str
     ratio: str
     statistics: str
+    batch_size: str
     rate: str
     dense_rate: str
     ema: str
@@ -62,7 +64,7 @@ class Cell(NamedTuple):
         """Its run directory."""
         ratio = self.ratio.partition("/")[2]
         name = f"{self.network}_{ratio}_{_SCENARIO.value}_e{_EPOCHS.value}"
-        recipe = f"{self.statistics}_lr{self.rate}_d{self.dense_rate}_a{self.ema}"
+        recipe = f"{self.statistics}_b{self.batch_size}_lr{self.rate}_d{self.dense_rate}_a{self.ema}"
         whole = f"{name}_{recipe}_{self.optimizer}_s{self.seed}"
         return Path(_DIRECTORY.value) / whole
 
@@ -76,6 +78,7 @@ class Cell(NamedTuple):
             f"--codeword_dim={RATIOS[self.ratio]}",
             f"--dataset=cost2100_sim/{_SCENARIO.value}_quick:stream",
             f"--epochs={_EPOCHS.value}",
+            f"--batch_size={self.batch_size}",
             f"--bn_statistics={self.statistics}",
             f"--lr={self.rate}",
             f"--dense_rate={self.dense_rate}",
@@ -89,8 +92,8 @@ class Cell(NamedTuple):
 
 def cells() -> Iterator[Cell]:
     """All combinations."""
-    lists = (_NETWORKS, _RATIOS, _STATISTICS, _RATES, _DENSE, _EMA, _OPTIMIZERS)
-    values = [holder.value for holder in lists]
+    what = _NETWORKS, _RATIOS, _STATISTICS, _BATCHES, _RATES, _DENSE, _EMA, _OPTIMIZERS
+    values = [chosen.value for chosen in what]
     yield from itertools.starmap(Cell, itertools.product(range(_SEEDS.value), *values))
 
 

@@ -20,7 +20,7 @@ from zoo.models.spec import RATIOS, ModelSpec, Rows
 
 PUBLISHED, FAST = config_flags.FLAGFILES / "published", config_flags.FLAGFILES / "fast"
 FAST_ROWS = files.RESULTS / "zoo_16.json"
-OF_A_FAST_ROW = ("model", "init", "lr")
+OF_A_FAST_ROW = ("model", "init", "lr", "dense_rate")
 SIMULATED = {  # scenario of a paper: our data set
     name: f"tr38901/lora_{name}_track" for name in ("rma_nlos", "uma_nlos", "umi_nlos")
 }
@@ -103,7 +103,7 @@ def fast_flagfiles() -> dict[str, str]:
             f"# Obtained: {row['nmse_db']:.2f} dB, linear KLT {row['nmse_pca_db']:.2f} "
             f"dB (zoo/results/{FAST_ROWS.name}).",
             "--flagfile=../crnet_fast_16.cfg",
-            *(f"--{key}={row[key]}" for key in OF_A_FAST_ROW),
+            *(f"--{key}={row[key]}" for key in OF_A_FAST_ROW if key in row),
         ]
         result[name] = "\n".join(lines) + "\n"
     return result
