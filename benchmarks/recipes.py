@@ -92,8 +92,8 @@ class Cell(NamedTuple):
 
 def cells() -> Iterator[Cell]:
     """All combinations."""
-    what = _NETWORKS, _RATIOS, _STATISTICS, _BATCHES, _RATES, _DENSE, _EMA, _OPTIMIZERS
-    values = [chosen.value for chosen in what]
+    where = _NETWORKS, _RATIOS, _STATISTICS, _BATCHES
+    values = [chosen.value for chosen in (*where, _RATES, _DENSE, _EMA, _OPTIMIZERS)]
     yield from itertools.starmap(Cell, itertools.product(range(_SEEDS.value), *values))
 
 
