@@ -64,9 +64,9 @@ class Cell(NamedTuple):
         """Its run directory."""
         ratio = self.ratio.partition("/")[2]
         name = f"{self.network}_{ratio}_{_SCENARIO.value}_e{_EPOCHS.value}"
-        recipe = f"{self.statistics}_b{self.batch_size}_lr{self.rate}_d{self.dense_rate}_a{self.ema}"
-        whole = f"{name}_{recipe}_{self.optimizer}_s{self.seed}"
-        return Path(_DIRECTORY.value) / whole
+        rates = f"b{self.batch_size}_lr{self.rate}_d{self.dense_rate}_a{self.ema}"
+        recipe = f"{self.statistics}_{rates}_{self.optimizer}_s{self.seed}"
+        return Path(_DIRECTORY.value) / f"{name}_{recipe}"
 
     def flags(self) -> list[str]:
         """Flags of zoo.train."""
