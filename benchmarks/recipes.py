@@ -4,7 +4,7 @@ python -m benchmarks.recipes --networks=crnet,clnet --ratios=1/4,1/16 --seeds=3 
     --json=zoo/results/recipes.json
 
 Every cell is a training of `--epochs` epochs of 20,000 streamed drops with a warm-up
-cosine, from the network's fitted start on where it has one. The lists span all
+cosine; networks without a fitted start begin at their paper's. The lists span all
 combinations; several calls with other lists may share a directory, and the file holds
 what is complete in it. Runs that are complete are not repeated, a killed one goes on
 where it was. The first seed of all comes before the second of any.
@@ -35,6 +35,7 @@ _RATIOS = flags.DEFINE_list("ratios", ["1/16"], "to train")
 _SCENARIO = flags.DEFINE_enum("scenario", "indoor", ["indoor", "outdoor"], "of drops")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "number of seeds", 1)
 _EPOCHS = flags.DEFINE_integer("epochs", 4, "of 20,000 drops", 1)
+_INITS = flags.DEFINE_list("inits", ["klt"], "starts")
 _STATISTICS = flags.DEFINE_list("statistics", ["moving", "estimated"], "of batch norms")
 _BATCHES = flags.DEFINE_list("batches", ["100"], "batch sizes")
 _RATES = flags.DEFINE_list("rates", ["5e-4", "2e-3"], "peak learning rates")
@@ -52,6 +53,7 @@ class Cell(NamedTuple):
     seed: int
     network: str
     ratio: str
+    init: str
     statistics: str
     batch_size: str
     rate: str
@@ -65,8 +67,8 @@ class Cell(NamedTuple):
         ratio = self.ratio.partition("/")[2]
         name = f"{self.network}_{ratio}_{_SCENARIO.value}_e{_EPOCHS.value}"
         rates = f"b{self.batch_size}_lr{self.rate}_d{self.dense_rate}_a{self.ema}"
-        recipe = f"{self.statistics}_{rates}_{self.optimizer}_s{self.seed}"
-        return Path(_DIRECTORY.value) / f"{name}_{recipe}"
+        how = f"{self.init}_{self.statistics}_{rates}_{self.optimizer}"
+        return Path(_DIRECTORY.value) / f"{name}_{how}_s{self.seed}"
 
     def flags(self) -> list[str]:
         """Flags of zoo.train."""
@@ -74,7 +76,7 @@ class Cell(NamedTuple):
         return [
             "--flagfile=crnet_fast_16.cfg",
             f"--model={self.network}",
-            f"--init={'klt' if fitted else 'paper'}",
+            f"--init={self.init if fitted else 'paper'}",
             f"--codeword_dim={RATIOS[self.ratio]}",
             f"--dataset=cost2100_sim/{_SCENARIO.value}_quick:stream",
             f"--epochs={_EPOCHS.value}",
@@ -92,8 +94,8 @@ class Cell(NamedTuple):
 
 def cells() -> Iterator[Cell]:
     """All combinations."""
-    where = _NETWORKS, _RATIOS, _STATISTICS, _BATCHES
-    values = [chosen.value for chosen in (*where, _RATES, _DENSE, _EMA, _OPTIMIZERS)]
+    what = _NETWORKS, _RATIOS, _INITS, _STATISTICS, _BATCHES
+    values = [chosen.value for chosen in (*what, _RATES, _DENSE, _EMA, _OPTIMIZERS)]
     yield from itertools.starmap(Cell, itertools.product(range(_SEEDS.value), *values))
 
 
