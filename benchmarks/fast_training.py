@@ -5,10 +5,10 @@ python -m benchmarks.fast_training ablation --json=zoo/results/crnet_ablation.js
 python -m benchmarks.fast_training zoo --json=zoo/results/zoo_16.json
 
 `seeds` trains zoo/flagfiles/crnet_fast_{4,16}.cfg with three seeds. `ablation` trains
-crnet_fast_16 with every combination of start, step and data; a native step takes about
-twice as long, so it gets half the epochs. `zoo` gives every network the drops of
-crnet_fast_16 and its own recipe; python -m zoo.published makes the flagfiles in
-zoo/flagfiles/fast of it. Runs that are complete are not repeated.
+CRNet by equal_drops.cfg with every combination of start, step and data; a native step
+takes about twice as long, so it gets half the epochs. `zoo` gives every network the
+drops of equal_drops.cfg and its own recipe; python -m zoo.published makes the flagfiles
+in zoo/flagfiles/fast of it. Runs that are complete are not repeated.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from zoo import files
 from zoo.experiments.runner import evaluated
 
 FLAGFILES = Path("zoo/flagfiles")
+EQUAL_DROPS = "equal_drops.cfg"
 RATIOS = (16, 4)
 DATA = {
     "fixed": "cost2100_sim/indoor_quick",
@@ -61,7 +62,7 @@ _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", "", "also write the rows here")
 
 
-def row(name: str, ratio: int, **overrides) -> dict:
+def row(name: str, flagfile: str, **overrides) -> dict:
     """Train and evaluate one run, or read what an earlier call left.
 
     Raises:
@@ -69,9 +70,9 @@ def row(name: str, ratio: int, **overrides) -> dict:
     """
     run = Path(_DIRECTORY.value) / name
     options = [f"--{key}={value}" for key, value in overrides.items()]
-    flagfile = f"--flagfile={FLAGFILES / f'crnet_fast_{ratio}.cfg'}"
     where = [f"--run_dir={run}", f"--data_dir={_DATA_DIR.value}"]
-    values = evaluated(run, flagfile, *options, *where)
+    shared = f"--flagfile={FLAGFILES / flagfile}"
+    values = evaluated(run, shared, *options, *where)
     print(name, " ".join(f"{key} {values[key]}" for key in SHOWN), flush=True)
     return {"name": name, **overrides, **values}
 
@@ -79,7 +80,10 @@ def row(name: str, ratio: int, **overrides) -> dict:
 def seeds() -> list[dict]:
     """Rows of both ratios and all seeds."""
     pairs = itertools.product(RATIOS, range(_SEEDS.value))
-    return [row(f"crnet_{ratio}_s{seed}", ratio, seed=seed) for ratio, seed in pairs]
+    return [
+        row(f"crnet_{ratio}_s{seed}", f"crnet_fast_{ratio}.cfg", seed=seed)
+        for ratio, seed in pairs
+    ]
 
 
 def ablation() -> list[dict]:
@@ -88,7 +92,7 @@ def ablation() -> list[dict]:
     return [
         row(
             f"{init}_{cpu_step}_{data}",
-            ratio=16,
+            EQUAL_DROPS,
             init=init,
             cpu_step=cpu_step,
             dataset=DATA[data],
@@ -106,7 +110,7 @@ def zoo() -> list[dict]:
         complete = (Path(_DIRECTORY.value) / name / "evaluation.json").is_file()
         if network in _NETWORKS.value or complete:
             recipe = {"init": init, "lr": lr, "dense_rate": dense_rate}
-            rows.append(row(name, ratio=16, model=network, **recipe))
+            rows.append(row(name, EQUAL_DROPS, model=network, **recipe))
     return rows
 
 

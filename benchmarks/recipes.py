@@ -74,7 +74,7 @@ class Cell(NamedTuple):
         """Flags of zoo.train."""
         fitted = registry.get(self.network).fitted_start
         return [
-            "--flagfile=crnet_fast_16.cfg",
+            "--flagfile=equal_drops.cfg",
             f"--model={self.network}",
             f"--init={self.init if fitted else 'paper'}",
             f"--codeword_dim={RATIOS[self.ratio]}",
