@@ -2,11 +2,13 @@
 
 python -m benchmarks.fast_training seeds --json=zoo/results/crnet_fast.json
 python -m benchmarks.fast_training ablation --json=zoo/results/crnet_ablation.json
+python -m benchmarks.fast_training zoo --json=zoo/results/zoo_16.json
 
 `seeds` trains zoo/flagfiles/crnet_fast_{4,16}.cfg with three seeds. `ablation` trains
-crnet_fast_16 with every combination of start, step and data; a native step takes about
-twice as long, so it gets half the epochs. Runs that are complete are not repeated.
-Networks are compared by python -m zoo.compare.
+CRNet by equal_drops.cfg with every combination of start, step and data; a native step
+takes about twice as long, so it gets half the epochs. `zoo` gives every network the
+drops of equal_drops.cfg and its own recipe; python -m zoo.published makes the flagfiles
+in zoo/flagfiles/fast of it. Runs that are complete are not repeated.
 """
 
 from __future__ import annotations
@@ -22,21 +24,45 @@ from zoo import files
 from zoo.experiments.runner import evaluated
 
 FLAGFILES = Path("zoo/flagfiles")
+EQUAL_DROPS = "equal_drops.cfg"
 RATIOS = (16, 4)
 DATA = {
     "fixed": "cost2100_sim/indoor_quick",
     "stream": "cost2100_sim/indoor_quick:stream",
 }
 EPOCHS = {"native": 4, "fused": 8}
+# Start, peak rate and what share of it matrices take: a network without fully connected
+# layers has none.
+ZOO = {
+    "acrnet": ("klt", 2e-3, 1.0),
+    "attention_csinet": ("klt", 1e-3, 0.3),
+    "bacrnet": ("paper", 2e-3, 1.0),
+    "bcsinet": ("klt", 2e-3, 1.0),
+    "cl_acrnet": ("klt", 2e-3, 1.0),
+    "cl_crnet": ("klt", 2e-3, 1.0),
+    "cl_csinet": ("klt", 1e-3, 1.0),
+    "cllwcsinet": ("klt", 1e-3, 1.0),
+    "clnet": ("klt", 2e-3, 1.0),
+    "crnet": ("klt", 2e-3, 1.0),
+    "cs_csinet": ("klt", 1e-3, 1.0),
+    "csinet": ("klt", 1e-3, 1.0),
+    "csinet_plus": ("klt", 1e-3, 1.0),
+    "csinet_plus_pm": ("klt", 1e-3, 1.0),
+    "csinet_plus_sm": ("klt", 1e-3, 1.0),
+    "ds_nlcsinet": ("klt", 1e-3, 1.0),
+    "lora": ("klt", 1e-3, 1.0),
+    "transnet": ("klt", 1e-4, 1.0),
+}
 SHOWN = ("nmse_db", "nmse_pca_db", "best_epoch", "train_seconds")
 
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of seeds", 1)
+_NETWORKS = flags.DEFINE_list("networks", list(ZOO), "of `zoo`, to train now")
 _DIRECTORY = flags.DEFINE_string("directory", "runs/fast", "where the runs live")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", "", "also write the rows here")
 
 
-def row(name: str, ratio: int, **overrides) -> dict:
+def row(name: str, flagfile: str, **overrides) -> dict:
     """Train and evaluate one run, or read what an earlier call left.
 
     Raises:
@@ -44,9 +70,9 @@ def row(name: str, ratio: int, **overrides) -> dict:
     """
     run = Path(_DIRECTORY.value) / name
     options = [f"--{key}={value}" for key, value in overrides.items()]
-    flagfile = f"--flagfile={FLAGFILES / f'crnet_fast_{ratio}.cfg'}"
     where = [f"--run_dir={run}", f"--data_dir={_DATA_DIR.value}"]
-    values = evaluated(run, flagfile, *options, *where)
+    shared = f"--flagfile={FLAGFILES / flagfile}"
+    values = evaluated(run, shared, *options, *where)
     print(name, " ".join(f"{key} {values[key]}" for key in SHOWN), flush=True)
     return {"name": name, **overrides, **values}
 
@@ -54,7 +80,10 @@ def row(name: str, ratio: int, **overrides) -> dict:
 def seeds() -> list[dict]:
     """Rows of both ratios and all seeds."""
     pairs = itertools.product(RATIOS, range(_SEEDS.value))
-    return [row(f"crnet_{ratio}_s{seed}", ratio, seed=seed) for ratio, seed in pairs]
+    return [
+        row(f"crnet_{ratio}_s{seed}", f"crnet_fast_{ratio}.cfg", seed=seed)
+        for ratio, seed in pairs
+    ]
 
 
 def ablation() -> list[dict]:
@@ -63,7 +92,7 @@ def ablation() -> list[dict]:
     return [
         row(
             f"{init}_{cpu_step}_{data}",
-            ratio=16,
+            EQUAL_DROPS,
             init=init,
             cpu_step=cpu_step,
             dataset=DATA[data],
@@ -71,6 +100,18 @@ def ablation() -> list[dict]:
         )
         for init, cpu_step, data in cells
     ]
+
+
+def zoo() -> list[dict]:
+    """Rows of all networks that are complete, and of those to train now."""
+    rows = []
+    for network, (init, lr, dense_rate) in ZOO.items():
+        name = f"{network}_16"
+        complete = (Path(_DIRECTORY.value) / name / "evaluation.json").is_file()
+        if network in _NETWORKS.value or complete:
+            recipe = {"init": init, "lr": lr, "dense_rate": dense_rate}
+            rows.append(row(name, EQUAL_DROPS, model=network, **recipe))
+    return rows
 
 
 def summary(rows: list[dict]) -> list[dict]:
@@ -94,7 +135,7 @@ def summary(rows: list[dict]) -> list[dict]:
 
 
 def main(argv: list[str]) -> None:
-    experiments = {"seeds": seeds, "ablation": ablation}
+    experiments = {"seeds": seeds, "ablation": ablation, "zoo": zoo}
     if len(argv) != 2 or argv[1] not in experiments:
         raise ValueError(f"{argv[1:]}: expected one of {', '.join(experiments)}")
     rows = experiments[argv[1]]()

@@ -1,10 +1,10 @@
-"""Recipes of short trainings: statistics, rates, averaging and optimiser.
+"""Recipes of short trainings: statistics, batches, rates, averaging and optimiser.
 
 python -m benchmarks.recipes --networks=crnet,clnet --ratios=1/4,1/16 --seeds=3 \
     --json=zoo/results/recipes.json
 
-Every cell is a training of `--epochs` epochs of 20,000 streamed drops: batch 100, a
-warm-up cosine, from the network's fitted start on where it has one. The lists span all
+Every cell is a training of `--epochs` epochs of 20,000 streamed drops with a warm-up
+cosine; networks without a fitted start begin at their paper's. The lists span all
 combinations; several calls with other lists may share a directory, and the file holds
 what is complete in it. Runs that are complete are not repeated, a killed one goes on
 where it was. The first seed of all comes before the second of any.
@@ -35,7 +35,9 @@ _RATIOS = flags.DEFINE_list("ratios", ["1/16"], "to train")
 _SCENARIO = flags.DEFINE_enum("scenario", "indoor", ["indoor", "outdoor"], "of drops")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "number of seeds", 1)
 _EPOCHS = flags.DEFINE_integer("epochs", 4, "of 20,000 drops", 1)
+_INITS = flags.DEFINE_list("inits", ["klt"], "starts")
 _STATISTICS = flags.DEFINE_list("statistics", ["moving", "estimated"], "of batch norms")
+_BATCHES = flags.DEFINE_list("batches", ["100"], "batch sizes")
 _RATES = flags.DEFINE_list("rates", ["5e-4", "2e-3"], "peak learning rates")
 _DENSE = flags.DEFINE_list("dense_rates", ["1", "0"], "shares of it for matrices")
 _EMA = flags.DEFINE_list("ema", ["0"], "averages of the weights")
@@ -51,7 +53,9 @@ class Cell(NamedTuple):
     seed: int
     network: str
     ratio: str
+    init: str
     statistics: str
+    batch_size: str
     rate: str
     dense_rate: str
     ema: str
@@ -62,20 +66,21 @@ class Cell(NamedTuple):
         """Its run directory."""
         ratio = self.ratio.partition("/")[2]
         name = f"{self.network}_{ratio}_{_SCENARIO.value}_e{_EPOCHS.value}"
-        recipe = f"{self.statistics}_lr{self.rate}_d{self.dense_rate}_a{self.ema}"
-        whole = f"{name}_{recipe}_{self.optimizer}_s{self.seed}"
-        return Path(_DIRECTORY.value) / whole
+        rates = f"b{self.batch_size}_lr{self.rate}_d{self.dense_rate}_a{self.ema}"
+        how = f"{self.init}_{self.statistics}_{rates}_{self.optimizer}"
+        return Path(_DIRECTORY.value) / f"{name}_{how}_s{self.seed}"
 
     def flags(self) -> list[str]:
         """Flags of zoo.train."""
         fitted = registry.get(self.network).fitted_start
         return [
-            "--flagfile=crnet_fast_16.cfg",
+            "--flagfile=equal_drops.cfg",
             f"--model={self.network}",
-            f"--init={'klt' if fitted else 'paper'}",
+            f"--init={self.init if fitted else 'paper'}",
             f"--codeword_dim={RATIOS[self.ratio]}",
             f"--dataset=cost2100_sim/{_SCENARIO.value}_quick:stream",
             f"--epochs={_EPOCHS.value}",
+            f"--batch_size={self.batch_size}",
             f"--bn_statistics={self.statistics}",
             f"--lr={self.rate}",
             f"--dense_rate={self.dense_rate}",
@@ -89,8 +94,8 @@ class Cell(NamedTuple):
 
 def cells() -> Iterator[Cell]:
     """All combinations."""
-    lists = (_NETWORKS, _RATIOS, _STATISTICS, _RATES, _DENSE, _EMA, _OPTIMIZERS)
-    values = [holder.value for holder in lists]
+    what = _NETWORKS, _RATIOS, _INITS, _STATISTICS, _BATCHES
+    values = [chosen.value for chosen in (*what, _RATES, _DENSE, _EMA, _OPTIMIZERS)]
     yield from itertools.starmap(Cell, itertools.product(range(_SEEDS.value), *values))
 
 

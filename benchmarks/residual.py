@@ -75,17 +75,19 @@ class Cell(NamedTuple):
 def recipe(network: str, ratio: str, scenario: str) -> list[str]:
     """Flagfile of a network's short training, and changes.
 
-    CRNet has one for 1/4; klt_residual one for a start that is near already, which is
-    1/4 indoors alone. All others take the peak rate of their own flagfile.
+    klt_residual has one for a start that is near already, which is 1/4 indoors alone;
+    CRNet takes a smaller rate at 1/4. All others take the peak rate of their own
+    flagfile.
     """
     if network == LINEAR:
         whole = recipe("klt_residual", ratio, scenario)
         return [*whole, '--model_args={"encoder_channels": 0}']
-    near = ratio == "1/4" and (network == "crnet" or scenario == "indoor")
-    if network in ("klt_residual", "crnet"):
+    if network == "klt_residual":
+        near = (ratio, scenario) == ("1/4", "indoor")
         return [f"--flagfile={network}_fast_{4 if near else 16}.cfg"]
     own = config_flags.parse([f"--flagfile={network}.cfg"], network)["lr"].value
-    return ["--flagfile=crnet_fast_16.cfg", f"--model={network}", f"--lr={own}"]
+    rate = 5e-4 if (network, ratio) == ("crnet", "1/4") else own
+    return ["--flagfile=equal_drops.cfg", f"--model={network}", f"--lr={rate}"]
 
 
 def cells(seeds: int, networks, scenarios, ratios) -> Iterator[Cell]:

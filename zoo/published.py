@@ -20,7 +20,8 @@ from zoo.models.spec import RATIOS, ModelSpec, Rows
 
 PUBLISHED, FAST = config_flags.FLAGFILES / "published", config_flags.FLAGFILES / "fast"
 FAST_ROWS = files.RESULTS / "zoo_16.json"
-OF_A_FAST_ROW = ("model", "init", "lr")
+EQUAL_DROPS = "equal_drops.cfg"  # what they share
+OF_A_FAST_ROW = ("model", "init", "lr", "dense_rate")
 SIMULATED = {  # scenario of a paper: our data set
     name: f"tr38901/lora_{name}_track" for name in ("rma_nlos", "uma_nlos", "umi_nlos")
 }
@@ -97,13 +98,13 @@ def fast_flagfiles() -> dict[str, str]:
         minutes = row["train_seconds"] / 60
         lines = [
             f"# {row['model']} at 1/16 on streamed indoor drops, the training of "
-            "crnet_fast_16.cfg.",
+            f"{EQUAL_DROPS}.",
             f"# Command:  python -m zoo.train --flagfile={FAST.name}/{row['model']}",
             f"# Time: {minutes:.0f} minutes on {row['train_device']}.",
             f"# Obtained: {row['nmse_db']:.2f} dB, linear KLT {row['nmse_pca_db']:.2f} "
             f"dB (zoo/results/{FAST_ROWS.name}).",
-            "--flagfile=../crnet_fast_16.cfg",
-            *(f"--{key}={row[key]}" for key in OF_A_FAST_ROW),
+            f"--flagfile=../{EQUAL_DROPS}",
+            *(f"--{key}={row[key]}" for key in OF_A_FAST_ROW if key in row),
         ]
         result[name] = "\n".join(lines) + "\n"
     return result

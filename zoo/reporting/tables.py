@@ -201,6 +201,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "zoo_16": ("Networks at 1/16, short trainings", networks),
     "klt_residual": ("KLT-residual and published networks, equal drops", equal_drops),
     "precisions_16": ("Encoders at 1/16, 6 bits", precisions),
+    "recipes": ("Statistics, rates, averaging and optimiser", plain),
     "crnet_ablation": ("Start, step and data", ablation),
     "train_speed": ("Milliseconds per training step", train_speed),
     "torch_curve": ("CRNet trained by the zoo and by PyTorch", torch_curve),

@@ -84,7 +84,8 @@ class _ConvStart:
             last = conv.filters == 2 * self.target.shape[1]
             fitted = last or conv.filters == self.latent_channels
         if fitted and conv.filters > 2:
-            taps, offset = latent_start.fit(conv, inputs, self.target, last)
+            centred = self._behind(norm, layers.Flatten)[0] is not None
+            taps, offset = latent_start.fit(conv, inputs, self.target, last, centred)
         elif isinstance(conv, GroupedConv2D):
             taps, offset = _group_copies(conv), np.zeros(conv.filters)
         elif fitted:

@@ -4,7 +4,9 @@ A convolution along delay (`zoo.layers.conv_latent`) starts with its central tap
 matrix for all delays: in an encoder the reduced-rank regression of the CSI on what
 arrives, which with as many channels as the codeword is the KLT over angles and parts;
 at the end of a decoder the ridge regression of the target. A constant is added to what
-a LeakyReLU follows, so that almost all of it passes.
+a LeakyReLU follows, so that almost all of it passes; not to the codeword, whose power
+would be that of the constant: its LeakyReLU bends, which a decoder that begins with
+signed copies (CLLWCsiNet's) undoes.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def sequence(csi: np.ndarray) -> np.ndarray:
     return csi.transpose(0, 2, 3, 1).reshape(n * n_a, parts * n_t)
 
 
-def fit(conv, inputs: np.ndarray, target: np.ndarray, decoder: bool):
+def fit(conv, inputs: np.ndarray, target: np.ndarray, decoder: bool, centred: bool):
     """Central taps `[channels, filters]` and offsets `[filters]` of a convolution.
 
     Args:
@@ -37,10 +39,13 @@ def fit(conv, inputs: np.ndarray, target: np.ndarray, decoder: bool):
         inputs: its input `[n, 1, N_a, channels]`.
         target: `[n, N_t, N_a, 2]`.
         decoder: whether the target itself is to come out, above zero.
+        centred: whether no constant is added to an encoder's.
     """
     x, y = inputs.reshape(-1, inputs.shape[-1]), sequence(target)
     if decoder:
         return ridge_regression(x, y + LARGEST_MULTIPLE * np.abs(y).max())
     taps, bias = reduced_rank_regression(x, y, conv.filters)
+    if centred:
+        return taps, bias
     lowest = np.quantile(x @ taps + bias, 1 - PASSING, axis=0)
     return taps, bias - np.minimum(lowest, 0)

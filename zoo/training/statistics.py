@@ -79,7 +79,7 @@ class Statistics:
         """Set means and variances to those over all examples of all batches."""
         if not self._means:
             return
-        sums, count, nothing = 0.0, 0, np.zeros_like(self._share)
+        sums, count, nothing = 0.0, 0, np.zeros(len(self._share), np.float32)
         for batch in self._batches:
             mean, variance = self._after(batch, nothing, nothing) / self._share
             sums, count = sums + np.stack([mean, variance + mean**2]), count + 1

@@ -63,8 +63,8 @@ def test_all_rates_start_near_their_klt_lines(name, csi):  # noqa: F811
 
 
 def test_networks_that_no_signal_passes_are_refused(tiny_config, tmp_path):
-    settings = tiny_config(tmp_path / "run", model="transnet", init="klt")
-    with pytest.raises(ValueError, match="--model=transnet: no signal passes"):
+    settings = tiny_config(tmp_path / "run", model="bacrnet", init="klt")
+    with pytest.raises(ValueError, match="--model=bacrnet: no signal passes"):
         session.train(settings)
 
 
