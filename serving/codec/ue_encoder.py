@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from serving.codec import checksums
+from serving.codec import checksums, tflite_sizes
+from tfds_builders.untrusted import sizes
 
 CODEC_FILE = "codec.json"
 CODEC_FORMAT = 1
@@ -125,10 +126,11 @@ class UeEncoder:
         path = Path(path)
         if runtime not in RUNTIMES:
             raise ValueError(f"runtime is {runtime!r}, expected {', '.join(RUNTIMES)}")
-        content = path.read_bytes()
+        content = sizes.read_bytes(path)
         self.codec = read_codec(path.parent)
         self.model_id = bytes.fromhex(self.codec["model_id"])
         self._check_file(path, content)
+        tflite_sizes.check(path, content)
         try:
             self._run = RUNTIMES[runtime](content)
         except (ValueError, RuntimeError) as error:

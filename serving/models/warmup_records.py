@@ -15,6 +15,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from tfds_builders.untrusted import records
+
 FILE = "assets.extra/tf_serving_warmup_requests"
 MOST = 1000
 TOLERANCE = 1e-4  # of CSI of a norm below 1, on another processor
@@ -24,9 +26,12 @@ def read(path: Path) -> Iterator[prediction_log_pb2.PredictLog]:
     """Read requests, and the answers where they are there.
 
     Raises:
-        ValueError: too many records, or one that is no logged Predict request.
-        tf.errors.OpError: the file is missing or damaged.
+        OSError: no such file.
+        ValueError: cut short, too many records, or one that is no logged Predict
+            request.
+        tf.errors.OpError: a damaged record.
     """
+    records.check(path)
     for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
         try:
             log = prediction_log_pb2.PredictionLog.FromString(record.numpy())

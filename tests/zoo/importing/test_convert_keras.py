@@ -134,10 +134,10 @@ def _import_with(csinet, matrix: Path):
 def test_damaged_h5(csinet, tmp_path):
     path = tmp_path / "cut.h5"
     path.write_bytes(csinet[1].read_bytes()[:9000])
-    with pytest.raises(ValueError, match="not an HDF5 file|not a weights file of Keras 2"):
+    with pytest.raises(ValueError, match="not an HDF5 file|not a weights file"):
         import_network("csinet", [path])
     csinet[0].autoencoder.save_weights(tmp_path / "keras3.weights.h5")
-    with pytest.raises(ValueError, match="not an HDF5 file|not a weights file of Keras 2"):
+    with pytest.raises(ValueError, match="not an HDF5 file|not a weights file"):
         import_network("csinet", [tmp_path / "keras3.weights.h5"])
     save_keras2(path, {"decoder": csinet[0].decoder}, first=False)
     with pytest.raises(ValueError, match="40 tensors, the network 48"):
