@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from tfds_builders.untrusted.json_files import OBJECT, POSITIVE, TEXT, record
 from zoo import files, registry
 from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
@@ -12,6 +13,9 @@ from zoo.models import references
 
 NAME = "network.json"
 MOST_ENTRIES = 1 << 22  # of a CSI sample
+MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
+_SHAPE = {"type": "array", "items": POSITIVE, "minItems": 3, "maxItems": 4}
+SCHEMA = record({"name": TEXT, "csi_shape": _SHAPE, "own_sha256": OBJECT})
 
 
 def write(run: Path, config: ExperimentConfig, csi_shape=None) -> None:
@@ -38,14 +42,9 @@ def read(path: Path) -> dict:
         FileNotFoundError: no such file.
         ValueError: it is not such a record; the message names what is wrong.
     """
-    value = files.read_json(path)
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object, not {value!r:.60}")
-    name, shape, hashes = map(value.get, ("name", "csi_shape", "own_sha256"))
-    if not isinstance(name, str) or not isinstance(hashes, dict):
-        raise ValueError(f"{path}: expected 'name', a text, and 'own_sha256', hashes")
-    whole = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
-    if not whole or len(shape) not in (3, 4) or math.prod(shape) > MOST_ENTRIES:
+    value = files.read_json(path, SCHEMA)
+    shape = value["csi_shape"]
+    if math.prod(shape) > MOST_ENTRIES:
         raise ValueError(
             f"{path}: csi_shape is {shape!r:.60}, expected [angles, delays, 2], at "
             f"most {MOST_ENTRIES:,} entries"
@@ -91,6 +90,26 @@ def check(run: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
     other = changed(run, config)
     if other:
         print(f"note: {other} has changed since {run} was trained")
+
+
+def check_size(place: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
+    """Refuse a network that no memory would hold.
+
+    Args:
+        place: of the configuration, for the message.
+        config: of the run.
+        shape: of a CSI sample.
+
+    Raises:
+        ValueError: a codeword longer than the CSI, or than a dense layer can take.
+    """
+    size = math.prod(shape)
+    most = min(size, MOST_PARAMETERS // size)
+    if config.codeword_dim > most:
+        raise ValueError(
+            f"{place}: codeword_dim is {config.codeword_dim:,}, expected at most "
+            f"{most:,}"
+        )
 
 
 def _digests(config: ExperimentConfig) -> dict[str, str | None]:

@@ -12,7 +12,6 @@ import dataclasses
 import fcntl
 import hashlib
 import http.client
-import math
 import os
 import re
 import shutil
@@ -45,8 +44,7 @@ PLAIN = (  # fields that a fetched configuration does not set
 )  # fmt: skip
 MISSING = (403, 404, 410)
 HUB = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)((?:/[\w-][\w.-]*)*)(?:@([\w./-]+))?")
-MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
-USUAL_ENTRIES = 4 * 32 * 32 * 2  # of CSI at most, where there is no network.json
+USUAL_SHAPE = (4, 32, 32, 2)  # of CSI at most, where there is no network.json
 
 
 def cache() -> Path:
@@ -163,15 +161,10 @@ def _check_sizes(folder: Path, config: ExperimentConfig) -> None:
     """Refuse records that are none, and a network that no memory would hold."""
     if (folder / data_record.NAME).is_file():
         data_record.read(folder / data_record.NAME)
-    size = USUAL_ENTRIES
+    shape = USUAL_SHAPE
     if (folder / network_record.NAME).is_file():
-        size = math.prod(network_record.read(folder / network_record.NAME)["csi_shape"])
-    most = min(size, MOST_PARAMETERS // size)
-    if config.codeword_dim > most:
-        raise ValueError(
-            f"{folder / 'config.json'}: codeword_dim is {config.codeword_dim:,}, "
-            f"expected at most {most:,}"
-        )
+        shape = network_record.read(folder / network_record.NAME)["csi_shape"]
+    network_record.check_size(folder / "config.json", config, shape)
 
 
 def _object(path: Path, url: str) -> dict:
