@@ -26,7 +26,7 @@ def _written(write) -> bytes:
 
 
 def _frame() -> list[bytes]:
-    return [bitstream.frame(bytes(size), MODEL_ID) for size in (0, 3, 9)]
+    return [bitstream.frame(bytes(size), MODEL_ID) for size in (1, 3, 9)]
 
 
 def _json_tensor() -> list[bytes]:
