@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,7 +230,8 @@ class RunDirectory:
         """
         settings, shape = self.config(), tuple(csi_shape or self.csi_shape())
         network_record.check(self.path, settings, shape)
-        network_record.check_size(self.path / "config.json", settings, shape)
+        place, most = self.path / "config.json", math.prod(shape)
+        network_record.check_size(place, settings, most)
         set_precision("float32")
         model = build_autoencoder(settings, shape)
         weights_file.load(model.trained, self.weights)

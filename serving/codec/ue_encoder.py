@@ -28,7 +28,9 @@ SIGNATURES = ("encode", "encode_bits")
 MOST_ENTRIES = 1 << 22  # of a CSI sample, and of what stands for it
 _SIZE = {**POSITIVE, "maximum": MOST_ENTRIES}
 _PAIR = {"type": "array", "minItems": 2, "maxItems": 2}
-_SECTIONS = {"type": "array", "minItems": 1, "items": {**_PAIR, "items": _SIZE}}
+_BITS = {**POSITIVE, "maximum": 32}
+_SECTION = {**_PAIR, "items": [_SIZE, _BITS]}
+_SECTIONS = {"type": "array", "minItems": 1, "items": _SECTION}
 _SCALING = record({}, {"scale": TEXT_OR_NONE, "says": TEXT, "constant": NUMBER_OR_NONE})
 SCHEMA = record(
     {
@@ -37,18 +39,14 @@ SCHEMA = record(
         "model_id": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
         "csi_shape": {"type": "array", "items": _SIZE, "minItems": 3, "maxItems": 3},
         "codeword_dim": _SIZE,
-        "bits": {**POSITIVE, "maximum": 32},
+        "bits": _BITS,
         "payload_bytes": _SIZE,
         "frame_bytes": _SIZE,
         "files": {"type": "object", "additionalProperties": SHA256},
     },
     {
         "model_args": OBJECT,
-        "sections": {
-            "type": "array",
-            "minItems": 1,
-            "items": {**_PAIR, "items": _SIZE},
-        },
+        "sections": _SECTIONS,
         "uplink": FLAG,
         "tables": TEXT,
         "norms": {**_PAIR, "items": NUMBER},

@@ -18,12 +18,26 @@ NUM_MUTATIONS = 150
 SLOWEST = 1.0  # s of the processor for one input
 
 
-@pytest.mark.parametrize("target", readers.TARGETS)
-def test_damaged_inputs(target, tmp_path, monkeypatch):
+@pytest.fixture(params=readers.TARGETS)
+def target(request, tmp_path, monkeypatch):
+    """Name of a reader whose files are in a folder of the test."""
     monkeypatch.setattr(readers, "FOLDER", tmp_path)
-    rng, run = np.random.default_rng(0), readers.TARGETS[target]
+    return request.param
+
+
+def test_damaged_inputs(target):
+    _damaged(target, NUM_MUTATIONS, seed=0)
+
+
+@pytest.mark.slow
+def test_many_damaged_inputs(target):
+    _damaged(target, 3000, seed=1)
+
+
+def _damaged(target: str, num: int, seed: int) -> None:
+    rng, run = np.random.default_rng(seed), readers.TARGETS[target]
     inputs = [content for content in seeds.of(target) if content]
-    damaged = [mutated(inputs[i % len(inputs)], rng) for i in range(NUM_MUTATIONS)]
+    damaged = [mutated(inputs[i % len(inputs)], rng) for i in range(num)]
     for content in [b"", *inputs, *damaged]:
         began = time.process_time()
         run(content)

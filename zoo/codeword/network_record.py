@@ -13,7 +13,6 @@ from zoo.models import references
 
 NAME = "network.json"
 MOST_ENTRIES = 1 << 22  # of a CSI sample
-MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
 _SHAPE = {"type": "array", "items": POSITIVE, "minItems": 3, "maxItems": 4}
 SCHEMA = record({"name": TEXT, "csi_shape": _SHAPE, "own_sha256": OBJECT})
 
@@ -92,19 +91,17 @@ def check(run: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
         print(f"note: {other} has changed since {run} was trained")
 
 
-def check_size(place: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
-    """Refuse a network that no memory would hold.
+def check_size(place: Path, config: ExperimentConfig, most: int) -> None:
+    """Refuse a codeword for which no network is built.
 
     Args:
         place: of the configuration, for the message.
         config: of the run.
-        shape: of a CSI sample.
+        most: real values that it may have, such as those of the CSI.
 
     Raises:
-        ValueError: a codeword longer than the CSI, or than a dense layer can take.
+        ValueError: it is longer.
     """
-    size = math.prod(shape)
-    most = min(size, MOST_PARAMETERS // size)
     if config.codeword_dim > most:
         raise ValueError(
             f"{place}: codeword_dim is {config.codeword_dim:,}, expected at most "

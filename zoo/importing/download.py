@@ -12,6 +12,7 @@ import dataclasses
 import fcntl
 import hashlib
 import http.client
+import math
 import os
 import re
 import shutil
@@ -44,6 +45,7 @@ PLAIN = (  # fields that a fetched configuration does not set
 )  # fmt: skip
 MISSING = (403, 404, 410)
 HUB = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)((?:/[\w-][\w.-]*)*)(?:@([\w./-]+))?")
+MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
 USUAL_SHAPE = (4, 32, 32, 2)  # of CSI at most, where there is no network.json
 
 
@@ -164,7 +166,9 @@ def _check_sizes(folder: Path, config: ExperimentConfig) -> None:
     shape = USUAL_SHAPE
     if (folder / network_record.NAME).is_file():
         shape = network_record.read(folder / network_record.NAME)["csi_shape"]
-    network_record.check_size(folder / "config.json", config, shape)
+    size = math.prod(shape)
+    most = min(size, MOST_PARAMETERS // size)
+    network_record.check_size(folder / "config.json", config, most)
 
 
 def _object(path: Path, url: str) -> dict:
