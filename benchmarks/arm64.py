@@ -29,7 +29,7 @@ PACKAGES = (
     "libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libssl3 libbz2-1.0 liblzma5 libffi8 "
     "libcrypt1 libuuid1"
 ).split()
-WHEELS = ("ai-edge-litert", "numpy", "flatbuffers")
+WHEELS = ("ai-edge-litert", "numpy", "flatbuffers", "fastjsonschema")
 PLATFORMS = ("manylinux_2_27_aarch64", "manylinux_2_28_aarch64")
 # With qemu's default processor the int8 kernels give wrong results.
 PROCESSOR = "cortex-a76"

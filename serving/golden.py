@@ -1,7 +1,7 @@
 """Replay the golden vectors of an export: python -m serving.golden --export=DIR.
 
-The same bits on this device as where the export was made? Needs NumPy and
-ai_edge_litert only.
+The same bits on this device as where the export was made? Needs NumPy,
+ai_edge_litert and fastjsonschema only.
 """
 
 from __future__ import annotations

@@ -50,9 +50,11 @@ def read_samples(builder, split: str, num: int) -> Samples:
     axis in front: `[T, N_t, N_a, 2]`.
 
     Raises:
-      ValueError: as `channels_of`.
+      ValueError: as `channels_of`, or a damaged file.
     """
     import tensorflow_datasets as tfds
+
+    from tfds_builders.untrusted import records
 
     names = FEATURES & set(builder.info.features)
     num = min(num, builder.info.splits[split].num_examples)
@@ -61,7 +63,8 @@ def read_samples(builder, split: str, num: int) -> Samples:
         decoders=tfds.decode.PartialDecoding(names),
         read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
     )
-    batches = list(examples.batch(500).as_numpy_iterator())
+    with records.named(builder.info.splits[split].filepaths):
+        batches = list(examples.batch(500).as_numpy_iterator())
     return channels_of(
         {name: np.concatenate([b[name] for b in batches]) for name in names}
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfds_builders import blocks
+from tfds_builders.untrusted import json_files
 from zoo import config_checks, files
 
 
@@ -310,8 +311,7 @@ class ExperimentConfig:
             ValueError: unknown or missing fields (a run of another version), or
                 values of another type.
         """
-        if not isinstance(values, dict):
-            raise ValueError(f"config.json: expected an object, not {values!r:.60}")
+        json_files.check("config.json", values, _schema())
         names = {item.name for item in dataclasses.fields(cls)}
         unknown = set(values) - names
         values = _THEN | values
@@ -321,11 +321,7 @@ class ExperimentConfig:
                 "config.json does not fit this version of the zoo: unknown fields "
                 f"{sorted(unknown)}, missing {sorted(missing)}"
             )
-        given = {k: math.inf if v is None else v for k, v in values.items()}
-        for item in dataclasses.fields(cls):
-            if item.name in given:
-                config_checks.check_type(item.name, item.type, given[item.name])
-        return cls(**given)
+        return cls(**{k: math.inf if v is None else v for k, v in values.items()})
 
     @classmethod
     def of_run(cls, path: Path) -> ExperimentConfig:
@@ -350,3 +346,17 @@ class ExperimentConfig:
     def to_flags(self) -> str:
         """Flagfile that sets every flag to this configuration."""
         return "\n".join(self.flags()) + "\n"
+
+
+def _schema() -> dict:
+    """Of config.json: the type of each flag; null stands for infinity."""
+    kinds = {
+        "str": json_files.TEXT,
+        "int": {"type": "integer", "maximum": (1 << 53) - 1},
+        "bool": json_files.FLAG,
+    }
+    fields = dataclasses.fields(ExperimentConfig)
+    types = {
+        item.name: kinds.get(item.type, json_files.NUMBER_OR_NONE) for item in fields
+    }
+    return json_files.record({}, types)

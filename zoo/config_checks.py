@@ -45,22 +45,6 @@ def label(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", full)
 
 
-def check_type(name: str, kind: str, value) -> None:
-    """Refuse a value of config.json that is of another type than its flag.
-
-    Args:
-        name: of the flag.
-        kind: its type, as annotated.
-        value: of config.json.
-
-    Raises:
-        ValueError: it is.
-    """
-    types = {"str": str, "int": int, "bool": bool}.get(kind, (int, float))
-    if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
-        raise ValueError(f"config.json: {name} is {value!r:.60}, expected {kind}")
-
-
 def parse_object(name: str, text: str) -> dict:
     """Read the JSON object that a flag holds.
 
@@ -69,7 +53,7 @@ def parse_object(name: str, text: str) -> dict:
     """
     try:
         args = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON, or a number too long
         raise ValueError(
             f"--{name}={text:.200}: not JSON ({error}); write for example "
             f"--{name}='{EXAMPLES[name]}'"

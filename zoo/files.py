@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tfds_builders import durable, flag_help, locks, provenance
+from tfds_builders.untrusted import json_files
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -108,20 +109,21 @@ def write_json(path: str | Path, value) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def read_json(path: str | Path):
-    """Read JSON.
+def read_json(path: str | Path, schema: dict | None = None):
+    """Read JSON; see `json_files.read`."""
+    return json_files.read(path, schema)
 
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is not JSON; the message names it.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path}: not a JSON file ({error})") from error
+
+ENVIRONMENT = json_files.record(
+    {"commit": json_files.TEXT, "device": json_files.TEXT},
+    {
+        "version": json_files.TEXT,
+        "date": json_files.TEXT,
+        "python": json_files.TEXT,
+        "command": json_files.TEXT,
+        "versions": json_files.OBJECT,
+    },
+)  # of env.json, what `environment` gives
 
 
 def sha256(path: str | Path) -> str:

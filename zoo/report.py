@@ -22,6 +22,7 @@ from absl import flags
 
 from tfds_builders import cli, locks
 from zoo import files
+from zoo.metrics import row_schema
 from zoo.reporting import results_files, run_page
 
 
@@ -36,7 +37,7 @@ def write_run(run: Path, formats: list[str]) -> None:
             expected = ", ".join(run_page.FORMATS)
             raise ValueError(f"--format={kind}: expected some of {expected}")
     evaluation, page = run / "evaluation.json", run / "report.html"
-    row = files.read_json(evaluation)
+    row = files.read_json(evaluation, row_schema.ROW)
     keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "feedback_bits")
     rows = {key: row[key] for key in keys}
     for path in [page, *run_page.write(page, evaluation, run, rows, formats)]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tfds_builders.untrusted import numpy_files
+from tfds_builders.untrusted import json_files, numpy_files, sizes
+from tfds_builders.untrusted.json_files import (
+    NUMBER,
+    NUMBER_OR_NONE,
+    POSITIVE,
+    TEXT,
+    record,
+)
 from zoo import files
 from zoo.codeword import network_record, weights_file
 from zoo.codeword.network import build_autoencoder
@@ -18,6 +26,14 @@ from zoo.config import MAY_CHANGE, OWN, ExperimentConfig, default_warmup
 from zoo.data import data_record
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
+
+METRICS = {  # of metrics.jsonl, all lines
+    "type": "array",
+    "items": record(
+        {"epoch": POSITIVE},
+        {"loss": NUMBER_OR_NONE, "val_nmse_db": NUMBER, "seconds": NUMBER},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,9 @@ class RunDirectory:
     def origin(self) -> str:
         """Whose weights: 'ours', or what the source.json of imported ones says."""
         source = self.path / "source.json"
-        return files.read_json(source)["origin"] if source.is_file() else "ours"
+        if not source.is_file():
+            return "ours"
+        return files.read_json(source, record({"origin": TEXT}))["origin"]
 
     @property
     def metrics(self) -> Path:
@@ -207,6 +225,8 @@ class RunDirectory:
         """
         settings, shape = self.config(), tuple(csi_shape or self.csi_shape())
         network_record.check(self.path, settings, shape)
+        place, most = self.path / "config.json", math.prod(shape)
+        network_record.check_size(place, settings, most)
         set_precision("float32")
         model = build_autoencoder(settings, shape)
         weights_file.load(model.trained, self.weights)
@@ -268,11 +288,14 @@ class RunDirectory:
         """
         if not self.metrics.is_file():
             return []
-        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+        content = sizes.read_bytes(self.metrics)
         try:
-            return [json.loads(line) for line in lines if line.endswith("\n")]
-        except (json.JSONDecodeError, RecursionError) as error:
+            lines = content.decode("utf-8").splitlines(keepends=True)
+            records = [json.loads(line) for line in lines if line.endswith("\n")]
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{self.metrics}: not lines of JSON ({error})") from error
+        json_files.check(self.metrics, records, METRICS)
+        return records
 
     def rewind_metrics(self, epochs: int) -> None:
         """Drop records after the given number of epochs (left by a killed run)."""

@@ -7,23 +7,14 @@ a file on purpose changes its hash too. Needs the standard library alone.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfds_builders.provenance import sha256
+
 NAME = "checksums.sha256"
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\0]+)")
-_CHUNK = 1 << 20
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file of any size, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def hashes(directory: Path) -> dict[str, str]:

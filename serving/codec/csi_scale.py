@@ -33,7 +33,7 @@ def fault(h: np.ndarray, codec: dict) -> str:
     if "norms" not in codec:
         return ""
     (low, high), (norm, _) = codec["norms"], norms(h[np.newaxis])
-    for_each = codec["normalisation"]["scale"] is not None
+    for_each = codec.get("normalisation", {}).get("scale") is not None
     spread = SPREAD if for_each else SPREAD_OF_ONE_FACTOR
     if low / spread <= norm <= high * spread:
         return ""

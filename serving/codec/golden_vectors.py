@@ -3,7 +3,7 @@
 `golden.npz` holds CSI, and for every encoder of the export the codewords and payload
 bytes that it gave where it was exported, of the pursuit also its coded reports.
 Replaying it on another device shows whether that device sends the same bits. Needs
-NumPy and ai_edge_litert only.
+NumPy, ai_edge_litert and fastjsonschema only.
 """
 
 from __future__ import annotations

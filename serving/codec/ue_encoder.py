@@ -3,27 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from serving.codec import checksums
+from serving.codec import checksums, tflite_sizes
+from tfds_builders.untrusted import json_files, sizes
+from tfds_builders.untrusted.json_files import (
+    FLAG,
+    NUMBER,
+    NUMBER_OR_NONE,
+    OBJECT,
+    POSITIVE,
+    SHA256,
+    TEXT,
+    TEXT_OR_NONE,
+    record,
+)
 
 CODEC_FILE = "codec.json"
 CODEC_FORMAT = 1
 SIGNATURES = ("encode", "encode_bits")
-_CODEC_KEYS = {
-    "model": str,
-    "model_id": str,
-    "csi_shape": list,
-    "codeword_dim": int,
-    "bits": int,
-    "payload_bytes": int,
-    "frame_bytes": int,
-    "files": dict,
-}
+MOST_ENTRIES = 1 << 22  # of a CSI sample, and of what stands for it
+_SIZE = {**POSITIVE, "maximum": MOST_ENTRIES}
+_PAIR = {"type": "array", "minItems": 2, "maxItems": 2}
+_BITS = {**POSITIVE, "maximum": 32}
+_SECTION = {**_PAIR, "items": [_SIZE, _BITS]}
+_SECTIONS = {"type": "array", "minItems": 1, "items": _SECTION}
+_SCALING = record({}, {"scale": TEXT_OR_NONE, "says": TEXT, "constant": NUMBER_OR_NONE})
+SCHEMA = record(
+    {
+        "format": {"enum": [CODEC_FORMAT]},
+        "model": TEXT,
+        "model_id": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
+        "csi_shape": {"type": "array", "items": _SIZE, "minItems": 3, "maxItems": 3},
+        "codeword_dim": _SIZE,
+        "bits": _BITS,
+        "payload_bytes": _SIZE,
+        "frame_bytes": _SIZE,
+        "files": {"type": "object", "additionalProperties": SHA256},
+    },
+    {
+        "model_args": OBJECT,
+        "sections": _SECTIONS,
+        "uplink": FLAG,
+        "tables": TEXT,
+        "norms": {**_PAIR, "items": NUMBER},
+        "normalisation": _SCALING,
+        "quantizer": OBJECT,
+        "int8_io": {
+            "type": "object",
+            "additionalProperties": record(
+                {name: {**_PAIR, "items": NUMBER} for name in ("h", "codeword")}
+            ),
+        },
+    },
+)  # of codec.json
 
 
 def read_codec(directory: Path) -> dict:
@@ -35,22 +71,9 @@ def read_codec(directory: Path) -> dict:
     """
     path = directory / CODEC_FILE
     checksums.verify_file(path)
-    try:
-        codec = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"no {path}: keep the encoder in its export directory"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): export again") from error
-    if not isinstance(codec, dict) or codec.get("format") != CODEC_FORMAT:
-        raise ValueError(f"{path} is not of format {CODEC_FORMAT}: export again")
-    for key, kind in _CODEC_KEYS.items():
-        if not isinstance(codec.get(key), kind):
-            raise ValueError(
-                f"{path}: {key} is {codec.get(key)!r}, expected {kind.__name__}"
-            )
-    return codec
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}: keep the encoder in its export directory")
+    return json_files.read(path, SCHEMA)
 
 
 class _Interpreted:
@@ -125,10 +148,11 @@ class UeEncoder:
         path = Path(path)
         if runtime not in RUNTIMES:
             raise ValueError(f"runtime is {runtime!r}, expected {', '.join(RUNTIMES)}")
-        content = path.read_bytes()
+        content = sizes.read_bytes(path)
         self.codec = read_codec(path.parent)
         self.model_id = bytes.fromhex(self.codec["model_id"])
         self._check_file(path, content)
+        tflite_sizes.check(path, content)
         try:
             self._run = RUNTIMES[runtime](content)
         except (ValueError, RuntimeError) as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from serving.codec import checksums
 from serving.codec.ue_encoder import read_codec
 from serving.deploying.warmup import BATCH_SIZES, replay, write_warmup
+from serving.ue_side.router import read_routes
 from tfds_builders import durable
 from zoo import files
 
@@ -144,7 +145,7 @@ def check_names(out: Path, new: dict) -> None:
     """A name that frames are routed to must not change its encoder."""
     if not (out / ROUTES_FILE).exists():
         return
-    before = files.read_json(out / ROUTES_FILE)["models"]
+    before = read_routes(out / ROUTES_FILE)["models"]
     old = {route["name"]: model_id for model_id, route in before.items()}
     for model_id, route in new["models"].items():
         if old.get(route["name"], model_id) != model_id:

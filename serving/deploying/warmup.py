@@ -40,7 +40,9 @@ def warmup_inputs(codec: dict, rows: int) -> dict[str, np.ndarray]:
         `feedback_bytes`, n bytes objects, and where the decoder takes it `uplink`
         float32 `[n, 32, 32]`.
     """
-    rng, sections = np.random.default_rng(rows), codec["sections"]
+    rng = np.random.default_rng(rows)
+    one = [[codec["codeword_dim"], codec["bits"]]]
+    sections = codec.get("sections", one)
     drawn = [
         rng.integers(0, 1 << max(1, bits - 1), (rows, count))
         for count, bits in sections

@@ -15,6 +15,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from tfds_builders.untrusted import records
+
 FILE = "assets.extra/tf_serving_warmup_requests"
 MOST = 1000
 TOLERANCE = 1e-4  # of CSI of a norm below 1, on another processor
@@ -24,23 +26,28 @@ def read(path: Path) -> Iterator[prediction_log_pb2.PredictLog]:
     """Read requests, and the answers where they are there.
 
     Raises:
-        ValueError: too many records, or one that is no logged Predict request.
-        tf.errors.OpError: the file is missing or damaged.
+        OSError: no such file.
+        ValueError: damaged, too many records, or one that is no logged Predict request.
     """
-    for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
-        try:
-            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-        except DecodeError as error:
-            raise ValueError(
-                f"warm-up record {count} of {path} is no PredictionLog: write the file "
-                "again, or remove it"
-            ) from error
-        if count == MOST or not log.HasField("predict_log"):
-            raise ValueError(
-                f"warm-up record {count} of {path}: expected at most {MOST} records, "
-                "all of them predict_log"
-            )
-        yield log.predict_log
+    with records.named([path]):
+        for count, record in enumerate(tf.data.TFRecordDataset(str(path))):
+            yield _log(path, count, record.numpy())
+
+
+def _log(path: Path, count: int, record: bytes) -> prediction_log_pb2.PredictLog:
+    try:
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise ValueError(
+            f"warm-up record {count} of {path} is no PredictionLog: write the file "
+            "again, or remove it"
+        ) from error
+    if count == MOST or not log.HasField("predict_log"):
+        raise ValueError(
+            f"warm-up record {count} of {path}: expected at most {MOST} records, "
+            "all of them predict_log"
+        )
+    return log.predict_log
 
 
 def difference(
@@ -55,10 +62,10 @@ def difference(
     for name, tensor in log.response.outputs.items():
         expected = tf.make_ndarray(tensor)
         got = found.get(name)
-        if got is None or got.shape != expected.shape:
-            return f"{name} is {None if got is None else got.shape}, recorded were " + (
-                f"{expected.shape}"
-            )
+        if got is None:
+            return f"{name} is missing"
+        if got.shape != expected.shape:
+            return f"{name} has shape {got.shape}, recorded was {expected.shape}"
         close = np.isclose(got, expected, rtol=0, atol=TOLERANCE, equal_nan=True)
         if not close.all():
             return f"{name} differs in {(~close).sum()} of {close.size} values"

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import grpc
 import numpy as np
 
+from serving.codec import ue_encoder
 from serving.codec.framing import MODEL_ID_BYTES, ReplayGuard
 from serving.ue_side.decoder_client import Decoder
+from tfds_builders.untrusted import json_files
+from tfds_builders.untrusted.json_files import FLAG, POSITIVE, TEXT, record
 
 MAX_ROWS = 32  # of a request, where routes.json does not say
+_ROUTE = record({"name": TEXT, "uplink": FLAG})
+SCHEMA = record(
+    {
+        "csi_shape": ue_encoder.SCHEMA["properties"]["csi_shape"],
+        "models": {
+            "type": "object",
+            "patternProperties": {"^[0-9a-f]{8}$": _ROUTE},
+            "additionalProperties": False,
+        },
+    },
+    {"max_rows": POSITIVE},
+)  # of routes.json
 
 
 def read_routes(path: str | Path) -> dict:
@@ -23,17 +37,14 @@ def read_routes(path: str | Path) -> dict:
         ValueError: not a routes.json.
     """
     try:
-        routes = json.loads(Path(path).read_text(encoding="utf-8"))
-        names = [route["name"] for route in routes["models"].values()]
-        routes["csi_shape"] = tuple(routes["csi_shape"])
-        if routes.get("max_rows", MAX_ROWS) < 1:
-            raise ValueError(f"max_rows {routes['max_rows']}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        routes = json_files.read(path, SCHEMA)
+    except ValueError as error:
         raise ValueError(
-            f"{path} is not the routes.json of python -m serving.deployment"
+            f"{path} is not the routes.json of python -m serving.deployment ({error})"
         ) from error
-    if not names:
+    if not routes["models"]:
         raise ValueError(f"{path} routes to no model")
+    routes["csi_shape"] = tuple(routes["csi_shape"])
     return routes
 
 

@@ -185,7 +185,7 @@ def test_wrong_content_names_file_found_expected_and_place(
         (np.ones((2, 4001)) + 0j, r"shape \(2, 4001\), expected HF_all .*4000"),
         (np.ones((2, 4000)), "ndarray of float64, expected HF_all .*complex"),
         (np.full((2, 4000), np.nan + 1j), "NaN or Inf in 2 of 2 rows"),
-        (scipy.sparse.csc_matrix(np.ones((2, 4000))), "found HF_all as csc_matrix"),
+        (scipy.sparse.csc_matrix(np.ones((2, 4000))), "no numbers of the name HF_all"),
         (np.zeros((0, 4000)), r"shape \(0, 4000\)"),
     ],
 )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
 
 from tfds_builders import transforms
 from tfds_builders.untrusted import hdf5
@@ -156,13 +155,12 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with h5py.File(path) as file:
             arrays = hdf5.numbers(file, path)
             return {key: array.shape[::-1] for key, array in arrays.items()}
-    matlab.check(path)
-    return {key: shape for key, shape, _ in scipy.io.whosmat(path)}
+    return matlab.shapes(path)
 
 
 def _load(path: Path, key: str) -> np.ndarray:
     if not h5py.is_hdf5(path):
-        return matlab.load(path, [key])[key]
+        return matlab.read_one(path, key)
     with h5py.File(path) as file:
         # v7.3 stores the axes in reverse order.
         array = hdf5.numbers(file, path)[key][()].T

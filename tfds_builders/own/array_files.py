@@ -212,16 +212,7 @@ def _mapped(path: Path, start: int, end: int) -> StoredArray:
 
 
 def _read_mat(path: Path) -> dict[str, StoredArray]:
-    arrays = {}
-    for name, value in mat_files.load(path).items():
-        if isinstance(value, np.ndarray) and value.dtype.names and value.size == 1:
-            fields = {f"{name}/{key}": value[key].item() for key in value.dtype.names}
-        else:
-            fields = {name: value}
-        for key, array in fields.items():
-            if isinstance(array, np.ndarray):
-                arrays[key] = StoredArray(array)
-    return arrays
+    return {name: StoredArray(array) for name, array in mat_files.read(path).items()}
 
 
 def _read_hdf5(path: Path) -> dict[str, StoredArray]:

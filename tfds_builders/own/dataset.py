@@ -20,6 +20,7 @@ from tfds_builders import csi_examples, features, progress, transforms
 from tfds_builders.blocks import OWN, SPLITS
 from tfds_builders.own import leakage
 from tfds_builders.own.channels import Channels
+from tfds_builders.untrusted import records
 
 VERSION = "1.0.0"
 COMMAND = "python -m tfds_builders.add --source=FILE"
@@ -230,5 +231,6 @@ def _stored(builder, split: str) -> Iterator[np.ndarray]:
         decoders=tfds.decode.PartialDecoding({"csi"}),
         read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
     )
-    for batch in stored.batch(500).as_numpy_iterator():
-        yield csi_examples.channels(batch["csi"], np.ones(len(batch["csi"])))
+    with records.named(builder.info.splits[split].filepaths):
+        for batch in stored.batch(500).as_numpy_iterator():
+            yield csi_examples.channels(batch["csi"], np.ones(len(batch["csi"])))

@@ -1,165 +1,208 @@
-"""MATLAB v5 and v7 files: what they announce is looked at before SciPy reads it.
+"""Arrays of MATLAB v5 and v7 files, read with NumPy alone.
 
-A variable of v7 is compressed, and a cell or structure within it may announce any
-number of fields, for which SciPy makes room at once. v7.3 files are HDF5.
+SciPy's reader makes room for whatever a file announces and crashes on types that do not
+exist, so that it is not for files of others. Here numbers are read, as many as are
+there, and what is in a structure of one element; texts, cells, objects and sparse
+matrices are passed over. v7.3 files are HDF5.
+
+A variable is an element of type matrix, in v7 compressed with zlib. An element is its
+type, its size and its data, padded to 8 bytes; a matrix has elements of its own: flags,
+dimensions and name, then the numbers.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import scipy.io
 
 from tfds_builders.untrusted import sizes
 
 HEADER = 128
 COMPRESSED, MATRIX = 15, 14  # types of an element
-CELL, STRUCT, OBJECT = CELLS = (1, 2, 3)  # classes of arrays of arrays
-DEEPEST = 20
-FIRST = 256  # bytes of an element that are looked at
-CHUNK = 1 << 16
+NUMBERS = {
+    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
+    13: "u8",
+}  # fmt: skip
+STRUCT, NUMERIC = 2, range(6, 16)  # classes of a matrix
+COMPLEX = 0x800  # a flag of it
+CHUNK = 1 << 20
 
 
-def load(path: Path, names: list[str] | None = None) -> dict[str, np.ndarray]:
-    """Read variables.
+class Variable(NamedTuple):
+    """A variable, or a field of one as NAME/FIELD.
 
-    Args:
-        path: MATLAB v5 or v7 file.
-        names: of the variables; None: all.
+    Attributes:
+        name: of it.
+        shape: of it.
+        array: its numbers; None where they are none, or were not asked for.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    array: np.ndarray | None
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of numbers by name.
 
     Raises:
-        ValueError: another version, or it announces more than a file may hold.
-        Exception: SciPy's, of damaged files.
+        ValueError: another version, damaged, or more than a file may unfold to.
     """
-    check(path)
-    return scipy.io.loadmat(path, squeeze_me=False, variable_names=names)
+    found = _variables(path, lambda name: True)
+    return {item.name: item.array for item in found if item.array is not None}
 
 
-def check(path: Path) -> None:
-    """Refuse a file whose variables announce more than they hold, or too much.
+def read_one(path: Path, name: str) -> np.ndarray:
+    """One array of numbers; arguments and errors as `read`, and where there is none."""
+    for item in _variables(path, lambda other: other == name):
+        if item.name == name and item.array is not None:
+            return item.array
+    raise ValueError(f"{path}: no numbers of the name {name}")
 
-    Raises:
-        ValueError: it does; or another version, or damaged.
-    """
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of all variables by name; arguments and errors as `read`."""
+    return {item.name: item.shape for item in _variables(path, lambda name: False)}
+
+
+def _variables(path: Path, wanted: Callable[[str], bool]) -> Iterator[Variable]:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEADER)
         order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
-        if 0 in head[:4] or order is None or head[125 if order == "<" else 124] != 1:
+        if order is None or head[125 if order == "<" else 124] != 1:
             raise ValueError(f"{path}: expected MATLAB v5, v7 or v7.3")
-        _Checker(path, size, order).variables(file)
+        yield from _Reader(path, size, order, wanted).variables(file)
 
 
-class _Plain:
-    """Bytes of an element as they are."""
+class _Part:
+    """Bytes of an element, up to its end.
 
-    def __init__(self, file: BinaryIO, size: int):
-        self._file, self._left = file, size
+    Args:
+        source: what it is within.
+        size: of it, as it is announced.
+    """
+
+    def __init__(self, source, size: int):
+        self._source, self.left = source, size
 
     def read(self, size: int) -> bytes:
-        """The next bytes, fewer at the end."""
-        content = self._file.read(min(size, self._left))
-        self._left -= len(content)
-        return content
+        """So many bytes, piece by piece; fewer where there are no more."""
+        pieces, size = [], min(size, self.left)
+        while size and (piece := self._source.read(min(size, CHUNK))):
+            pieces.append(piece)
+            size -= len(piece)
+            self.left -= len(piece)
+        return b"".join(pieces)
 
 
 class _Inflated:
-    """Bytes of a compressed element, unfolded piece by piece."""
+    """What a compressed element unfolds to."""
 
-    def __init__(self, source: _Plain):
-        self._source, self._inflate, self._ready = source, zlib.decompressobj(), b""
+    def __init__(self, source: _Part):
+        self._source, self._inflate = source, zlib.decompressobj()
 
     def read(self, size: int) -> bytes:
-        """The next bytes, fewer at the end."""
-        while len(self._ready) < size and not self._inflate.eof:
-            packed = self._inflate.unconsumed_tail or self._source.read(CHUNK)
-            if not packed:
-                break
-            self._ready += self._inflate.decompress(packed, CHUNK)
-        content, self._ready = self._ready[:size], self._ready[size:]
-        return content
+        """At most so many bytes, at least one unless there are no more."""
+        while not self._inflate.eof:
+            packed = self._inflate.unconsumed_tail or self._source.read(CHUNK >> 4)
+            piece = self._inflate.decompress(packed, size)
+            if piece or not packed:
+                return piece
+        return b""
 
 
-class _Checker:
-    """Walks through the elements of a file and adds up what they unfold to."""
+class _Reader:
+    """Reads the elements of a file and adds up what they unfold to."""
 
-    def __init__(self, path: Path, size: int, order: str):
+    def __init__(self, path: Path, size: int, order: str, wanted):
         self._path, self._size, self._total = path, size, 0
-        self._word = np.dtype(f"{order}u4")
+        self._order, self._wanted = order, wanted
 
-    def variables(self, file: BinaryIO) -> None:
-        """Look at all variables."""
+    def variables(self, file: BinaryIO) -> Iterator[Variable]:
+        """All variables, in the order of the file."""
         while head := file.read(8):
-            kind, size = self._words(head, 2)
+            kind, size = self._words(head)
             end = file.tell() + size
             if end > self._size:
                 raise self._wrong("cut short within a variable")
-            content = _Plain(file, size)
+            part = _Part(file, size)
             if kind == COMPRESSED:
-                content = _Inflated(content)
-                kind, size = self._words(content.read(8), 2)
-            if kind == MATRIX and size:
-                self._matrix(content, size, 1)
-                if content.read(1):
-                    raise self._wrong("a variable is longer than it says")
+                inflated = _Inflated(part)
+                try:
+                    kind, size = self._words(_Part(inflated, 8).read(8))
+                    yield from self._matrix(kind, _Part(inflated, size))
+                except zlib.error as error:
+                    raise self._wrong(str(error)) from error
+            else:
+                yield from self._matrix(kind, part)
             file.seek(end)
 
-    def _matrix(self, content, size: int, depth: int) -> None:
-        """Look at an array: flags, dimensions, name, then what is in it."""
-        if depth > DEEPEST:
-            raise self._wrong(f"arrays within arrays, {depth} deep")
-        used, parts = 0, []
-        while used < size:
-            taken, data = self._element(content, depth)
-            used += taken
-            if len(parts) < 6:
-                parts.append((taken, data))
-        if used != size or len(parts) < 3 or not parts[0][1]:
-            raise self._wrong(f"an array of {size:,} bytes that takes {used:,}")
-        kind = self._words(parts[0][1], 1)[0] & 0xFF
-        if kind in CELLS:
-            dimensions = parts[1][1]
-            cells = math.prod(self._words(dimensions, len(dimensions) // 4))
-            cells *= self._fields(parts[2 + (kind == OBJECT) :]) if kind != CELL else 1
-            if 8 * cells > size:  # each has a tag of its own
-                raise self._wrong(f"{cells:,} fields in {size:,} bytes")
+    def _matrix(self, kind: int, part: _Part, above: str = "") -> Iterator[Variable]:
+        if kind != MATRIX or not part.left:
+            return
+        flags, _ = self._words(self._data(part)[1])
+        _, dimensions = self._data(part)
+        shape = tuple(np.frombuffer(dimensions, f"{self._order}u4").tolist())
+        name = above or self._data(part)[1].decode("latin-1")
+        if above:
+            self._data(part)  # an element of a structure has no name of its own
+        if flags & 0xFF == STRUCT and math.prod(shape) == 1 and not above:
+            yield from self._fields(name, part)
+        array = None
+        if flags & 0xFF in NUMERIC and self._wanted(name):
+            array = self._numbers(part, shape)
+            if flags & COMPLEX:
+                array = array + 1j * self._numbers(part, shape)
+        yield Variable(name, shape, array)
 
-    def _fields(self, parts: list) -> int:
-        """Number of names of a structure: their length, then all of them."""
-        if len(parts) < 3 or len(parts[1][1]) < 4:
-            raise self._wrong("a structure without names")
-        return parts[2][0] // max(1, self._words(parts[1][1], 1)[0])
+    def _fields(self, name: str, part: _Part) -> Iterator[Variable]:
+        """Fields of a structure of one element: the length of a name, all, values."""
+        length = int.from_bytes(self._data(part)[1], _ORDERS[self._order])
+        _, names = self._data(part)
+        for start in range(0, len(names), max(1, length)):
+            field = names[start : start + length].partition(b"\0")[0].decode("latin-1")
+            kind, size = self._words(part.read(8))
+            inner = _Part(part, min(size, part.left))
+            yield from self._matrix(kind, inner, f"{name}/{field}")
+            while inner.read(CHUNK):  # what was passed over
+                pass
 
-    def _element(self, content, depth: int) -> tuple[int, bytes]:
-        """Bytes that the next element takes, and the first ones of its data."""
-        head = content.read(8)
-        kind, size = self._words(head, 2)
+    def _numbers(self, part: _Part, shape: tuple[int, ...]) -> np.ndarray:
+        kind, content = self._data(part)
+        if kind not in NUMBERS:
+            raise self._wrong(f"numbers of type {kind}")
+        numbers = np.frombuffer(content, f"{self._order}{NUMBERS[kind]}")
+        if len(numbers) != math.prod(shape) or len(shape) > 32:
+            raise self._wrong(f"{len(numbers):,} numbers of an array {shape}")
+        return numbers.reshape(shape, order="F")
+
+    def _data(self, part: _Part) -> tuple[int, bytes]:
+        """Type and data of the next element."""
+        head = part.read(8)
+        kind, size = self._words(head)
         if kind >> 16:  # small: type and size in one word, the data in the other
-            return 8, head[4 : 4 + min(4, kind >> 16)]
+            return kind & 0xFFFF, head[4 : 4 + min(4, kind >> 16)]
         self._total += size
         sizes.check(self._path, self._size, self._total)
-        if kind == MATRIX:
-            if size:
-                self._matrix(content, size, depth + 1)
-            return 8 + size, b""
-        padded = size + -size % 8
-        data = content.read(min(padded, FIRST))
-        left = padded - len(data)
-        while left:
-            piece = content.read(min(left, CHUNK))
-            if not piece:
-                raise self._wrong("cut short within an element")
-            left -= len(piece)
-        return 8 + padded, data[:size]
-
-    def _words(self, content: bytes, count: int) -> list[int]:
-        if len(content) < 4 * count:
+        content = part.read(size)
+        part.read(-size % 8)
+        if len(content) < size:
             raise self._wrong("cut short within an element")
-        return np.frombuffer(content, self._word, count).tolist()
+        return kind, content
+
+    def _words(self, content: bytes) -> list[int]:
+        if len(content) != 8:
+            raise self._wrong("cut short within an element")
+        return np.frombuffer(content, f"{self._order}u4").tolist()
 
     def _wrong(self, what: str) -> ValueError:
         return ValueError(f"{self._path}: {what}: damaged, or no MATLAB v5 or v7 file")
+
+
+_ORDERS = {"<": "little", ">": "big"}

@@ -7,12 +7,15 @@ data set it met damage.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
+REMEDY = "restore it, or make the data set again"
 _AROUND = 16  # bytes of a record beside its content
 
 
@@ -31,30 +34,46 @@ def check(path: Path) -> None:
             if place > end:
                 raise ValueError(
                     f"{path}: record {number} ends {place - end:,} bytes behind the "
-                    "file: cut short or damaged; restore it, or make the data set again"
+                    f"file: cut short or damaged; {REMEDY}"
                 )
             number += 1
 
 
-def find_damage(paths: Iterable[Path], error: Exception) -> ValueError:
-    """The error that names the file in which records are damaged.
+@contextlib.contextmanager
+def named(paths: Iterable[str | os.PathLike]) -> Iterator[None]:
+    """Name the damaged file where reading within the block fails.
 
     Args:
-        paths: files of a data set.
-        error: what TensorFlow has raised while it read them.
+        paths: files of a data set, which are checked first.
+
+    Raises:
+        ValueError: one is damaged; the message names it.
     """
+    paths = [Path(path) for path in paths]
+    for path in paths:
+        check(path)
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise ValueError(_damage(paths) or _unreadable(paths[0], error)) from error
+
+
+def _damage(paths: list[Path]) -> str:
+    """Which file is damaged, and where; '' where all records are whole."""
     for path in paths:
         number = 0
         try:
-            check(path)
             for _ in tf.data.TFRecordDataset(str(path)):
                 number += 1
-        except (ValueError, tf.errors.OpError) as found:
-            if isinstance(found, ValueError):
-                return found
-            return ValueError(
-                f"{path}: record {number} is damaged ({found.message}); restore the "
-                "file, or make the data set again"
-            )
-    reason = str(error).splitlines()[0]
-    return ValueError(f"{', '.join(map(str, paths))}: unreadable examples ({reason})")
+        except tf.errors.OpError as error:
+            return f"{path}: record {number} is damaged ({_reason(error)}); {REMEDY}"
+    return ""
+
+
+def _unreadable(path: Path, error: tf.errors.OpError) -> str:
+    return f"{path.parent}: examples of another data set ({_reason(error)}); {REMEDY}"
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """What TensorFlow says, without its names of nodes."""
+    return re.sub(r"{{.*?}} | \[Op:.*", "", error.message.splitlines()[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from tfds_builders.untrusted.json_files import OBJECT, POSITIVE, TEXT, record
 from zoo import files, registry
 from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
@@ -12,6 +13,8 @@ from zoo.models import references
 
 NAME = "network.json"
 MOST_ENTRIES = 1 << 22  # of a CSI sample
+_SHAPE = {"type": "array", "items": POSITIVE, "minItems": 3, "maxItems": 4}
+SCHEMA = record({"name": TEXT, "csi_shape": _SHAPE, "own_sha256": OBJECT})
 
 
 def write(run: Path, config: ExperimentConfig, csi_shape=None) -> None:
@@ -38,14 +41,9 @@ def read(path: Path) -> dict:
         FileNotFoundError: no such file.
         ValueError: it is not such a record; the message names what is wrong.
     """
-    value = files.read_json(path)
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object, not {value!r:.60}")
-    name, shape, hashes = map(value.get, ("name", "csi_shape", "own_sha256"))
-    if not isinstance(name, str) or not isinstance(hashes, dict):
-        raise ValueError(f"{path}: expected 'name', a text, and 'own_sha256', hashes")
-    whole = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
-    if not whole or len(shape) not in (3, 4) or math.prod(shape) > MOST_ENTRIES:
+    value = files.read_json(path, SCHEMA)
+    shape = value["csi_shape"]
+    if math.prod(shape) > MOST_ENTRIES:
         raise ValueError(
             f"{path}: csi_shape is {shape!r:.60}, expected [angles, delays, 2], at "
             f"most {MOST_ENTRIES:,} entries"
@@ -91,6 +89,24 @@ def check(run: Path, config: ExperimentConfig, shape: tuple[int, ...]) -> None:
     other = changed(run, config)
     if other:
         print(f"note: {other} has changed since {run} was trained")
+
+
+def check_size(place: Path, config: ExperimentConfig, most: int) -> None:
+    """Refuse a codeword for which no network is built.
+
+    Args:
+        place: of the configuration, for the message.
+        config: of the run.
+        most: real values that it may have, such as those of the CSI.
+
+    Raises:
+        ValueError: it is longer.
+    """
+    if config.codeword_dim > most:
+        raise ValueError(
+            f"{place}: codeword_dim is {config.codeword_dim:,}, expected at most "
+            f"{most:,}"
+        )
 
 
 def _digests(config: ExperimentConfig) -> dict[str, str | None]:

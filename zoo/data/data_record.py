@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfds_builders.untrusted.json_files import (
+    NUMBER_OR_NONE,
+    TEXT,
+    TEXT_OR_NONE,
+    record,
+)
 from zoo import files
 
 NAME = "data.json"
-_TEXT = {"train": str, "validation": str, "weights_trained_on": str | None}
-_SCALING = {"scale": str | None, "constant": float | int | None, "says": str}
+_SCALING = record({"scale": TEXT_OR_NONE, "constant": NUMBER_OR_NONE, "says": TEXT})
+SCHEMA = record(
+    {
+        "train": TEXT,
+        "validation": TEXT,
+        "weights_trained_on": TEXT_OR_NONE,
+        "normalisation": _SCALING,
+    }
+)
 
 
 def read(path: Path) -> dict:
@@ -18,16 +31,4 @@ def read(path: Path) -> dict:
         FileNotFoundError: no such file.
         ValueError: it is not such a record; the message names what is wrong.
     """
-    value = files.read_json(path)
-    _check(path, value, {**_TEXT, "normalisation": dict})
-    _check(path, value["normalisation"], _SCALING)
-    return value
-
-
-def _check(path: Path, value, kinds: dict) -> None:
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object, not {value!r:.60}")
-    for key, kind in kinds.items():
-        if key not in value or not isinstance(value[key], kind):
-            found = f"is {value[key]!r:.60}" if key in value else "is missing"
-            raise ValueError(f"{path}: {key} {found}; it is no record of a training")
+    return files.read_json(path, SCHEMA)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tfds_builders.untrusted import records
 from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import scaling
@@ -50,6 +51,9 @@ def read(builder, split: str, count: int, names: set[str]) -> dict[str, np.ndarr
         split: name of the split.
         count: examples, at most as many as there are.
         names: features.
+
+    Raises:
+        ValueError: a file is damaged; the message names it.
     """
     arrays = {}  # made at once: a list of batches would take the memory twice
     options = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
@@ -59,12 +63,13 @@ def read(builder, split: str, count: int, names: set[str]) -> dict[str, np.ndarr
         read_config=options,
     )
     start = 0
-    for batch in examples.batch(500).as_numpy_iterator():
-        for name, values in batch.items():
-            if not start:
-                arrays[name] = np.empty((count, *values.shape[1:]), np.float32)
-            arrays[name][start : start + len(values)] = values
-        start += len(values)
+    with records.named(builder.info.splits[split].filepaths):
+        for batch in examples.batch(500).as_numpy_iterator():
+            for name, values in batch.items():
+                if not start:
+                    arrays[name] = np.empty((count, *values.shape[1:]), np.float32)
+                arrays[name][start : start + len(values)] = values
+            start += len(values)
     return arrays
 
 

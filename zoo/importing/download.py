@@ -45,7 +45,7 @@ PLAIN = (  # fields that a fetched configuration does not set
 MISSING = (403, 404, 410)
 HUB = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)((?:/[\w-][\w.-]*)*)(?:@([\w./-]+))?")
 MOST_PARAMETERS = 1 << 30  # of a dense layer from the CSI to the codeword
-USUAL_ENTRIES = 4 * 32 * 32 * 2  # of CSI at most, where there is no network.json
+USUAL_SHAPE = (4, 32, 32, 2)  # of CSI at most, where there is no network.json
 
 
 def cache() -> Path:
@@ -160,15 +160,12 @@ def _check_sizes(folder: Path, config: ExperimentConfig) -> None:
     """Refuse records that are none, and a network that no memory would hold."""
     if (folder / data_record.NAME).is_file():
         data_record.read(folder / data_record.NAME)
-    size = USUAL_ENTRIES
+    shape = USUAL_SHAPE
     if (folder / network_record.NAME).is_file():
-        size = math.prod(network_record.read(folder / network_record.NAME)["csi_shape"])
+        shape = network_record.read(folder / network_record.NAME)["csi_shape"]
+    size = math.prod(shape)
     most = min(size, MOST_PARAMETERS // size)
-    if config.codeword_dim > most:
-        raise ValueError(
-            f"{folder / 'config.json'}: codeword_dim is {config.codeword_dim:,}, "
-            f"expected at most {most:,}"
-        )
+    network_record.check_size(folder / "config.json", config, most)
 
 
 def _object(path: Path, url: str) -> dict:

@@ -12,6 +12,7 @@ from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
 from zoo.config_checks import is_reference
 from zoo.importing import weights_by_name
 from zoo.keras_compat import set_precision
+from zoo.metrics import row_schema
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 
@@ -169,7 +170,7 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
             "under the licence of this project"
         )
     _check_of_the_zoo(run.config())
-    row = files.read_json(run.path / "evaluation.json")
+    row = files.read_json(run.path / "evaluation.json", row_schema.ROW)
     evaluated_on = f"{row['dataset']}/{row['dataset_config']}"
     if evaluated_on != run.config().dataset:
         raise ValueError(
@@ -198,7 +199,7 @@ def ship(run: RunDirectory, name: str) -> RunDirectory:
     for source in (run.weights, run.metrics, run.data, record):
         if source.is_file():
             shutil.copyfile(source, target.path / source.name)
-    environment = files.read_json(run.path / "env.json")
+    environment = files.read_json(run.path / "env.json", files.ENVIRONMENT)
     files.write_json(target.path / "env.json", _without_places(environment))
     row = _without_places(row)
     row["flags_sha256"] = files.sha256(target.path / "flags.cfg")

@@ -94,7 +94,7 @@ def read_matrix(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"--matrix={path}: no such file")
     try:
         if path.suffix == ".mat":
-            matrix = mat_files.load(path, ["A"])["A"]
+            matrix = mat_files.read_one(path, "A")
         else:
             matrix = numpy_files.load(path)
     except Exception as error:  # SciPy raises whatever it likes

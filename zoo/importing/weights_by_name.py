@@ -13,11 +13,25 @@ from pathlib import Path
 from absl import flags
 
 from tfds_builders import cli, flag_help
+from tfds_builders.untrusted.json_files import NUMBER, OBJECT, POSITIVE, TEXT, record
 from zoo import files
 from zoo.importing import download
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 WEIGHTS, CARD = "best.weights.h5", "card.json"
+SCHEMA = record(
+    {
+        "model": TEXT,
+        "dataset": TEXT,
+        "dataset_config": TEXT,
+        "codeword_dim": POSITIVE,
+        "ratio": NUMBER,
+        "nmse_db": NUMBER,
+        "model_args": OBJECT,
+        "weights_sha256": TEXT,
+    }
+)  # of card.json
+HASHED = record({"weights_sha256": TEXT})
 SHOWN = ("model", "dataset", "dataset_config", "codeword_dim", "ratio", "nmse_db")
 
 
@@ -35,7 +49,7 @@ def cards(model: str = "") -> list[dict]:
     """
     found = []
     for name, path in shipped().items():
-        card = files.read_json(path / CARD)
+        card = files.read_json(path / CARD, SCHEMA)
         if card["model"] == (model or card["model"]):
             shown = {key: card[key] for key in SHOWN}
             size = (path / WEIGHTS).stat().st_size
@@ -91,7 +105,7 @@ def verify(path: Path, sha256: str = "") -> None:
     weights = path / WEIGHTS if path.is_dir() else path
     wanted = {"--weights_sha256": sha256} if sha256 else {}
     if (path / CARD).is_file():
-        wanted[CARD] = files.read_json(path / CARD).get("weights_sha256")
+        wanted[CARD] = files.read_json(path / CARD, HASHED)["weights_sha256"]
     if not wanted or not weights.is_file():
         return
     found = files.sha256(weights)

@@ -7,6 +7,7 @@ titles, captions and cells, is plain text that both renderings show as it is.
 from __future__ import annotations
 
 import functools
+import urllib.parse
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -125,6 +126,11 @@ def pictures(block) -> Iterator[Picture]:
         yield from pictures(part)
 
 
+def _id(anchor: str) -> str:
+    """An anchor as it stands in HTML and in a link: the name of a file may be any."""
+    return urllib.parse.quote(anchor)
+
+
 @functools.singledispatch
 def markdown(block) -> str:
     """A block as Markdown, ending in a line break.
@@ -170,7 +176,9 @@ def _(block: Picture) -> str:
 def _(block: Claims) -> str:
     lines = []
     for claim in block.items:
-        where = f" ([{plain(claim.target)}](#{claim.anchor}))" if block.linked else ""
+        where = (
+            f" ([{plain(claim.target)}](#{_id(claim.anchor)}))" if block.linked else ""
+        )
         text, numbers = without_html(claim.text), plain(claim.numbers)
         lines.append(f"- **{plain(claim.verdict)}**: {text}{where}: {numbers}")
     return "\n".join(lines) + "\n"
@@ -184,12 +192,12 @@ def _(block: Flow) -> str:
 @markdown.register
 def _(block: Details) -> str:
     body = "\n".join(map(markdown, block.blocks))
-    anchor = f' id="{block.anchor}"' if block.anchor else ""
+    anchor = f' id="{_id(block.anchor)}"' if block.anchor else ""
     summary = f"<summary>{inline(block.summary)}</summary>"
     return f'<details{anchor} markdown="1">{summary}\n\n{body}\n</details>\n'
 
 
 @markdown.register
 def _(block: Section) -> str:
-    head = f'{"#" * block.level} <a id="{block.anchor}"></a>{plain(block.title)}\n'
+    head = f'{"#" * block.level} <a id="{_id(block.anchor)}"></a>{plain(block.title)}\n'
     return "\n".join([head, *map(markdown, block.blocks)])

@@ -15,7 +15,11 @@ LIBRARY.enable("linkify").disable("image")  # an image would be loaded from else
 LIBRARY.linkify.set({"fuzzy_link": False, "fuzzy_email": False})  # report.md is none
 ACTIVE = re.compile(r"[\\`*<]|(?<![^\W_])_|_(?![^\W_])|\[(?=.*\]\()|&(?=#?\w+;)")
 ENTITIES = {"<": "&lt;", "&": "&amp;"}  # a backslash does not help in every dialect
-CODE_OR_HTML = re.compile(r"(`+)(?:.*?[^`])?\1(?!`)|<", re.S)
+# Code that every dialect of Markdown takes for code: of one line, without backslash or
+# bar around which they differ. Beside it, what would run, load or lead somewhere else.
+CODE = r"(?<![\\`])`[^`\n|]+`(?!`)"
+TARGET = r"(?:https?://|#|[\w./-]*[)#\s])"
+CODE_OR_ACTIVE = re.compile(rf"({CODE})|<|!\[|\](?=\(\s*(?!{TARGET}))|\](?=:)")
 
 
 def inline(text: str) -> Markup:
@@ -45,5 +49,16 @@ def code(text: str) -> str:
 
 
 def without_html(text: str) -> str:
-    """Markdown whose HTML, but for that in code, is text."""
-    return CODE_OR_HTML.sub(lambda m: m[0] if m[1] else "&lt;", text)
+    """Markdown whose HTML, but for that in code, is text.
+
+    So are images, and links to anything but pages of the web and of the project.
+    """
+    return CODE_OR_ACTIVE.sub(_as_text, text)
+
+
+def _as_text(match: re.Match) -> str:
+    if match[1]:
+        return match[1]
+    return (
+        "&lt;" if match[0] == "<" else match[0].replace("[", "\\[").replace("]", "\\]")
+    )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tfds_builders.untrusted import numpy_files
 from zoo import files
-from zoo.metrics import plots
+from zoo.metrics import plots, row_schema
 from zoo.reporting import html_pages
 from zoo.reporting.blocks import Picture, Section, Table
 from zoo.reporting.prose import code
@@ -56,8 +56,8 @@ def write(
     """
     from zoo.run_directory import RunDirectory  # TensorFlow, for this page alone
 
-    directory, row = RunDirectory(run), files.read_json(evaluation)
-    environment = files.read_json(run / "env.json")
+    directory, row = RunDirectory(run), files.read_json(evaluation, row_schema.ROW)
+    environment = files.read_json(run / "env.json", files.ENVIRONMENT)
     config = json.dumps(directory.config().to_json(), indent=1)
     kept = evaluation.with_name(f"{evaluation.stem}_figures.npz").is_file()
     tested = _test(evaluation, row) if kept else _drawn(evaluation, run, formats)

@@ -75,7 +75,7 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
         return known | dict.fromkeys(unknown)
     records = run.read_metrics()
     best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}
-    trained = files.read_json(run.path / "env.json")
+    trained = files.read_json(run.path / "env.json", files.ENVIRONMENT)
     return {
         "seed": settings.seed,
         "init": settings.init,

@@ -83,6 +83,61 @@ def test_nothing_injects_html(tmp_path):
     assert "<script" not in text and "<img" not in text
 
 
+HIDDEN = [  # code in one dialect, and none in another
+    "`a\n\n{}\n\nb`", "\\`{}`", "``{}`", "| `a | {} | b` |\n|--|--|--|", "`{}\n`",
+    "> `a\n{}\n> b`", "```\n{}", "~~~\n`{}`\n~~~\n{}", "    `{}", "\\``{}`",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("around", HIDDEN)
+def test_html_that_hides_in_half_of_a_code_span(around):
+    text = markdown(around.replace("{}", HOSTILE))
+    for read in (README.render, _python_markdown):
+        assert not _active(read(text)), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[a](javascript:alert(1))", "[a]( JavaScript:alert(1))", "[a](data:text/html,x)",
+     "[a]: javascript:alert(1)\n\n[a]", "![a](https://x.org/i.png)",
+     "[a](java&#115;cript:alert(1))", "<javascript:alert(1)>",
+     "[a](\tjavascript:alert(1))", "![a][b]\n\n[b]: https://x.org/i.png"],
+)  # fmt: skip
+def test_links_that_run_and_images_that_load(text):
+    for read in (README.render, _python_markdown):
+        html = read(markdown(text))
+        assert not re.search("href=|src=", html), html
+
+
+@pytest.mark.parametrize(
+    "link", ["https://x.org/a_b", "#part", "report.md", "../deploy/serving.md#a"]
+)
+def test_links_to_pages_stay(link):
+    for read in (README.render, _python_markdown):
+        assert f'href="{link}"' in read(markdown(f"see [a `b<c>`]({link})"))
+
+
+def _active(html: str) -> list[str]:
+    """What a browser would load or run."""
+    return re.findall(r"<(?:script|img|iframe)\b", html, re.I)
+
+
+def _python_markdown(text: str) -> str:
+    """As mkdocs renders it."""
+    library = pytest.importorskip("markdown")
+    return library.markdown(text, extensions=["tables", "md_in_html"])
+
+
+def test_anchors_are_names_of_files():
+    anchor = 'x" onmouseover="alert(1)"><script>'
+    inner = [Claims([Claim("a", "b", "c", anchor, "d")], True)]
+    blocks = [Section("a", anchor, [*inner, Details("s", inner, anchor)])]
+    text = README.render("".join(map(markdown, blocks)))
+    page = html_pages.document("a", "b", blocks, "c")
+    assert not _active(text) and not _active(page)
+    assert "onmouseover" not in re.sub("%22|%20|&#34;", "", re.sub(r"=\S*", "", text))
+
+
 def test_hostile_results(tmp_path):
     directory = tmp_path / "results"
     report_files.write(directory)
