@@ -101,6 +101,28 @@ def test_klt_in_closed_form_of_gaussian_directions():
         np.testing.assert_allclose(sgcs(test, sent), theory["sgcs_by_layer"], atol=0.02)
 
 
+def test_klt_per_subband_is_exact_and_blind_to_phases(eigen_config):
+    """On the drops that it is fitted to; on others within their noise."""
+    train = eigenmodes.load(eigen_config, "train").vectors
+    turns = np.exp(2j * np.pi * np.random.default_rng(3).random((400, 13, 1, 2)))
+    columns, turned = (eigen_klt.basis(x, 200, True) for x in (train, train * turns))
+    np.testing.assert_allclose(columns.conj().T @ columns, np.eye(200), atol=1e-4)
+    theory = eigen_klt.closed_form(train, columns)
+    sent = eigen_klt.reconstruct(train, columns)
+    assert precoding.nmse_db(train, sent) == pytest.approx(theory["nmse_db"], abs=1e-3)
+    np.testing.assert_allclose(sgcs(train, sent), theory["sgcs_by_layer"], atol=1e-5)
+    assert 1 - 10 ** (theory["nmse_db"] / 10) == pytest.approx(
+        np.mean(theory["sgcs_by_layer"])
+    )
+    likewise = eigen_klt.closed_form(train * turns, turned)
+    assert likewise["nmse_db"] == pytest.approx(theory["nmse_db"], abs=1e-4)
+    first, later = train[:200], train[200:]
+    columns = eigen_klt.basis(first, 60, True)
+    theory = eigen_klt.closed_form(first, columns)
+    found = sgcs(later, eigen_klt.reconstruct(later, columns))
+    assert abs(found - theory["sgcs_by_layer"]).max() < 0.03
+
+
 def test_klt_in_closed_form_of_drops(eigen_config):
     """The row's theory is of training drops; here on the same drops, which are 400."""
     train = eigenmodes.load(eigen_config, "train", phase="sequential").vectors
