@@ -14,13 +14,14 @@ OPTIONS = tuple(name for codebook in CODEBOOKS.values() for name in codebook.opt
 BELONGS = {
     "target": ("klt", *KLT_CODED),
     "phase": ("klt", *KLT_CODED),
+    "per_subband": ("klt",),
     **{
         option: (name,)
         for name, codebook in CODEBOOKS.items()
         for option in codebook.options
     },
 }
-COMMON = ("rank", "num_subbands", "snr_db", "num_users", "phase")
+COMMON = ("rank", "num_subbands", "snr_db", "num_users", "phase", "per_subband")
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -37,10 +38,11 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "num_phases", "8", ["4", "8"], "N_PSK (type2)", flag_values=values
     )
-    flags.DEFINE_bool(
-        "subband_amplitude", False, "amplitudes per subband (type2)",
-        flag_values=values,
-    )  # fmt: skip
+    for name, text in (
+        ("subband_amplitude", "amplitudes per subband (type2)"),
+        ("per_subband", "a KLT of each subband and layer (klt of eigenvectors)"),
+    ):
+        flags.DEFINE_bool(name, False, text, flag_values=values)
     for name, default, least, most, text in (
         ("param_combination", 4, 1, 8, "paramCombination-r16 (etype2)"),
         ("num_beams", 4, 2, 4, "L (type2)"),

@@ -32,6 +32,7 @@ class EigenReport:
         num_subbands: N3; 0: those stored, or 13.
         phase: what fixes the free phases, see `subbands.with_phase`; no matter to
             codebooks.
+        per_subband: whether `klt` is one KLT of each subband and layer.
         options: of a codebook, see `catalogue.CODEBOOKS`.
         bits: of a report of a coded KLT, in the mean of the training data.
         fixed: whether no report of it exceeds them.
@@ -47,6 +48,7 @@ class EigenReport:
     rank: int = 1
     num_subbands: int = 0
     phase: str = "port"
+    per_subband: bool = False
     options: dict = field(default_factory=dict)
     bits: int = 0
     fixed: bool = False
@@ -90,7 +92,8 @@ def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
         train = _load(report, settings, "train", methods.METHODS["klt_coded"].examples)
         w, found, klt = _by_klt(report, settings, train.vectors[..., : report.rank], v)
         nmse_db = precoding.nmse_db(v, w)
-    trained = found.get("num_train", 0)
+    trained = found.get("num_train")
+    part = trained and results_row.stored_part(settings, builder, "train", trained)
     return {
         "model": report.name,
         **results_row.data_set(settings, builder),
@@ -101,9 +104,7 @@ def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
         "phase": None if report.name in CODEBOOKS else report.phase,
         "ratio": None,
         "bits": None,
-        "train_data": trained
-        and results_row.stored_part(settings, builder, "train", trained)
-        or None,
+        "train_data": part,
         **found,
         **precoding.likeness(v, w, test.values),
         "nmse_db": nmse_db,
@@ -166,8 +167,9 @@ def _by_klt(
                 f"--codeword_dim={settings.codeword_dim}: --method=klt sends complex "
                 "numbers, give an even one"
             )
-        columns = eigen_klt.basis(train, settings.codeword_dim // 2)
-        found = {"model_args": {}, "codeword_dim": settings.codeword_dim}
+        num, per_subband = settings.codeword_dim // 2, report.per_subband
+        columns = eigen_klt.basis(train, num, per_subband)
+        found = {"model_args": {"per_subband": per_subband}, "codeword_dim": 2 * num}
         found |= {"feedback_bits": None, "num_train": len(train)}
         theory = eigen_klt.closed_form(train, columns)
         return eigen_klt.reconstruct(v, columns), found, theory

@@ -149,7 +149,7 @@ def _wanted(config: ExperimentConfig, split: str, available: int) -> int:
     return wanted
 
 
-def chosen(config: ExperimentConfig, split: str, at_most: int = 0):
+def chosen(config: ExperimentConfig, split: str, at_most: int = 0) -> tuple:
     """Builder with its data, name of a stored split, and how many of it are read.
 
     Arguments and errors as `load_split`.

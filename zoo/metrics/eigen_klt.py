@@ -1,10 +1,12 @@
-"""The KLT of eigenvectors: m complex coefficients of all subbands and layers together.
+"""The KLT of eigenvectors: m complex coefficients of all subbands and layers.
 
 Its errors are known without sending anything. With unit vectors of covariance S and the
 projector Q on its m strongest components, A = Q S Q and B = S - A: the NMSE is
 tr B / tr S. The kept part of a subband and layer does not correlate with the lost one,
-so that its SGCS is tr A_t + tr(A_t B_t) / tr A_t, with the blocks of that subband and
-layer (the last term is a ratio of means for a mean of ratios).
+so that its SGCS is tr A_t and the mean of |kept^H lost|^2 / |kept|^2. The second term
+is zero for a KLT per subband, which no phase matters to: there both numbers are exact.
+For a KLT of all subbands together it is estimated by tr(A_t B_t) / tr A_t, as if both
+parts were independent, which they are the less the more the phases jump.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ def as_vectors(x: np.ndarray, layers: int) -> np.ndarray:
     return np.swapaxes(x.reshape(n, rows // layers, layers, ports), 2, 3)
 
 
-def basis(train: np.ndarray, num_complex: int) -> np.ndarray:
+def basis(train: np.ndarray, num_complex: int, per_subband: bool = False) -> np.ndarray:
     """Orthonormal columns complex `[entries, m]`.
 
     Args:
         train: eigenvectors, phases fixed, `[n, subbands, P, layers]`.
         num_complex: m.
+        per_subband: a KLT of each subband and layer; the m strongest components of all.
 
     Raises:
         ValueError: more coefficients than samples or entries.
@@ -43,7 +46,16 @@ def basis(train: np.ndarray, num_complex: int) -> np.ndarray:
             f"codeword_dim={2 * num_complex}: expected 2 to {2 * min(x.shape)} for "
             f"{len(x)} training samples of {x.shape[1]} entries"
         )
-    return klt_line.eigenvectors(x)[:, :num_complex]
+    if not per_subband:
+        return klt_line.eigenvectors(x)[:, :num_complex]
+    rows = np.moveaxis(flat(train), 1, 0)
+    covariance = np.swapaxes(rows, 1, 2) @ rows.conj() / len(x)
+    values, vectors = np.linalg.eigh(covariance)
+    strongest = np.argsort(-values, axis=None, kind="stable")[:num_complex]
+    row, component = np.unravel_index(strongest, values.shape)
+    columns = np.zeros((*rows.shape[::2], num_complex), vectors.dtype)
+    columns[row, :, np.arange(num_complex)] = vectors[row, :, component]
+    return columns.reshape(-1, num_complex)
 
 
 def reconstruct(vectors: np.ndarray, columns: np.ndarray) -> np.ndarray:

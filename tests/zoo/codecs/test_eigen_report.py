@@ -79,7 +79,8 @@ def test_coded_klt_sends_real_bytes(eigen_config, method):
     assert eigen_report.evaluate(fixed, config)["feedback_bits_min_max"][1] <= 100
 
 
-def test_klt_in_closed_form_of_gaussian_directions():
+@pytest.mark.parametrize("per_subband", [False, True])
+def test_klt_in_closed_form_of_gaussian_directions(per_subband):
     """Within the noise of 20,000 samples, each layer and subband with its own power."""
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((24, 24)) * 0.7 ** np.arange(24)
@@ -88,7 +89,7 @@ def test_klt_in_closed_form_of_gaussian_directions():
     x = x / np.linalg.norm(x, axis=2, keepdims=True)
     train, test = x[:10_000], x[10_000:]
     for num in (2, 5, 12, 24):
-        columns = eigen_klt.basis(train, num)
+        columns = eigen_klt.basis(train, num, per_subband)
         theory = eigen_klt.closed_form(train, columns)
         sent = eigen_klt.reconstruct(test, columns)
         if num == 24:
@@ -98,7 +99,28 @@ def test_klt_in_closed_form_of_gaussian_directions():
         assert precoding.nmse_db(test, sent) == pytest.approx(
             theory["nmse_db"], abs=0.1
         )
-        np.testing.assert_allclose(sgcs(test, sent), theory["sgcs_by_layer"], atol=0.02)
+        found = precoding.likeness(test, sent, np.ones((len(test), 3, 2)))
+        np.testing.assert_allclose(
+            found["sgcs_by_layer"],
+            theory["sgcs_by_layer"],
+            atol=0.005 if per_subband else 0.02,
+        )
+
+
+def test_klt_per_subband_is_exact_and_blind_to_phases(eigen_config):
+    train = eigenmodes.load(eigen_config, "train").vectors
+    turns = np.exp(2j * np.pi * np.random.default_rng(3).random((400, 13, 1, 2)))
+    columns, turned = (eigen_klt.basis(x, 200, True) for x in (train, train * turns))
+    np.testing.assert_allclose(columns.conj().T @ columns, np.eye(200), atol=1e-4)
+    theory = eigen_klt.closed_form(train, columns)
+    sent = eigen_klt.reconstruct(train, columns)
+    assert precoding.nmse_db(train, sent) == pytest.approx(theory["nmse_db"], abs=1e-3)
+    np.testing.assert_allclose(sgcs(train, sent), theory["sgcs_by_layer"], atol=1e-5)
+    assert 1 - 10 ** (theory["nmse_db"] / 10) == pytest.approx(
+        np.mean(theory["sgcs_by_layer"])
+    )
+    likewise = eigen_klt.closed_form(train * turns, turned)
+    assert likewise["nmse_db"] == pytest.approx(theory["nmse_db"], abs=1e-4)
 
 
 def test_klt_in_closed_form_of_drops(eigen_config):

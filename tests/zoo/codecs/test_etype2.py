@@ -237,6 +237,23 @@ def test_similarity_of_all_combinations():
         assert ours > first + 0.001
 
 
+def test_a_layer_off_all_chosen_beams_still_has_a_report():
+    """Two layers on other beams than the third, which is weaker in all subbands."""
+    codebook = made((8, 2), 13, 1, 2)
+    beams = codebook.panel.beams[0]
+    v = np.zeros((1, 13, 32, 2), complex)
+    v[0, :, :16, 0] = beams[3]
+    v[0, :6, 16:, 1], v[0, 6:, :16, 1] = beams[5], beams[9]
+    v[0, 3] = 0
+    v[0, 3, 0] = 1
+    pmi = etype2_encoder.encode(codebook, v)
+    back = etype2_bits.unpack(codebook, etype2_bits.pack(codebook, pmi))
+    assert np.isfinite(codebook.decode(back)).all()
+    silent = np.zeros((1, 2, 4, 4), complex)
+    found = etype2_encoder._quantised(codebook, silent)
+    assert found[1].sum() == 2 and found[1][0, [0, 1], found[0][0], 0].all()
+
+
 def test_unusable_configurations_are_refused():
     for case, message in (
         (((8, 2), 13, 9, 1), "param_combination=9: expected 1 to 8"),

@@ -129,16 +129,18 @@ class TypeII:
         wideband = _nearest(WIDEBAND, ratio)
         np.put_along_axis(wideband, place, len(WIDEBAND) - 1, axis=-1)
         own = np.take_along_axis(a, place[..., None], axis=2)
-        own = np.where(own == 0, np.finfo(float).tiny, own)
         fine = self.fine(strongest, wideband)[..., None]
         sent = wideband[..., None] > 0
         phases = np.where(fine, self.num_phases, COARSE_PHASES)
-        phase = np.rint(np.angle(a / own) / (2 * np.pi) * phases).astype(np.int64)
+        phase = np.rint(np.angle(a * own.conj()) / (2 * np.pi) * phases).astype(
+            np.int64
+        )
         phase = np.where(sent, phase % phases, 0)
         amplitude = np.ones(a.shape, np.int64)
         if self.subband_amplitude:
-            level = np.where(sent, WIDEBAND[wideband][..., None], 1) * np.abs(own)
-            amplitude = np.where(sent & fine, _nearest(SUBBAND, size / level), 1)
+            level = WIDEBAND[wideband][..., None] * np.abs(own)
+            nearest = _nearest(SUBBAND, size / np.maximum(level, 1e-300))
+            amplitude = np.where(sent & fine, nearest, 1)
             np.put_along_axis(amplitude, place[..., None], 1, axis=2)
         return Pmi(rotation, beams, strongest, wideband, amplitude, phase)
 
