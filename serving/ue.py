@@ -53,7 +53,9 @@ def _define_flags() -> None:
     client_tls.define_flags()
 
 
-def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
+def _connect(
+    values: flags.FlagValues, csi_shape: list[int]
+) -> Callable[[], Decoder | Router]:
     from serving.ue_side.decoder_client import Decoder
     from serving.ue_side.router import Router, read_routes
 
@@ -62,6 +64,7 @@ def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
     if values.routes:
         routes = read_routes(values.routes)
         return lambda: Router(values.endpoint, routes, **where)
+    where["csi_shape"] = csi_shape
     return lambda: Decoder(values.endpoint, values.model_name, **where)
 
 
@@ -92,7 +95,7 @@ def main(argv: list[str]) -> None:
     source = open_source(
         values.source, encoder.codec.get("uplink", False), values.repeat
     )
-    connect = _connect(values)
+    connect = _connect(values, encoder.codec["csi_shape"])
     link = Link(lambda: received(connect()))
     daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
     with progress.bar(values.reports or None, "reports", " reports") as shown:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from serving.codec import bitstream, csi_scale, nmse
+from serving.codec import bitstream, nmse
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side.csi_source import DirectorySource, FileSource, Sample
 from serving.ue_side.decoder_client import Decoder
@@ -164,8 +164,6 @@ class UeDaemon:
             payload = self._encoder.encode_bits(sample.h)
             if not np.any(sample.h):
                 raise ValueError("CSI is zero everywhere: its NMSE has no meaning")
-            if said := csi_scale.fault(sample.h, self._encoder.codec):
-                raise ValueError(f"CSI that this encoder does not take: {said}")
         except ValueError as error:
             return self._note("bad_csi", error)
         self._encode_seconds.append(time.perf_counter() - begin)

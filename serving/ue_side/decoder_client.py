@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import grpc
 import numpy as np
@@ -15,6 +16,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.codec.coded_atoms import CodedReceiver
+from serving.ue_side import answers
 
 # gRPC accepts answers of 4 MiB by default, 512 CSI of 8 KiB and no more.
 MAX_MESSAGE_BYTES = 64 << 20
@@ -73,6 +75,7 @@ class Decoder:
         timeout: seconds to wait for one answer.
         label: version label to ask for, such as `stable`; empty: the latest version.
         credentials: of TLS; None: a plain connection.
+        csi_shape: of one CSI, that answers must have; None: any.
 
     Raises:
         ConnectionError: nothing answers at `endpoint`.
@@ -86,7 +89,9 @@ class Decoder:
         timeout: float,
         label: str = "",
         credentials: grpc.ChannelCredentials | None = None,
+        csi_shape: Sequence[int] | None = None,
     ):
+        self._csi_shape = None if csi_shape is None else tuple(csi_shape)
         self._endpoint, self._timeout = endpoint, timeout
         self._hint = "where it has TLS: --tls_ca"
         if credentials:
@@ -120,26 +125,32 @@ class Decoder:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decode frames to CSI float32 `[n, 32, 32, 2]` and valid bool `[n]`.
 
+        A row that is not valid is NaN, one that is not finite is not valid.
+
         Args:
             frames: one for each CSI.
             uplink: magnitudes float32 `[n, 32, 32]`, where the decoder takes them.
 
         Raises:
             ConnectionError: the server has gone or is too slow.
-            ValueError: the server refuses the request.
+            ValueError: the server refuses the request, or answers another one.
         """
-        return self._answer(decode_request(frames, uplink, **self._spec))
+        request = decode_request(frames, uplink, **self._spec)
+        return self._answer(request, len(frames))
 
     def decode_codewords(self, codeword: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `decode`, of codewords float32 `[n, M]` that came another way."""
         spec = {**self._spec, "signature_name": "decode_float"}
         request = predict_pb2.PredictRequest(model_spec=spec)
         request.inputs["codeword"].CopyFrom(tf.make_tensor_proto(codeword, tf.float32))
-        return self._answer(request)
+        return self._answer(request, len(codeword))
 
-    def _answer(self, request) -> tuple[np.ndarray, np.ndarray]:
+    def _answer(self, request, rows: int) -> tuple[np.ndarray, np.ndarray]:
         outputs = self._call(self._stub.Predict, request).outputs
-        return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
+        try:
+            return answers.read(outputs, rows, self._csi_shape)
+        except ValueError as error:
+            raise ValueError(f"{self._endpoint}: {error}") from error
 
     def _call(self, method, request):
         try:

@@ -74,7 +74,9 @@ class Router:
         try:
             for model_id, route in routes["models"].items():
                 key, name = bytes.fromhex(model_id), route["name"]
-                decoder = Decoder(endpoint, name, timeout, label, credentials)
+                decoder = Decoder(
+                    endpoint, name, timeout, label, credentials, self._shape
+                )
                 self._decoders[key] = decoder
                 self._takes_uplink[key] = route["uplink"]
         except (ConnectionError, ValueError):
@@ -111,7 +113,8 @@ class Router:
 
         Raises:
             ConnectionError: the server has gone or is too slow.
-            ValueError: the server refuses a request, or `uplink` is missing.
+            ValueError: the server refuses a request or answers another one, or
+                `uplink` is missing.
         """
         h = np.full((len(frames), *self._shape), np.nan, np.float32)
         valid = np.zeros(len(frames), bool)

@@ -98,7 +98,11 @@ def rest(server, method: str, path: str, document=None) -> tuple[int, dict]:
     )
     connection.request(method, path, body)
     answer = connection.getresponse()
-    return answer.status, json.loads(answer.read())
+    return answer.status, json.loads(answer.read(), parse_constant=_no_constant)
+
+
+def _no_constant(name: str):
+    raise AssertionError(f"{name} is no JSON")
 
 
 def command(module: str, *args: str, stderr=subprocess.PIPE) -> subprocess.Popen:
