@@ -8,7 +8,12 @@ import tensorflow as tf
 from absl import flags
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from serving.models import batching_parameters, model_config, serving_protos
+from serving.models import (
+    allowed_ops,
+    batching_parameters,
+    model_config,
+    serving_protos,
+)
 from serving.models.batching import BatchScheduler
 from serving.models.batching_parameters import Parameters
 from serving.models.monitoring import Metrics
@@ -77,6 +82,12 @@ def _define_model_flags() -> None:
     flags.DEFINE_integer(
         "load_retry_interval_micros", 60_000_000, "Between two of them."
     )
+    flags.DEFINE_list(
+        "allow_ops",
+        [],
+        "Operations of graphs beside those of the zoo's exports; any: all, since you "
+        "trust whoever made the models.",
+    )
     flags.DEFINE_bool(
         "allow_version_labels_for_unavailable_models",
         False,
@@ -132,7 +143,7 @@ def runtime(values: flags.FlagValues, metrics: Metrics) -> Runtime:
             parameters = batching_parameters.read(values.batching_parameters_file)
         scheduler = BatchScheduler(parameters, metrics)
     limits = Limits(values.max_request_rows, values.max_request_bytes)
-    return Runtime(limits, config, scheduler)
+    return Runtime(limits, config, scheduler, allowed_ops.allowed(values.allow_ops))
 
 
 def _session_config(values: flags.FlagValues) -> tf.compat.v1.ConfigProto:

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from serving.models import request_checks
+from serving.models import allowed_ops, request_checks
 from serving.models.batching import BatchQueue, BatchScheduler
 from serving.models.request_checks import Limits, ServingError
 
@@ -70,11 +70,13 @@ class Runtime:
         limits: largest request accepted.
         session_config: of each version's session (thread counts).
         scheduler: runs requests in batches; None: one by one.
+        allowed_ops: operations that a graph may have; None: all.
     """
 
     limits: Limits = Limits()
     session_config: tf.compat.v1.ConfigProto | None = None
     scheduler: BatchScheduler | None = None
+    allowed_ops: frozenset[str] | None = allowed_ops.EXPORTED
 
 
 class Servable:
@@ -86,7 +88,8 @@ class Servable:
         model_name: for the metrics.
 
     Raises:
-        ValueError: not a loadable SavedModel, or a warm-up record fails.
+        ValueError: not a loadable SavedModel, one whose graph does more than it may, or
+            a warm-up record fails.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Servable:
             raise ValueError(f"cannot serve {directory}: {error}") from error
 
     def _load(self, directory: Path) -> Mapping[str, meta_graph_pb2.SignatureDef]:
+        allowed_ops.check(directory, self._runtime.allowed_ops)
         with self._session.graph.as_default():
             meta_graph = tf.compat.v1.saved_model.load(
                 self._session, [tf.saved_model.SERVING], str(directory)
