@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,10 @@ def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.nda
 
     Raises:
         OSError: no such file, or it cannot be read.
-        ValueError: damaged, no such key, no samples, or not float32 of that shape.
+        ValueError: no file, damaged, no such key, no samples, or not float32 of that
+            shape.
     """
-    h = arrays.load(path)
+    h = _load(path)
     if isinstance(h, dict):
         if key not in h:
             raise ValueError(f"{path} has keys {list(h)}: expected {key}")
@@ -39,6 +41,13 @@ def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.nda
             f"[n, 32, 32, {parts}]"
         )
     return h[:limit]
+
+
+def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
+    """As `arrays.load`; a FIFO or a device, which may have no end, is refused."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError(f"{path} is no regular file: expected .npz or .npy")
+    return arrays.load(path)
 
 
 class Sample(NamedTuple):
@@ -129,7 +138,7 @@ class DirectorySource:
         self.superseded += len(new) - 1
         path = self._directory / new[-1][1]
         try:
-            h = arrays.load(path)
+            h = _load(path)
         except OSError as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
         if not isinstance(h, np.ndarray):

@@ -94,9 +94,9 @@ class Link:
         self._wait = min(2 * self._wait, LONGEST_WAIT)
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._decoder is not None:
-            self._decoder.close()
+        """Close the connection, from any thread; a call under way ends."""
+        if (decoder := self._decoder) is not None:
+            decoder.close()
 
 
 class UeDaemon:

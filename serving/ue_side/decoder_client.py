@@ -117,7 +117,7 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, from any thread; a call under way ends."""
         self._channel.close()
 
     def decode(
@@ -160,6 +160,7 @@ class Decoder:
             if code in (
                 grpc.StatusCode.UNAVAILABLE,
                 grpc.StatusCode.DEADLINE_EXCEEDED,
+                grpc.StatusCode.CANCELLED,  # by the server, or by `close`
             ):
                 raise ConnectionError(
                     f"no answer from {self._endpoint} ({code.name}): is the server "

@@ -186,5 +186,5 @@ def local_server(manager, metrics=None, num_threads=8, metrics_path=None, **opti
         )
     server.stop(None).wait()
     rest_server.shutdown()
-    rest_server.server_close()
+    rest_server.server_close(TIMEOUT)
     thread.join()

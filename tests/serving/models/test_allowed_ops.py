@@ -30,7 +30,7 @@ QUANTIZERS = {
     "sign": (M, {}),
     "lszq": (M, {}),
     "ssq": (M, {}),
-    "polar": (16 + 512, {"magnitude_dim": 16, "num_signs": 512}),
+    "polar": (16 + 32 + 512, {"magnitude_dim": 16, "num_signs": 512}),
     "mdpq": (16 + 256, {"magnitude_dim": 16, "entries": 256}),
 }
 
