@@ -10,33 +10,22 @@ grows faster than the size.
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import grpc
 import numpy as np
 from absl import flags
 
-from benchmarks.hostile_requests import GRPC, KINDS, MODEL, REST
-from serving.api import grpc_service, rest
-from serving.api.handlers import Handlers
-from serving.models import model_config
-from serving.models.model_manager import ModelManager
-from serving.models.monitoring import Metrics
-from serving.ue_side.decoder_client import open_channel
+from benchmarks.hostile_requests import KINDS
+from benchmarks.refusal_target import Target, request, seconds, served
 from tfds_builders import cli, progress
 from zoo import files
 from zoo.metrics import plots
 
 MB = 1 << 20
 SIZES_MB = (1, 2, 4, 8, 15.9)  # the server takes 16
-THREADS, TIMEOUT = 4, 120
-MAX_EXPONENT = 1.3  # of time against size, where it takes longer than FLOOR_SECONDS
+# Of time against size, where it takes longer than FLOOR_SECONDS: what is linear in its
+# steps takes more of them where it no longer fits the caches.
+MAX_EXPONENT = 1.5
 FLOOR_SECONDS = 0.1
 SHOWN = 8  # kinds with a name in the plot
 
@@ -44,62 +33,6 @@ _EXPORT = flags.DEFINE_string("export", None, "export directory of a run")
 _REPEATS = flags.DEFINE_integer("repeats", 3, "of each request; the fastest counts", 1)
 _MAX_SECONDS = flags.DEFINE_float("max_seconds", 1, "to refuse 16 MB")
 _JSON = flags.DEFINE_string("json", "", "write the result here, and a plot beside it")
-
-
-class Target(NamedTuple):
-    """Where requests go."""
-
-    channel: grpc.Channel
-    rest_port: int
-
-    def ask(self, kind: str, message: bytes) -> str:
-        """Status of the answer, by name or number."""
-        if kind in GRPC:
-            try:
-                self.channel.unary_unary(GRPC[kind][0])(message, timeout=TIMEOUT)
-                return "OK"
-            except grpc.RpcError as error:
-                return error.code().name
-        connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, TIMEOUT)
-        with contextlib.closing(connection):
-            path = f"/v1/models/{MODEL.decode()}:predict"
-            connection.request("POST", path, message)
-            answer = connection.getresponse()
-            answer.read()
-            return str(answer.status)
-
-
-@contextlib.contextmanager
-def served(decoder: Path) -> Iterator[Target]:
-    """A server of a decoder's versions inside this process."""
-    manager = ModelManager()
-    manager.apply(model_config.single(MODEL.decode(), decoder))
-    handlers = Handlers(manager, Metrics())
-    server, port = grpc_service.create_server(handlers, "127.0.0.1:0", THREADS)
-    rest_server = rest.RestServer(handlers, ("127.0.0.1", 0), THREADS, TIMEOUT)
-    server.start()
-    threading.Thread(target=rest_server.serve_forever, daemon=True).start()
-    with open_channel(f"127.0.0.1:{port}") as channel:
-        yield Target(channel, rest_server.server_port)
-    server.stop(None).wait()
-    rest_server.shutdown()
-    rest_server.server_close(TIMEOUT)
-    manager.close()
-
-
-def request(kind: str, size: int) -> bytes:
-    """A request of a kind, of about `size` bytes."""
-    return GRPC[kind][1](size) if kind in GRPC else REST[kind](size)
-
-
-def seconds(target: Target, kind: str, size: int, repeats: int) -> tuple[float, str]:
-    """Processor time of the fastest of some requests, and their answer."""
-    message, times = request(kind, size), []
-    for _ in range(repeats):
-        begin = time.process_time()
-        status = target.ask(kind, message)
-        times.append(time.process_time() - begin)
-    return min(times), status
 
 
 def measure(target: Target, sizes: list[int], repeats: int) -> list[dict]:
@@ -115,10 +48,10 @@ def measure(target: Target, sizes: list[int], repeats: int) -> list[dict]:
 
 
 def exponent(rows: list[dict]) -> float:
-    """Of the size, of which the time is a power; by the two largest sizes."""
-    before, last = rows[-2:]
-    grown = np.log(last["seconds"] / before["seconds"])
-    return float(grown / np.log(last["bytes"] / before["bytes"]))
+    """Of the size, of which the time is a power; by the smallest and the largest."""
+    first, last = rows[0], rows[-1]
+    grown = np.log(last["seconds"] / first["seconds"])
+    return float(grown / np.log(last["bytes"] / first["bytes"]))
 
 
 def failures(rows: list[dict], max_seconds: float) -> list[str]:
