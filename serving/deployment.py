@@ -39,7 +39,7 @@ from serving.deploying.exports import (
     read_exports,
     routes,
 )
-from serving.models import serving_protos
+from serving.models import allowed_ops, serving_protos
 from tfds_builders import cli
 from zoo import files
 
@@ -52,6 +52,7 @@ def _define_flags() -> None:
     flags.DEFINE_multi_string(
         "serve", [], "NAME:VERSION,VERSION: stable, then canary; repeat it."
     )
+    flags.DEFINE_list("allow_ops", [], allowed_ops.FLAG)
     flags.DEFINE_string("image", default.image, "Container image.")
     flags.DEFINE_string("ssl_key", "", "PEM key: TLS on the gRPC port.")
     flags.DEFINE_string("ssl_cert", "", "PEM certificate of that key.")
@@ -214,7 +215,8 @@ def main(argv: list[str]) -> None:
             f"--max_replicas={values.max_replicas}: expected at least "
             f"--replicas={values.replicas}"
         )
-    exports = read_exports(values.export, values.model_name)
+    ops = allowed_ops.allowed(values.allow_ops)
+    exports = read_exports(values.export, values.model_name, ops)
     ssl = _ssl_from_flags(values)
     chosen = ("image", "cpu", "memory", "replicas", "max_replicas", "utilisation")
     cluster = manifests.Cluster(

@@ -82,12 +82,7 @@ def _define_model_flags() -> None:
     flags.DEFINE_integer(
         "load_retry_interval_micros", 60_000_000, "Between two of them."
     )
-    flags.DEFINE_list(
-        "allow_ops",
-        [],
-        "Operations of graphs beside those of the zoo's exports; any: all, since you "
-        "trust whoever made the models.",
-    )
+    flags.DEFINE_list("allow_ops", [], allowed_ops.FLAG)
     flags.DEFINE_bool(
         "allow_version_labels_for_unavailable_models",
         False,

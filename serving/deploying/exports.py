@@ -9,6 +9,7 @@ from pathlib import Path
 
 from serving.codec.ue_encoder import read_codec
 from serving.deploying.warmup import BATCH_SIZES, replay, write_warmup
+from serving.models import allowed_ops
 from zoo import files
 
 ROUTES_FILE = "routes.json"
@@ -16,11 +17,15 @@ ROUTES_FILE = "routes.json"
 
 @dataclass(frozen=True)
 class Export:
-    """One export directory and the name its decoder is served under."""
+    """One export directory and the name its decoder is served under.
+
+    `allowed_ops`: operations that its graph may have (`serving.models.allowed_ops`).
+    """
 
     directory: Path
     name: str
     codec: dict
+    allowed_ops: frozenset[str] | None = allowed_ops.DEFAULT
 
     def versions(self) -> dict[int, Path]:
         """Version -> directory of the decoder."""
@@ -28,12 +33,17 @@ class Export:
         return files.versions(decoder) if decoder.is_dir() else {}
 
 
-def read_exports(directories: list[str], names: list[str]) -> list[Export]:
+def read_exports(
+    directories: list[str],
+    names: list[str],
+    ops: frozenset[str] | None = allowed_ops.DEFAULT,
+) -> list[Export]:
     """Read export directories and name them.
 
     Args:
         directories: of `python -m zoo.export`.
         names: one for each directory, or none: csi_<model>_<model_id>.
+        ops: operations that their graphs may have; None: all.
 
     Raises:
         ValueError: no decoder, a damaged file, or names that do not fit.
@@ -47,7 +57,8 @@ def read_exports(directories: list[str], names: list[str]) -> list[Export]:
     for position, path in enumerate(map(Path, directories)):
         codec = read_codec(path)
         default = f"csi_{codec['model']}_{codec['model_id']}"
-        exports.append(Export(path, names[position] if names else default, codec))
+        name = names[position] if names else default
+        exports.append(Export(path, name, codec, ops))
     for export in exports:
         _check(export)
     for key, values in (
@@ -107,7 +118,7 @@ def add_version(export: Export, version: int, models: Path) -> bool:
     try:
         partial = Path(shutil.copytree(source, folder / str(version)))
         write_warmup(partial, export.name, export.codec)
-        replay(partial)
+        replay(partial, export.allowed_ops)
         partial.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.codec import bitstream
-from serving.models.servable import WARMUP_FILE, Servable, warmup_requests
+from serving.models import allowed_ops
+from serving.models.servable import WARMUP_FILE, Runtime, Servable, warmup_requests
 from serving.ue_side.decoder_client import decode_request
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
@@ -68,13 +69,17 @@ def write_warmup(
             writer.write(log.SerializeToString())
 
 
-def replay(version: Path) -> None:
+def replay(version: Path, ops: frozenset[str] | None = allowed_ops.DEFAULT) -> None:
     """Load a version as the server does and check that it decodes its warm-up records.
+
+    Args:
+        version: its directory.
+        ops: operations that its graph may have; None: all.
 
     Raises:
         ValueError: it does not load, a record fails, or a warm-up row is not valid.
     """
-    with contextlib.closing(Servable(version)) as servable:
+    with contextlib.closing(Servable(version, Runtime(allowed_ops=ops))) as servable:
         valid = [
             servable.predict(request)["valid"].all()
             for request in warmup_requests(version / WARMUP_FILE)

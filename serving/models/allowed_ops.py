@@ -1,9 +1,10 @@
 """A SavedModel is a program: what its graph may do, looked at before it is loaded.
 
 Operations such as ReadFile and WriteFile run with the rights of the server, for whoever
-sends a request. Only those are allowed that the exports of the zoo are made of, in
-functions of the graph's library as well. The part that saves and restores variables
-uses files; it must not be reached by a request.
+sends a request. Only those are allowed that the exports of the zoo are made of, or that
+own networks are likely to have: arithmetic without state. That holds for the functions
+of the graph's library as well. The part that saves and restores variables uses files; it
+must not be reached by a request.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 FILE = "saved_model.pb"
 ANY = "any"
-EXPORTED = frozenset(
+FLAG = (
+    "Operations of graphs beside those that decoders are made of; any: all, since you "
+    "trust whoever made the models."
+)
+DEFAULT = frozenset(
     # What every SavedModel has, frames and bits
     "Const EnsureShape Identity NoOp PartitionedCall Placeholder "
     "StatefulPartitionedCall All BitwiseAnd DecodePaddedRaw Equal Fill IsFinite "
@@ -32,7 +37,14 @@ EXPORTED = frozenset(
     "Round Rsqrt Sign Sin Sqrt Square SquaredDifference Sub Sum "
     # Layers
     "BiasAdd Conv2D Conv2DBackpropInput DepthwiseConv2dNative LeakyRelu MaxPool Relu "
-    "Relu6 Sigmoid Softmax Tanh".split()
+    "Relu6 Sigmoid Softmax Tanh "
+    # Own networks
+    "ArgMax ArgMin AvgPool BatchToSpaceND BitwiseOr BitwiseXor BroadcastTo Ceil "
+    "ClipByValue Conv3D Cumsum DepthToSpace Einsum Elu Erf Erfc ExpandDims Expm1 Floor "
+    "FloorDiv FloorMod FusedBatchNormV3 GatherNd IsNan LeftShift LessEqual Log Log1p "
+    "LogSoftmax LogicalNot LogicalOr Max MaxPool3D Min MirrorPad NotEqual OneHot PadV2 "
+    "Pow Prod Rank Reciprocal ResizeBilinear ResizeNearestNeighbor ReverseV2 Selu Size "
+    "Slice Softplus Softsign SpaceToBatchND SpaceToDepth Tile Xlogy".split()
 )
 # TensorFlow's saver: part of every SavedModel, run while one is loaded.
 _RESTORES = frozenset(["RestoreV2"])
@@ -42,7 +54,7 @@ _OP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_>]*")
 
 
 def allowed(names: Iterable[str]) -> frozenset[str] | None:
-    """What --allow_ops allows beside `EXPORTED`; None: everything.
+    """What --allow_ops allows beside `DEFAULT`; None: everything.
 
     Raises:
         ValueError: a name that no operation can have.
@@ -56,7 +68,7 @@ def allowed(names: Iterable[str]) -> frozenset[str] | None:
                 f"--allow_ops={','.join(names)}: {name!r} is no operation; expected "
                 f"names such as Conv2D, or {ANY} alone"
             )
-    return EXPORTED | frozenset(names)
+    return DEFAULT | frozenset(names)
 
 
 def check(directory: Path, allowed_ops: frozenset[str] | None) -> None:
@@ -84,8 +96,8 @@ def check(directory: Path, allowed_ops: frozenset[str] | None) -> None:
         if found:
             more = f" and {len(found) - 5} more" if len(found) > 5 else ""
             raise ValueError(
-                f"its graph has {', '.join(found[:5])}{more}, which no export of the "
-                "zoo uses: a SavedModel is a program with the rights of this server. "
+                f"its graph has {', '.join(found[:5])}{more}, which decoders are not "
+                "made of: a SavedModel is a program with the rights of this server. "
                 "Where it comes from somebody you trust: "
                 f"--allow_ops={','.join(found[:5])}"
             )

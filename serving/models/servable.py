@@ -76,7 +76,7 @@ class Runtime:
     limits: Limits = Limits()
     session_config: tf.compat.v1.ConfigProto | None = None
     scheduler: BatchScheduler | None = None
-    allowed_ops: frozenset[str] | None = allowed_ops.EXPORTED
+    allowed_ops: frozenset[str] | None = allowed_ops.DEFAULT
 
 
 class Servable:

@@ -21,7 +21,8 @@ MOST, SLACK_SECONDS = 6, 0.05
 # Frames of another length than those of the decoder: not valid, and no error.
 FRAMES = {"512 long frames", "one long frame", "names of dimensions"}
 ANSWERED = {**dict.fromkeys(FRAMES, "OK"), "JSON: text": "200", "JSON: base64": "200"}
-REFUSED = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "INTERNAL"} | {"400", "429"}
+REFUSED = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "INTERNAL"}
+REFUSED |= {"400", "429"}
 
 
 @pytest.fixture(scope="module")
