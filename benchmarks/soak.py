@@ -4,15 +4,18 @@ python -m benchmarks.soak --export=DIR [--minutes=10] [--json=FILE]
 
 Clients in several processes ask `serving.server` for rows of a known answer and compare
 every row; one row in a hundred is damaged. Every few seconds a new version of the model
-appears and the oldest goes; now and then a client process is killed and replaced. It
-ends with an error if a reply was lost or wrong, if a client process ended that was not
-killed, or if the server's memory grows by more than --max_mb_per_minute.
+appears and the oldest goes; now and then a client process is killed and replaced.
+Another process (`benchmarks.soak_hostile`, --nohostile: none) sends slowly, reads
+nothing and means nothing, and asks for health. It ends with an error if a reply was
+lost or wrong, if a health check failed, if a process ended that was not killed, or if
+the server's memory grows by more than --max_mb_per_minute.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +29,7 @@ from benchmarks.backends import (
     make_indices,
     session_calls,
 )
-from benchmarks.soak_processes import Clients, failures
+from benchmarks.soak_processes import Clients, HostileClients, failures
 from serving.codec.ue_encoder import read_codec
 from tfds_builders import cli
 from zoo import files
@@ -43,6 +46,7 @@ _CLIENTS = flags.DEFINE_integer("clients", 64, "concurrent clients", 1)
 _PROCESSES = flags.DEFINE_integer("processes", 4, "processes of clients", 1)
 _RELOAD = flags.DEFINE_float("reload_seconds", 5, "time between versions", 0.5)
 _KILLS = flags.DEFINE_integer("kills", 3, "client processes killed on the way", 0)
+_HOSTILE = flags.DEFINE_bool("hostile", True, "slow and greedy clients beside them")
 _GROWTH = flags.DEFINE_float(
     "max_mb_per_minute", 5, "limit on the memory's slope over the second half"
 )
@@ -55,6 +59,12 @@ def resident_mb(pid: int) -> float:
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
     raise ValueError(f"process {pid} has no memory: it has ended")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
 
 
 class Versions:
@@ -95,7 +105,13 @@ def soak(codec: dict, source: Path, folder: Path) -> dict:
     kills = [seconds * (i + 1) / (_KILLS.value + 1) for i in range(_KILLS.value)]
     memory = []
     with contextlib.ExitStack() as stack:
-        running = stack.enter_context(server(folder / "models", "--enable_batching"))
+        port = free_port()
+        extra = ("--enable_batching", f"--rest_api_port={port}")
+        running = stack.enter_context(server(folder / "models", *extra))
+        hostile = None
+        if _HOSTILE.value:
+            hostile = HostileClients(running.endpoint, port, folder)
+            stack.callback(hostile.process.kill)
         clients = Clients(running.endpoint, folder, _PROCESSES.value, _CLIENTS.value)
         stack.callback(clients.kill)
         clients.wait()
@@ -117,6 +133,8 @@ def soak(codec: dict, source: Path, folder: Path) -> dict:
                     flush=True,
                 )
         report = clients.stop()
+        if hostile:
+            report["hostile"] = hostile.stop()
     return {**report, "num_versions": versions.latest, **_slope(memory)}
 
 
@@ -146,6 +164,7 @@ def main(argv: list[str]) -> None:
             "max_mb_per_minute": _GROWTH.value,
             **{key: counts.get(key, 0) for key in COUNTS},
             **{key: report[key] for key in MEASURED},
+            **({"hostile": True} if _HOSTILE.value else {}),
         }
         result = {"row": row, **report, **files.environment(), "origin": "ours"}
         files.write_json(Path(_JSON.value), result)

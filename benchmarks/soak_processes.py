@@ -117,6 +117,39 @@ class Clients:
         }
 
 
+class HostileClients:
+    """A process of `benchmarks.soak_hostile`.
+
+    Args:
+        endpoint: host:port of gRPC.
+        rest_port: of REST.
+        folder: receives the report.
+    """
+
+    def __init__(self, endpoint: str, rest_port: int, folder: Path):
+        self._report = folder / "hostile.json"
+        command = [
+            *(sys.executable, "-m", "benchmarks.soak_hostile"),
+            f"--endpoint={endpoint}",
+            f"--rest_port={rest_port}",
+            f"--report={self._report}",
+        ]
+        self.process = subprocess.Popen(command)
+
+    def stop(self) -> dict:
+        """End it and return its report.
+
+        Raises:
+            ValueError: it had ended already, or ends with an error; no report.
+        """
+        ended = self.process.poll()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(STOP_SECONDS)
+        if ended is not None or status or not self._report.is_file():
+            raise ValueError(f"the hostile clients ended with status {status}")
+        return json.loads(self._report.read_text(encoding="utf-8"))
+
+
 def failures(report: dict, max_mb_per_minute: float) -> list[str]:
     """What of a report makes the soak fail.
 
@@ -128,6 +161,9 @@ def failures(report: dict, max_mb_per_minute: float) -> list[str]:
     found = [f"{counts[k]} replies {k}" for k in ("lost", "wrong") if counts.get(k)]
     if found:
         found.append(f"for example {report['examples']}")
+    hostile = report.get("hostile", {"health": 1})
+    if hostile.get("health_lost") or not hostile["health"]:
+        found.append(f"health did not always answer: {hostile}")
     if not slope <= max_mb_per_minute:
         found.append(
             f"memory grows by {slope} MB/min, more than --max_mb_per_minute="

@@ -165,7 +165,11 @@ def main(argv: list[str]) -> None:
         path = Path(values.samples)
         uplink = csi_source.load_samples(path, values.limit, "uplink")[..., 0]
     where = (values.endpoint, values.model_name, values.timeout)
-    with Decoder(*where, credentials=client_tls.credentials(values)) as decoder:
+    how = {
+        "credentials": client_tls.credentials(values),
+        "csi_shape": encoder.codec["csi_shape"],
+    }
+    with Decoder(*where, **how) as decoder:
         served = received(decoder)
         report = measure(encoder, served, h, values.batch, values.flip_bit, uplink)
     _print(report)

@@ -45,7 +45,7 @@ from serving.deploying.exports import (
     read_exports,
     routes,
 )
-from serving.models import serving_protos
+from serving.models import allowed_ops, serving_protos
 from serving.ue_side import client_tls
 from tfds_builders import cli, locks
 from zoo import files
@@ -61,6 +61,7 @@ def _define_flags() -> None:
     flags.DEFINE_multi_string(
         "serve", [], "NAME:VERSION,VERSION: stable, then canary; repeat it."
     )
+    flags.DEFINE_list("allow_ops", [], allowed_ops.FLAG)
     flags.DEFINE_string("image", default.image, "Container image.")
     flags.DEFINE_string("ssl_key", "", "PEM key: TLS on the gRPC port.")
     flags.DEFINE_string("ssl_cert", "", "PEM certificate of that key.")
@@ -259,7 +260,8 @@ def main(argv: list[str]) -> None:
             f"--max_replicas={values.max_replicas}: expected at least "
             f"--replicas={values.replicas}"
         )
-    exports = read_exports(values.export, values.model_name)
+    ops = allowed_ops.allowed(values.allow_ops)
+    exports = read_exports(values.export, values.model_name, ops)
     ssl = _ssl_from_flags(values)
     chosen = ("image", "cpu", "memory", "replicas", "max_replicas", "utilisation")
     cluster = manifests.Cluster(

@@ -5,7 +5,8 @@ r"""Reference server with the TensorFlow Serving API, for development and tests.
 
 Serves the latest version found under `--model_base_path`, or the models of a
 `--model_config_file`, and follows changes of either. Prints one ready line once it can
-answer, and on SIGTERM or SIGINT finishes the requests under way and exits with 0.
+answer, and on SIGTERM or SIGINT finishes the requests under way, for a few seconds, and
+exits with 0.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from serving.models.request_checks import ServingError
 from serving.stop_signals import stop_event
 from tfds_builders.cli import run
 
-GRACE_SECONDS = 30
+# After SIGTERM: of requests under way, and of the process whatever it is doing.
+GRACE_SECONDS, END_SECONDS = 8, 12
 
 
 class _ConfigFile:
@@ -145,7 +147,7 @@ def main(argv: list[str]) -> None:
     values = flags.FLAGS
     server_flags.check(values)
     tf.get_logger().setLevel("ERROR")
-    stop = stop_event()
+    stop = stop_event(END_SECONDS)
     gc.freeze()  # what is imported stays: collections after a reload skip it
     metrics, metrics_path = monitoring.Metrics(), _metrics_path(values)
     credentials = _credentials(values)
@@ -159,22 +161,29 @@ def main(argv: list[str]) -> None:
     grpc_server.start()
     rest_at = "off"
     if rest_server:
-        threading.Thread(target=rest_server.serve_forever).start()
+        threading.Thread(target=rest_server.serve_forever, daemon=True).start()
         rest_at = f"{values.host}:{rest_server.server_port}"
     names = (f"{name} version {v}" for name, v in manager.latest().items())
-    print(
-        f"serving {', '.join(names)} on grpc {values.host}:{port}, rest {rest_at}",
-        flush=True,
-    )
-    stop.wait()
-    finished = grpc_server.stop(GRACE_SECONDS)
-    if rest_server:
-        rest_server.shutdown()
-        rest_server.server_close()
-    finished.wait()
+    try:
+        print(
+            f"serving {', '.join(names)} on grpc {values.host}:{port}, rest {rest_at}",
+            flush=True,
+        )
+        stop.wait()
+    finally:  # also where there is no room for the line
+        _end(grpc_server, rest_server)
     manager.close()
     if scheduler:
         scheduler.close()
+
+
+def _end(grpc_server: grpc.Server, rest_server: rest.RestServer | None) -> None:
+    """Take no more requests, and wait for those under way."""
+    finished = grpc_server.stop(GRACE_SECONDS)
+    if rest_server:
+        rest_server.shutdown()
+        rest_server.server_close(GRACE_SECONDS)
+    finished.wait()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,9 +30,12 @@ from serving.ue_side.csi_source import open_source
 from tfds_builders import cli, progress
 
 if TYPE_CHECKING:
-    from serving.ue_side.daemon import UeDaemon
+    from serving.ue_side.daemon import Link, UeDaemon
     from serving.ue_side.decoder_client import Decoder
     from serving.ue_side.router import Router
+
+# After SIGTERM: of a report under way, and of the process whatever it is doing.
+LAST_REPORT_SECONDS, END_SECONDS = 2, 10
 
 
 def _define_flags() -> None:
@@ -53,7 +58,9 @@ def _define_flags() -> None:
     client_tls.define_flags()
 
 
-def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
+def _connect(
+    values: flags.FlagValues, csi_shape: list[int]
+) -> Callable[[], Decoder | Router]:
     from serving.ue_side.decoder_client import Decoder
     from serving.ue_side.router import Router, read_routes
 
@@ -62,6 +69,7 @@ def _connect(values: flags.FlagValues) -> Callable[[], Decoder | Router]:
     if values.routes:
         routes = read_routes(values.routes)
         return lambda: Router(values.endpoint, routes, **where)
+    where["csi_shape"] = csi_shape
     return lambda: Decoder(values.endpoint, values.model_name, **where)
 
 
@@ -75,6 +83,13 @@ def _progress(daemon: UeDaemon, shown: tqdm) -> Callable[[], None]:
     return show
 
 
+def _close_after(stop: threading.Event, link: Link) -> None:
+    """End a report that is still under way after a stop; it counts as dropped."""
+    stop.wait()
+    time.sleep(LAST_REPORT_SECONDS)
+    link.close()
+
+
 def main(argv: list[str]) -> None:
     """Report until SIGTERM, SIGINT, the end of the source or of --reports."""
     values = flags.FLAGS
@@ -83,7 +98,7 @@ def main(argv: list[str]) -> None:
     # TensorFlow's protocol buffers: seconds that no wrong flag waits for.
     from serving.ue_side.daemon import Link, Schedule, UeDaemon
 
-    stop = stop_event()
+    stop = stop_event(END_SECONDS)
     encoder, received = streams.encoder(values)
     if values.routes and values.stream == "coded":
         raise ValueError(
@@ -92,9 +107,10 @@ def main(argv: list[str]) -> None:
     source = open_source(
         values.source, encoder.codec.get("uplink", False), values.repeat
     )
-    connect = _connect(values)
+    connect = _connect(values, encoder.codec["csi_shape"])
     link = Link(lambda: received(connect()))
     daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
+    threading.Thread(target=_close_after, args=(stop, link), daemon=True).start()
     with progress.bar(values.reports or None, "reports", " reports") as shown:
         daemon.run(stop, values.reports, _progress(daemon, shown))
     link.close()

@@ -15,6 +15,7 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from serving.api import no_collections
 from serving.models import request_checks
 from serving.models.request_checks import Limits, ServingError, invalid_argument
 from serving.models.servable import DEFAULT_SIGNATURE
@@ -37,7 +38,8 @@ def parse(body: bytes) -> dict:
         ServingError: not JSON, or not an object.
     """
     try:
-        document = json.loads(body)
+        with no_collections.PAUSE:
+            document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise invalid_argument(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
@@ -126,7 +128,7 @@ def _columns_of_rows(instances, infos: Mapping, limits: Limits) -> dict:
             raise invalid_argument(
                 f"Expecting object but got list at item {item} of input list"
             )
-        if set(row) != set(infos):
+        if len(row) != len(infos) or any(alias not in row for alias in infos):
             raise invalid_argument(
                 f"Failed to process element: {item} of 'instances' list. JSON object: "
                 f"{_excerpt(row)} keys must be equal to: {','.join(sorted(infos))}"

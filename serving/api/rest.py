@@ -17,7 +17,6 @@ from serving.api.handlers import Handlers
 from serving.api.rest_handler import RestHandler
 from serving.models.request_checks import ServingError
 
-CLOSE_SECONDS = 5
 WAITING_CONNECTIONS = 128
 _BUSY = json.dumps({"error": "Too many connections, try again later"})
 _BUSY_ANSWER = (
@@ -111,10 +110,10 @@ class RestServer(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
-    def server_close(self) -> None:
-        """Close the socket and wait, not for ever, for the requests under way."""
+    def server_close(self, seconds: float = 0) -> None:
+        """Close the socket and wait so long at most for the requests under way."""
         super().server_close()
-        end = time.monotonic() + CLOSE_SECONDS
+        end = time.monotonic() + seconds
         for ended in range(self._max_connections):
             if not self._connections.acquire(timeout=max(0, end - time.monotonic())):
                 number = self._max_connections - ended

@@ -8,7 +8,12 @@ import tensorflow as tf
 from absl import flags
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from serving.models import batching_parameters, model_config, serving_protos
+from serving.models import (
+    allowed_ops,
+    batching_parameters,
+    model_config,
+    serving_protos,
+)
 from serving.models.batching import BatchScheduler
 from serving.models.batching_parameters import Parameters
 from serving.models.monitoring import Metrics
@@ -77,6 +82,7 @@ def _define_model_flags() -> None:
     flags.DEFINE_integer(
         "load_retry_interval_micros", 60_000_000, "Between two of them."
     )
+    flags.DEFINE_list("allow_ops", [], allowed_ops.FLAG)
     flags.DEFINE_bool(
         "prefer_tflite_model",
         False,
@@ -137,7 +143,13 @@ def runtime(values: flags.FlagValues, metrics: Metrics) -> Runtime:
             parameters = batching_parameters.read(values.batching_parameters_file)
         scheduler = BatchScheduler(parameters, metrics)
     limits = Limits(values.max_request_rows, values.max_request_bytes)
-    return Runtime(limits, config, scheduler, values.prefer_tflite_model)
+    return Runtime(
+        limits,
+        config,
+        scheduler,
+        allowed_ops.allowed(values.allow_ops),
+        values.prefer_tflite_model,
+    )
 
 
 def _session_config(values: flags.FlagValues) -> tf.compat.v1.ConfigProto:

@@ -76,18 +76,22 @@ class CodedEncoder:
         path: encoder.tflite of an export of the pursuit.
         report_bits: that no report exceeds, 8 or more; 0: those of the plain stream.
             One encoder serves all of them: a shorter report is a coarser CSI.
-        runtime: of `UeEncoder`.
+        runtime, any_csi: of `UeEncoder`.
 
     Raises:
         FileNotFoundError, ValueError: as `UeEncoder` and `read_tables`, or fewer bits.
     """
 
     def __init__(
-        self, path: str | Path, report_bits: int = 0, runtime: str = "interpreter"
+        self,
+        path: str | Path,
+        report_bits: int = 0,
+        runtime: str = "interpreter",
+        any_csi: bool = False,
     ):
         if report_bits and report_bits < 8:
             raise ValueError(f"report_bits={report_bits}: expected 8 or more, or 0")
-        self._encoder = UeEncoder(path, runtime)
+        self._encoder = UeEncoder(path, runtime, any_csi)
         self.codec, self.model_id = self._encoder.codec, self._encoder.model_id
         self.tables = read_tables(Path(path).parent, self.codec)
         self._bits = report_bits or 8 * self.codec["payload_bytes"]
@@ -96,7 +100,7 @@ class CodedEncoder:
         """Compress zero-centred CSI float `[N_t, N_a, 2]` to a payload.
 
         Raises:
-            ValueError: wrong shape, not floating point, NaN or Inf.
+            ValueError: as `UeEncoder.encode`.
         """
         codeword = self._encoder.encode(h)[None]
         angle, delay, value = (x[0] for x in atoms_of(self.tables.grid, codeword))

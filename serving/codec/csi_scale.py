@@ -7,7 +7,7 @@ import numpy as np
 MOST_OF_MEAN = 0.5  # of the energy; of CSI in [0, 1] nearly all of it
 # From the norms that the training has: noise adds to one that is set for each sample,
 # one factor for all leaves the path loss in them.
-SPREAD, SPREAD_OF_ONE_FACTOR = 3.0, 1e3
+SPREAD, SPREAD_OF_ONE_FACTOR = 2.5, 1e3
 
 
 def norms(h: np.ndarray) -> list[float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from serving.codec import checksums, tflite_sizes
+from serving.codec import checksums, csi_scale, tflite_sizes
 from tfds_builders.untrusted import json_files, sizes
 from tfds_builders.untrusted.json_files import (
     FLAG,
@@ -136,6 +136,7 @@ class UeEncoder:
         path: `encoder.tflite` or a sibling, beside the `codec.json` that names it.
         runtime: 'interpreter' (signature runner, XNNPACK delegate) or 'compiled'
             (LiteRT's CompiledModel on the CPU).
+        any_csi: take CSI that codec.json contradicts, such as random test vectors.
 
     Raises:
         FileNotFoundError: no such file, or no codec.json beside it.
@@ -144,8 +145,10 @@ class UeEncoder:
             unknown runtime.
     """
 
-    def __init__(self, path: str | Path, runtime: str = "interpreter"):
-        path = Path(path)
+    def __init__(
+        self, path: str | Path, runtime: str = "interpreter", any_csi: bool = False
+    ):
+        path, self._any_csi = Path(path), any_csi
         if runtime not in RUNTIMES:
             raise ValueError(f"runtime is {runtime!r}, expected {', '.join(RUNTIMES)}")
         content = sizes.read_bytes(path)
@@ -190,7 +193,8 @@ class UeEncoder:
         """Compress zero-centred CSI float `[32, 32, 2]` to a codeword float32 `[M]`.
 
         Raises:
-            ValueError: wrong shape, not floating point, NaN or Inf.
+            ValueError: wrong shape, not floating point, NaN or Inf, or CSI of another
+                scale or mean than codec.json has.
         """
         codeword = self._run("encode", self._checked(h))[0]
         if self._grids:
@@ -202,7 +206,7 @@ class UeEncoder:
         """Compress zero-centred CSI float `[32, 32, 2]` to P payload bytes.
 
         Raises:
-            ValueError: wrong shape, not floating point, NaN or Inf.
+            ValueError: as `encode`.
         """
         return self._run("encode_bits", self._checked(h))[0].tobytes()
 
@@ -219,6 +223,8 @@ class UeEncoder:
             raise ValueError(
                 f"CSI has {np.sum(~np.isfinite(h))} NaN or Inf values in float32"
             )
+        if not self._any_csi and (said := csi_scale.fault(h[0], self.codec)):
+            raise ValueError(f"CSI that this encoder does not take: {said}")
         if self._grids:
             scale, zero_point = self._grids["h"]
             h = np.clip(np.rint(h / np.float32(scale)) + zero_point, -128, 127)

@@ -11,6 +11,7 @@ from pathlib import Path
 from serving.codec import checksums
 from serving.codec.ue_encoder import read_codec
 from serving.deploying.warmup import BATCH_SIZES, replay, write_warmup
+from serving.models import allowed_ops
 from serving.ue_side.router import read_routes
 from tfds_builders import durable
 from zoo import files
@@ -21,11 +22,15 @@ PARTIAL = ".partial-"  # no number: a server that polls the directory skips it
 
 @dataclass(frozen=True)
 class Export:
-    """One export directory and the name its decoder is served under."""
+    """One export directory and the name its decoder is served under.
+
+    `allowed_ops`: operations that its graph may have (`serving.models.allowed_ops`).
+    """
 
     directory: Path
     name: str
     codec: dict
+    allowed_ops: frozenset[str] | None = allowed_ops.DEFAULT
 
     def versions(self) -> dict[int, Path]:
         """Version -> directory of the decoder."""
@@ -33,12 +38,17 @@ class Export:
         return files.versions(decoder) if decoder.is_dir() else {}
 
 
-def read_exports(directories: list[str], names: list[str]) -> list[Export]:
+def read_exports(
+    directories: list[str],
+    names: list[str],
+    ops: frozenset[str] | None = allowed_ops.DEFAULT,
+) -> list[Export]:
     """Read export directories and name them.
 
     Args:
         directories: of `python -m zoo.export`.
         names: one for each directory, or none: csi_<model>_<model_id>.
+        ops: operations that their graphs may have; None: all.
 
     Raises:
         ValueError: no decoder, a damaged file, or names that do not fit.
@@ -52,7 +62,8 @@ def read_exports(directories: list[str], names: list[str]) -> list[Export]:
     for position, path in enumerate(map(Path, directories)):
         codec = read_codec(path)
         default = f"csi_{codec['model']}_{codec['model_id']}"
-        exports.append(Export(path, names[position] if names else default, codec))
+        name = names[position] if names else default
+        exports.append(Export(path, name, codec, ops))
     for export in exports:
         _check(export)
     for key, values in (
@@ -113,7 +124,7 @@ def add_version(export: Export, version: int, models: Path) -> bool:
         partial = Path(shutil.copytree(source, Path(folder, str(version))))
         write_warmup(partial, export.name, export.codec)
         files.write_text(partial / checksums.NAME, checksums.text(partial))
-        replay(partial)
+        replay(partial, export.allowed_ops)
         durable.replace(partial, target)
     return True
 

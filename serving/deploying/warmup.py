@@ -18,9 +18,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.codec import bitstream
 from serving.codec.framing import Framer
-from serving.models import warmup_records
+from serving.models import allowed_ops, warmup_records
 from serving.models.request_checks import ServingError
-from serving.models.servable import Servable
+from serving.models.servable import Runtime, Servable
 from serving.ue_side.decoder_client import decode_request
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
@@ -104,13 +104,17 @@ def _log(
     return log
 
 
-def replay(version: Path) -> None:
+def replay(version: Path, ops: frozenset[str] | None = allowed_ops.DEFAULT) -> None:
     """Load a version as the server does and check that it decodes its warm-up records.
+
+    Args:
+        version: its directory.
+        ops: operations that its graph may have; None: all.
 
     Raises:
         ValueError: it does not load, a record fails, or a warm-up row is not valid.
     """
-    with contextlib.closing(Servable(version)) as servable:
+    with contextlib.closing(Servable(version, Runtime(allowed_ops=ops))) as servable:
         valid = [
             servable.predict(log.request)["valid"].all()
             for log in warmup_records.read(version / warmup_records.FILE)

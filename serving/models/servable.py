@@ -23,7 +23,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from serving.codec import checksums
-from serving.models import lite_session, request_checks, warmup_records
+from serving.models import allowed_ops, lite_session, request_checks, warmup_records
 from serving.models.batching import BatchQueue, BatchScheduler
 from serving.models.lite_session import LiteSession
 from serving.models.request_checks import Limits, ServingError
@@ -47,12 +47,14 @@ class Runtime:
         limits: largest request accepted.
         session_config: of each version's session (thread counts).
         scheduler: runs requests in batches; None: one by one.
+        allowed_ops: operations that a graph may have; None: all.
         prefer_tflite: run `model.tflite` where a version has it.
     """
 
     limits: Limits = Limits()
     session_config: tf.compat.v1.ConfigProto | None = None
     scheduler: BatchScheduler | None = None
+    allowed_ops: frozenset[str] | None = allowed_ops.DEFAULT
     prefer_tflite: bool = False
 
 
@@ -65,8 +67,8 @@ class Servable:
         model_name: for the metrics.
 
     Raises:
-        ValueError: damaged, not a loadable SavedModel, or a warm-up record fails or
-            is answered otherwise.
+        ValueError: damaged, not a loadable SavedModel, one whose graph does more than
+            it may, or a warm-up record fails or is answered otherwise.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Servable:
         if self._runtime.prefer_tflite and lite.is_file():
             self._session = LiteSession(lite, config)
             return self._session.signatures
+        allowed_ops.check(directory, self._runtime.allowed_ops)
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         with self._session.graph.as_default():
             meta_graph = tf.compat.v1.saved_model.load(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 
 import grpc
 import numpy as np
@@ -16,8 +17,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.codec import framing
 from serving.codec.coded_atoms import CodedReceiver
+from serving.ue_side import answers
 
 # gRPC accepts answers of 4 MiB by default, 512 CSI of 8 KiB and no more.
 MAX_MESSAGE_BYTES = 64 << 20
@@ -77,6 +78,7 @@ class Decoder:
         timeout: seconds to wait for one answer.
         label: version label to ask for, such as `stable`; empty: the latest version.
         credentials: of TLS; None: a plain connection.
+        csi_shape: of one CSI, that answers must have; None: any.
 
     Raises:
         ConnectionError: nothing answers at `endpoint`.
@@ -90,7 +92,9 @@ class Decoder:
         timeout: float,
         label: str = "",
         credentials: grpc.ChannelCredentials | None = None,
+        csi_shape: Sequence[int] | None = None,
     ):
+        self._csi_shape = None if csi_shape is None else tuple(csi_shape)
         self._endpoint, self._timeout = endpoint, timeout
         self._hint = "where it has TLS: --tls_ca"
         if credentials:
@@ -116,7 +120,7 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, from any thread; a call under way ends."""
         self._channel.close()
 
     def decode(
@@ -124,13 +128,15 @@ class Decoder:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decode frames to CSI float32 `[n, 32, 32, 2]` and valid bool `[n]`.
 
+        A row that is not valid is NaN, one that is not finite is not valid.
+
         Args:
             frames: one for each CSI.
             uplink: magnitudes float32 `[n, 32, 32]`, where the decoder takes them.
 
         Raises:
             ConnectionError: the server has gone or is too slow.
-            ValueError: the server refuses the request, or answers other frames.
+            ValueError: the server refuses the request, or answers another one.
         """
         if self._octets:
             return self._decode_octets(frames, uplink, *self._octets)
@@ -175,13 +181,17 @@ class Decoder:
         spec = {**self._spec, "signature_name": "decode_float"}
         request = predict_pb2.PredictRequest(model_spec=spec)
         request.inputs["codeword"].CopyFrom(tf.make_tensor_proto(codeword, tf.float32))
-        return self._answer(request)
+        return self._answer(request, codeword)
 
-    def _answer(self, request, frames=None) -> tuple[np.ndarray, np.ndarray]:
+    def _answer(
+        self, request, sent: Sequence[bytes] | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         outputs = self._call(self._stub.Predict, request).outputs
-        if frames is not None and "sequence" in outputs:
-            _check_sequence(tf.make_ndarray(outputs["sequence"]), frames)
-        return tf.make_ndarray(outputs["h"]), tf.make_ndarray(outputs["valid"])
+        try:
+            answers.check_numbers(outputs, sent)
+            return answers.read(outputs, len(sent), self._csi_shape)
+        except ValueError as error:
+            raise ValueError(f"{self._endpoint}: {error}") from error
 
     def _call(self, method, request):
         try:
@@ -191,6 +201,7 @@ class Decoder:
             if code in (
                 grpc.StatusCode.UNAVAILABLE,
                 grpc.StatusCode.DEADLINE_EXCEEDED,
+                grpc.StatusCode.CANCELLED,  # by the server, or by `close`
             ):
                 raise ConnectionError(
                     f"no answer from {self._endpoint} ({code.name}): is the server "
@@ -198,20 +209,6 @@ class Decoder:
                     f"{self._hint}"
                 ) from error
             raise ValueError(f"{self._endpoint}: {code.name}: {details}") from error
-
-
-def _check_sequence(answered: np.ndarray, frames: list[bytes]) -> None:
-    """Refuse an answer whose rows are not those of the frames, by their numbers."""
-    sent = np.array([framing.sequence(frame) for frame in frames], object)
-    if answered.shape != sent.shape:
-        raise ValueError(f"{answered.size} answers to {len(frames)} frames")
-    wrong = (answered != -1) & (answered != sent)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(
-            f"row {row} of the answer is of frame number {answered[row]}, sent was "
-            f"{sent[row]}: the server mixed up its answers"
-        )
 
 
 class CodedDecoder:

@@ -88,7 +88,9 @@ class Router:
         try:
             for model_id, route in routes["models"].items():
                 key, name = bytes.fromhex(model_id), route["name"]
-                decoder = Decoder(endpoint, name, timeout, label, credentials)
+                decoder = Decoder(
+                    endpoint, name, timeout, label, credentials, self._shape
+                )
                 self._decoders[key] = decoder
                 self._takes_uplink[key] = route["uplink"]
         except (ConnectionError, ValueError):
@@ -130,8 +132,8 @@ class Router:
 
         Raises:
             ConnectionError: the server has gone or is too slow.
-            ValueError: the server refuses a request, `uplink` is missing, or there are
-                not as many senders as frames.
+            ValueError: the server refuses a request or answers another one, `uplink` is
+                missing, or there are not as many senders as frames.
         """
         if senders is not None and len(senders) != len(frames):
             raise ValueError(f"{len(senders)} senders of {len(frames)} frames")

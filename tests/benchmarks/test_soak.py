@@ -77,6 +77,9 @@ def test_what_makes_a_soak_fail():
     wrong = report | {"counts": {"wrong": 2}, "examples": ["wrong: shape"]}
     assert "2 replies wrong" in (found := soak_processes.failures(wrong, 5))
     assert "shape" in found[1]
+    for health in ({"health": 0}, {"health": 9, "health_lost": 1}):
+        (found,) = soak_processes.failures(report | {"hostile": health}, 5)
+        assert "health did not always answer" in found
 
 
 class _Sleeping(soak_processes.Clients):
@@ -126,3 +129,7 @@ def test_short_soak(tiny_export, tmp_path):
     assert not {"lost", "wrong"} & set(found["counts"])
     assert found["counts"]["damaged"] > 0
     assert found["num_versions"] > 3
+    hostile = found["hostile"]
+    for name in ("streams", "unread", "garbage", "bodies", "large", "health"):
+        assert hostile[name] > 0, hostile
+    assert "health_lost" not in hostile

@@ -98,7 +98,11 @@ def rest(server, method: str, path: str, document=None) -> tuple[int, dict]:
     )
     connection.request(method, path, body)
     answer = connection.getresponse()
-    return answer.status, json.loads(answer.read())
+    return answer.status, json.loads(answer.read(), parse_constant=_no_constant)
+
+
+def _no_constant(name: str):
+    raise AssertionError(f"{name} is no JSON")
 
 
 def command(module: str, *args: str, stderr=subprocess.PIPE) -> subprocess.Popen:
@@ -182,5 +186,5 @@ def local_server(manager, metrics=None, num_threads=8, metrics_path=None, **opti
         )
     server.stop(None).wait()
     rest_server.shutdown()
-    rest_server.server_close()
+    rest_server.server_close(TIMEOUT)
     thread.join()

@@ -55,6 +55,8 @@ def load(
     """
     path = Path(path)
     if content is None and not path.is_file():
+        if path.exists():
+            raise OSError(f"{path} is no regular file")
         raise FileNotFoundError(f"{path}: no such file")
     size = path.stat().st_size if content is None else len(content)
     with path.open("rb") if content is None else io.BytesIO(content) as file:

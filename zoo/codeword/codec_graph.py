@@ -92,8 +92,9 @@ class DecoderGraph:
     """BS side, any batch: feedback to zero-centred CSI and a validity mask.
 
     A row that is not valid is NaN, never a plausible matrix, and leaves the other rows
-    of its batch alone. Where the network's decoder takes the uplink, so does every
-    signature: magnitudes float32 `[n, N_t, N_a]` as the input `uplink`.
+    of its batch alone; one that is not finite is not valid. Where the network's decoder
+    takes the uplink, so does every signature: magnitudes float32 `[n, N_t, N_a]` as the
+    input `uplink`.
 
     Args:
         model: trained network with a quantiser, or what has the same `quantizer` and
@@ -206,6 +207,7 @@ class DecoderGraph:
             valid &= _finite(x, [1, 2])
         m = self.codec["codeword_dim"]
         h = decode(tf.ensure_shape(codeword, [None, m]), *uplink)
+        valid &= _finite(h, [1, 2, 3])  # float32 may overflow
         nan = tf.constant(np.nan, tf.float32)
         return {"h": tf.where(valid[:, None, None, None], h, nan), "valid": valid}
 

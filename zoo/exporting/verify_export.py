@@ -138,7 +138,7 @@ def verified_codewords(path: Path, quantizer, h: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: other bits, or it does not run.
     """
-    ue = UeEncoder(path)
+    ue = UeEncoder(path, any_csi=True)
     sections = ue.codec["sections"]
     try:
         own = np.stack([ue.encode(x) for x in h])

@@ -170,23 +170,23 @@ def test_concurrent_clients_get_their_own_rows(tiny_stub, tiny_server):
 
 def test_sigterm_finishes_the_request_under_way(tiny_export):
     with running_server(tiny_export / "decoder") as server:
-        rows = random_indices(512).tolist()
+        rows = random_indices(128).tolist()
         document = {"signature_name": "decode_indices", "instances": rows}
         answers = []
-        # 512 rows are some 20 MB of JSON: seconds of work.
+        # 128 rows are some 5 MB of JSON: a second of work.
         worker = threading.Thread(
             target=lambda: answers.append(
                 rest(server, "POST", f"{PATH}:predict", document)
             )
         )
         worker.start()
-        time.sleep(0.5)
+        time.sleep(0.2)
         assert worker.is_alive()
         assert server.stop() == 0
         worker.join()
         assert "Traceback" not in server.log()
     status, answer = answers[0]
-    assert status == 200 and len(answer["predictions"]) == 512
+    assert status == 200 and len(answer["predictions"]) == 128
 
 
 def test_commands_fail_with_one_line(tmp_path):

@@ -126,13 +126,12 @@ def test_a_client_that_hangs_up_leaves_no_traceback(server, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_closing_does_not_wait_for_ever(manager, monkeypatch):
-    monkeypatch.setattr(rest, "CLOSE_SECONDS", 0.2)
+def test_closing_does_not_wait_for_ever(manager):
     server = rest.RestServer(Handlers(manager, Metrics()), ("127.0.0.1", 0), 1, 20)
     with closing(socket.create_connection(server.server_address, 20)):
         server.handle_request()
         start = time.monotonic()
-        server.server_close()
+        server.server_close(0.2)
         assert 0.2 <= time.monotonic() - start < timed_reader.READ_SECONDS / 2
 
 

@@ -1,9 +1,13 @@
 """CSI of another scale or mean than that of an encoder."""
 
+import json
+
 import numpy as np
 import pytest
 
 from serving.codec import csi_scale
+from serving.codec.ue_encoder import UeEncoder
+from tests.support import tiny_export
 
 RULE = {"scale": "a rule for each sample", "constant": None}
 ONE = {"scale": None, "constant": 3.0}
@@ -49,3 +53,21 @@ def test_nan_is_left_to_the_encoder():
     h = H.copy()
     h[1, 0, 0, 0], h[3] = np.nan, np.inf
     csi_scale.check(h, {"norms": [0.9, 0.9], "normalisation": RULE}, "here")
+
+
+def test_the_encoder_refuses_what_its_codec_contradicts(tmp_path):
+    tiny_export.save_encoder(tmp_path)
+    h = tiny_export.samples(4)
+    path = tmp_path / "codec.json"
+    codec = json.loads(path.read_text())
+    codec |= {"norms": csi_scale.norms(h), "normalisation": RULE}
+    path.write_text(json.dumps(codec))
+    largest = h[np.argmax(np.linalg.norm(h.reshape(4, -1), axis=1))]
+    encoder = UeEncoder(tmp_path / "encoder.tflite")
+    for encode in (encoder.encode, encoder.encode_bits):
+        assert len(encode(largest))
+        for x, words in ((3 * largest, "norm is"), (largest + 1, "subtract 0.5")):
+            with pytest.raises(ValueError, match=f"does not take: .*{words}"):
+                encode(x)
+    any_csi = UeEncoder(tmp_path / "encoder.tflite", any_csi=True)
+    assert any_csi.encode_bits(3 * largest) and len(any_csi.encode(largest + 1))

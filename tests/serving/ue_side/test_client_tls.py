@@ -72,7 +72,7 @@ def test_ue_router_and_conformance(server, pems, tmp_path):
     for route in ("", str(path)):
         flags = values(cert, cert, key, routes=route, model_name=MODEL, **common)
         indices = random_indices(3)
-        with ue._connect(flags)() as link:
+        with ue._connect(flags, [32, 32, 2])() as link:
             h, valid = link.decode(frames(indices))
         assert valid.all()
         np.testing.assert_allclose(h, decode(indices), atol=1e-6)

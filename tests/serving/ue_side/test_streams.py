@@ -49,6 +49,8 @@ def test_either_stream_is_served(pursuit_files, endpoint):
     assert plain["invalid"] == coded["invalid"] == short["invalid"] == 0
     assert coded["nmse_db"] < plain["nmse_db"] < short["nmse_db"] < -4
     receiver.close()
+    with pytest.raises(ValueError, match="does not take: its norm is"):
+        CodedEncoder(path).encode_bits(1e5 * h[0])
 
 
 def test_the_client_sends_coded(pursuit_files, samples, endpoint):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -20,7 +18,7 @@ from serving.ue_side.daemon import OUTCOMES, Link, Schedule, UeDaemon
 from serving.ue_side.decoder_client import Decoder as Client
 from tests.support.decoder_process import NumpyDecoders, serve
 from tests.support.processes import wait_until
-from tests.support.serving_harness import MODEL, ROOT, TIMEOUT, command
+from tests.support.serving_harness import MODEL, TIMEOUT, command
 from tests.support.tiny_export import (
     BITS,
     DIRECTIONS,
@@ -168,22 +166,6 @@ def test_bad_csi_is_counted(clock, export, tmp_path):
         assert words in daemon.last_error
     with pytest.raises(ValueError, match="2048 NaN or Inf values in float32"):
         encoder.encode(np.full((32, 32, 2), 1e300))
-
-
-SIGNALLED = """
-import signal
-from serving.stop_signals import stop_event
-
-stop = stop_event()
-with stop._cond:  # as inside stop.wait()
-    signal.raise_signal(signal.SIGTERM)
-assert stop.wait(30)
-"""
-
-
-def test_a_signal_in_the_middle_of_the_wait_ends_it():
-    done = subprocess.run([sys.executable, "-c", SIGNALLED], cwd=ROOT, timeout=60)
-    assert done.returncode == 0
 
 
 def start(export, port: int, *args: str):

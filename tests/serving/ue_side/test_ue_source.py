@@ -43,6 +43,16 @@ def test_directory_source_gives_the_newest(tmp_path):
             open_source(tmp_path, **{option: True})
 
 
+def test_a_fifo_or_a_device_is_refused(tmp_path):
+    """Either would be read without an end."""
+    os.mkfifo(tmp_path / "0.npy")
+    for path in (tmp_path / "0.npy", "/dev/zero"):
+        with pytest.raises(OSError, match=f"{path} is no regular file"):
+            open_source(path)
+    with pytest.raises(ValueError, match="0.npy is no regular file"):
+        open_source(tmp_path).read()
+
+
 def test_directory_changes_while_it_is_looked_at(tmp_path, monkeypatch):
     """A file is renamed, as writers do, and one deleted, between listing and stat."""
     for name in ("old.npy", "next.tmp"):

@@ -117,10 +117,10 @@ def test_mixed_up_answers_are_an_error(server, sent, monkeypatch):
         change = slice(None)
         assert decoder.decode(frames)[1].all()
         change = [0, 2, 1, 3, 4]
-        with pytest.raises(ValueError, match="row 1 of the answer is of frame number"):
+        with pytest.raises(ValueError, match="row 1 of .* is of frame number"):
             decoder.decode(frames)
         change = [0]
-        with pytest.raises(ValueError, match="1 answers to 5 frames"):
+        with pytest.raises(ValueError, match="sequence int64"):
             decoder.decode(frames)
 
 
