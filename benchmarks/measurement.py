@@ -24,7 +24,7 @@ from zoo.importing.public_network import CODEWORD
 from zoo.metrics.accuracy import nmse_db
 
 N_T, N_A, N_C, M = 32, 32, 1024, 128
-STEPS, LAST_DELAY = 4, 14  # a beam and a tap; taps that a wave may have
+STEPS, LAST_DELAY = 4, 11  # a beam and a tap; taps that a wave may have
 VISIBLE = 0.3  # of the largest: smallest norm of a measured atom that may be chosen
 MOST_ATOMS = 14
 
@@ -43,7 +43,7 @@ def dictionary() -> np.ndarray:
     delays = np.arange(-1, LAST_DELAY, 1 / STEPS)
     taps = np.fft.ifft(np.exp(-2j * np.pi * np.outer(tones, delays) / N_C), axis=0)
     atoms = np.einsum("au,dt->adut", beams, taps[:N_A]).reshape(N_T * N_A, -1)
-    atoms /= np.linalg.norm(atoms, axis=0)
+    atoms = (atoms / np.linalg.norm(atoms, axis=0)).astype(np.complex64)
     both = np.stack([atoms, 1j * atoms], axis=-1)
     return np.stack([both.real, both.imag], axis=1).reshape(2 * N_T * N_A, -1, 2)
 

@@ -108,6 +108,8 @@ def entries(
     found = []
     for key, (path, index) in places.items():
         value = tensors[key]
+        if not value.size:
+            raise ValueError(f"{key} is empty, {value.shape}")
         if public.pytorch_axes:
             value = _from_pytorch(value, path)
         if public.channels_first:

@@ -221,6 +221,16 @@ def test_damaged_zip_is_left_to_the_reader(tmp_path):
         import_network("crnet", [path])
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(np.float32(1), "codeword_dim is 0"), (np.ones((8, 2048, 0)), "is empty")],
+)
+def test_an_fc_layer_that_is_none(value, text, tmp_path):
+    tensors = public_tensors("crnet") | {"encoder_fc.weight": np.asarray(value)}
+    with pytest.raises(ValueError, match=text):
+        import_network("crnet", save_pytorch(tmp_path / "net.pth", tensors))
+
+
 def test_a_network_of_its_own_layout_only():
     """`other` is taken where all its names are there, and nowhere else."""
     wide = PublicNetwork(lambda _: {"wide.weight": ("encoder/a", 0)})
