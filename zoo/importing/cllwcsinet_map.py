@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.importing.public_network import Places, PublicNetwork, conv_bn
+from zoo.importing.public_network import Places, PublicNetwork, conv_bn, outputs
 
 NOISE = "remove_AGN."
 UNUSED = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}
@@ -96,7 +96,7 @@ def _ran(tensors: dict[str, np.ndarray]) -> bool:
 
 
 def _codeword_dim(at: dict[tuple[str, int], np.ndarray]) -> int:
-    return at[COMPRESSED, 0].shape[-1] * DELAYS
+    return outputs(at[COMPRESSED, 0]) * DELAYS
 
 
 def _unused(args: dict[str, Any]) -> tuple[str, ...]:

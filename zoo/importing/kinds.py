@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ PYTORCH = "a PyTorch file"
 KERAS = "an HDF5 file"
 CHECKPOINT = "a TensorFlow checkpoint"
 
+PART = re.compile(r"\.data-\d{5}-of-\d{5}$")  # the numbers of a checkpoint
 # Beginnings of files; what follows the comma says what to do.
 MAGIC = {
     b"\x89HDF\r\n\x1a\n": KERAS,
@@ -28,7 +30,7 @@ ZIPPED = {
     "constants.pkl": "a TorchScript archive, save its state_dict()",
     "data.pkl": PYTORCH,
     "model.weights.h5": "a Keras 3 model, save its weights under Keras 2",
-    "saved_model.pb": "a zipped SavedModel, see there",
+    "saved_model.pb": "a zipped SavedModel, save its weights under Keras 2",
 }
 
 
@@ -55,7 +57,7 @@ def kind(path: Path) -> str:
         return _zip(path)
     if head[4:8] == b"TFL3":
         return "a TensorFlow Lite model, which has no names of layers"
-    if tail == bytes.fromhex("57fb808b247547db") or ".data-0" in path.name:
+    if tail == bytes.fromhex("57fb808b247547db") or PART.search(path.name):
         return CHECKPOINT
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
         return "a safetensors file, save it with torch.save"

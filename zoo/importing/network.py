@@ -68,7 +68,7 @@ def import_network(
     """
     args = dict(model_args or {})
     if args:  # names the option that is wrong, before any tensor
-        registry.build(model, CSI_SHAPE, 32, args)
+        registry.build(model, CSI_SHAPE, registry.get(model).codeword_dims[-1], args)
     for path in paths:
         kinds.expect(path, _file_of(model), model)
     if model in KERAS:

@@ -22,7 +22,12 @@ def fc_outputs(at: dict[tuple[str, int], np.ndarray]) -> int:
     Args:
         at: place to tensor, in our axes.
     """
-    return at[CODEWORD, 0].shape[-1]
+    return outputs(at[CODEWORD, 0])
+
+
+def outputs(kernel: np.ndarray) -> int:
+    """Outputs of a kernel in our axes; 0 of a number, which no network has."""
+    return kernel.shape[-1] if kernel.ndim else 0
 
 
 class PublicNetwork(NamedTuple):

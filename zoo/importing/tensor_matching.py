@@ -108,10 +108,12 @@ def entries(
     found = []
     for key, (path, index) in places.items():
         value = tensors[key]
+        if not value.size:
+            raise ValueError(f"{key} is empty, {value.shape}")
         if public.pytorch_axes:
             value = _from_pytorch(value, path)
         if public.channels_first:
-            value = _channels_last(value, path, csi_shape)
+            value = channels_last(value, path, csi_shape)
         found.append(Entry(key, (path, index), value))
     return found
 
@@ -154,12 +156,12 @@ def h5_entries(
         if _kind(key) != kind:
             raise ValueError(f"{key} stands where {kind} of {place[0]} is expected")
         if channels_first:
-            value = _channels_last(value, place[0], csi_shape)
+            value = channels_last(value, place[0], csi_shape)
         entries.append(Entry(key, place, value))
     return entries
 
 
-def _channels_last(value: np.ndarray, path: str, csi_shape) -> np.ndarray:
+def channels_last(value: np.ndarray, path: str, csi_shape) -> np.ndarray:
     """Rows or columns of an FC layer from (part, angle, delay) to (angle, delay, part).
 
     Values of other layers, or of another size, are left alone.

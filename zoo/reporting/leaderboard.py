@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zoo import registry
 from zoo.baselines.catalogue import BASELINES
 from zoo.metrics import plots
-from zoo.reporting import pareto, rate_columns
+from zoo.reporting import pareto, published_weights, rate_columns
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Picture, Section, Table
 from zoo.reporting.cells import csi_values, device, fixed, number, spread
 from zoo.reporting.pareto import MIN_NETWORKS
@@ -179,7 +179,7 @@ def picture(board: Board, trained: list[Trained]) -> Picture:
 
 
 def section(contents: dict[Path, dict], link: str = "") -> Section:
-    """All comparisons, each as a plot and a table.
+    """All comparisons, each as a plot and a table, and published weights below.
 
     Args:
         contents: results by file.
@@ -189,4 +189,5 @@ def section(contents: dict[Path, dict], link: str = "") -> Section:
     for i, (board, trained) in enumerate(boards(contents).items(), 1):
         shown = picture(board, trained)._replace(link=link if i == 1 else "")
         blocks += [shown, table(board, trained, f"leaderboard_{i}")]
+    blocks += published_weights.blocks(contents)
     return Section("Leaderboard", "leaderboard", blocks)

@@ -243,10 +243,35 @@ def test_klt_kernel_is_the_klt(indoor):
     np.testing.assert_allclose(x @ kernel @ kernel.T, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_fitted_start_is_at_the_klt_line(name, indoor):
+@pytest.mark.parametrize("order", ["csi", "public"])
+def test_order_of_the_numbers(order, rng):
+    """What a block's convolutions see, and back; A x is the same in both orders."""
+    args = {**SMALL["fista_net"], "order": order}
+    phase = registry.build("fista_net", SHAPE, M, args).decoder.get_layer("phase1")
+    csi = rng.standard_normal((2, *SHAPE)).astype(np.float32)
+    v = csi.reshape(2, N) @ np.asarray(phase.sensing.kernel)
+    image = np.asarray(phase.gradient_step(csi.reshape(2, N), v, 1.0))
+    public = csi.transpose(0, 3, 1, 2).reshape(csi.shape)
+    np.testing.assert_allclose(image, public if order == "public" else csi, atol=1e-5)
+    np.testing.assert_array_equal(phase.flat(image), image_to_csi(image, order))
+    with pytest.raises(
+        ValueError, match="order is 'rows', expected one of csi, public"
+    ):
+        registry.build("fista_net", SHAPE, M, {"order": "rows"})
+
+
+def image_to_csi(image: np.ndarray, order: str) -> np.ndarray:
+    parts = image.reshape(2, 2, 8, 8).transpose(0, 2, 3, 1)
+    return (parts if order == "public" else image).reshape(2, N)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [*((name, {}) for name in SMALL), ("fista_net", {"order": "public"})],
+)
+def test_fitted_start_is_at_the_klt_line(name, more, indoor):
     spec = registry.get(name)
-    model = registry.build(name, SHAPE, M, SMALL[name])
+    model = registry.build(name, SHAPE, M, SMALL[name] | more)
     by_name.fit(spec, model, indoor[:2_500])
     csi = indoor[2_500:]
     h, h_hat = csi - 0.5, np.asarray(model.autoencoder(csi)) - 0.5

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.support import figure_checks, report_files
-from zoo.reporting import leaderboard, results_files
+from zoo.reporting import leaderboard, pareto, published_weights, results_files
 from zoo.reporting.cells import Cell
 from zoo.reporting.tables import KLT
 
@@ -123,3 +123,27 @@ def test_committed_boards(monkeypatch):
         assert len(figures) == len(found)
         for figure in figures:
             figure_checks.check(figure)
+
+
+def test_published_weights_stand_apart():
+    """In a table of their own below the others; no board and no cost knows them."""
+    file = {"name": "net.pth", "sha256": "0123456789abcdef"}
+    theirs = {"origin": "published_checkpoint", "repository": "A/B", "files": [file]}
+    row = report_files.row("fista_net", -17.4, 0) | theirs | {"published_db": -17.51}
+    contents = {HERE: {"rows": rows({}, {}, {})}, Path("p.json"): {"rows": [row]}}
+    assert not list(pareto.trained(contents[Path("p.json")]))
+    plain, with_theirs = (
+        leaderboard.section(found).blocks
+        for found in ({HERE: contents[HERE]}, contents)
+    )
+    *others, note, table = with_theirs
+    assert len(others) == len(plain) and "authors published" in note
+    found = dict(zip(table.columns, table.rows[0], strict=True))
+    assert found["published weights, NMSE [dB]"] == "-17.40"
+    assert found["paper [dB]"] == "-17.51" and found["source"] == "A/B"
+    assert found["file (SHA-256)"] == "0123456789ab"
+    board = published_weights.table({"rows": [row]})
+    assert board.rows == table.rows
+    del row["repository"]
+    with pytest.raises(ValueError, match="p.json: has no 'repository'"):
+        leaderboard.section(contents)
