@@ -33,6 +33,11 @@ def save(network: Model, path: Path) -> None:
     _write_hashes(path, [new])
 
 
+def seal(path: Path) -> None:
+    """Write the hash of a weights file that was made another way."""
+    _write_hashes(path, [files.sha256(path)])
+
+
 def load(network: Model, path: Path) -> None:
     """Load a weights file into an autoencoder.
 

@@ -33,6 +33,8 @@ from zoo.training import evaluation
 QUANTIZERS = ("uniform",)
 WIDTHS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, math.inf)
 TRAINING_EXAMPLES, VALIDATION_EXAMPLES = 5000, 500
+GRIDS = "grids.json"  # of a run: fitted before, by bits
+GRID = ("scale", "zero")  # of each codeword entry
 KEPT = ("metrics.jsonl", "data.json", "source.json", "env.json", "network.json")
 
 
@@ -126,8 +128,18 @@ def fitted_model(
 
     Args:
         run: trained without quantiser.
-        wanted: as `quantised` gives it; its data set is read.
+        wanted: as `quantised` gives it; its data set is read where the run has no grid
+            of these bits (`GRIDS`).
+
+    Raises:
+        ValueError, OSError: the grids are not the network's, or data are not usable.
     """
+    known = _known(run, wanted.bits)
+    if known:
+        set_precision("float32")
+        model = build_autoencoder(wanted, run.csi_shape())
+        shipped_weights.take_parts(run, wanted, model)
+        return model, _take(model, known, run.path / GRIDS)
     shape = splits.check(wanted, ("train", "validation"))
     train = splits.load_fine_tuning(wanted, TRAINING_EXAMPLES)
     held_out = splits.load_split(wanted, "validation", VALIDATION_EXAMPLES)
@@ -160,6 +172,38 @@ def with_bits(run: RunDirectory, quantizer: str, bits: int, keep: str | Path = "
         fitted, cost = fit(run, target, quantizer, bits)
         print(f"fitted quantiser: {cost}", flush=True)
         yield fitted
+
+
+def _known(run: RunDirectory, bits: int) -> dict | None:
+    """Fit and grid of so many bits that a run holds."""
+    path = run.path / GRIDS
+    return files.read_json(path).get(str(bits)) if path.is_file() else None
+
+
+def kept_grid(model: CsiAutoencoder, found: Fit) -> dict:
+    """A network's fitted grid as JSON, as `fitted_model` reads it again."""
+    # Nine digits are enough for every float32.
+    values = [[float(f"{x:.9g}") for x in w.numpy()] for w in model.quantizer.weights]
+    return {"fit": _told(found), **dict(zip(GRID, values, strict=True))}
+
+
+def _take(model: CsiAutoencoder, known: dict, path: Path) -> Fit:
+    try:
+        for name, weight in zip(GRID, model.quantizer.weights, strict=True):
+            weight.assign(np.asarray(known[name], np.float32))
+        width = known["fit"]["width"]
+        return Fit(**{**known["fit"], "width": math.inf if width is None else width})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: no grids of this network ({error})") from error
+
+
+def tested_nmse_db(model: CsiAutoencoder, settings: ExperimentConfig) -> float:
+    """NMSE of the test split through the grid of a network [dB]."""
+    test = splits.load_split(settings, "test")
+    codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
+    indices = in_batches(model.quantizer.indices, codeword)
+    arrives = in_batches(model.quantizer.dequantize, indices)
+    return accuracy.nmse_db(test.h, evaluation.decode(model, arrives, *test.side))
 
 
 def _best(model: CsiAutoencoder, csi, held_out: splits.Split, bits: int) -> Fit:
@@ -206,8 +250,11 @@ def _write(run, target: Path, settings, model, found: Fit) -> RunDirectory:
                 shutil.copyfile(run.path / name, path / name)
         files.write_json(path / "config.json", settings.to_json())
         files.write_text(path / "flags.cfg", settings.to_flags())
-        width = None if found.width == math.inf else found.width
-        told = found._asdict() | {"width": width}
-        files.write_json(path / "fitted_quantizer.json", told)
+        files.write_json(path / "fitted_quantizer.json", _told(found))
         partial.save_weights(model)
     return dataclasses.replace(run, path=target)
+
+
+def _told(found: Fit) -> dict:
+    """A fit as JSON, which has no infinity."""
+    return found._asdict() | {"width": None if found.width == math.inf else found.width}

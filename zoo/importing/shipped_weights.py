@@ -1,18 +1,14 @@
-"""Weights into a network (`--weights`), and weights shipped with the zoo."""
+"""Weights into a network (`--weights`), those shipped with the zoo among them."""
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
 from pathlib import Path
 
-from zoo import files, registry
-from zoo.codeword import network_record, weights_file
-from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
-from zoo.config_checks import is_reference
+from zoo import registry
+from zoo.codeword import weights_file
+from zoo.config import ExperimentConfig
 from zoo.importing import weights_by_name
 from zoo.keras_compat import set_precision
-from zoo.metrics import row_schema
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 
@@ -20,32 +16,6 @@ SAME = (
     "model", "model_args", "codeword_dim", "quantizer", "quantizer_args", "bits",
     "normaliser", "receiver",
 )  # fmt: skip
-LARGEST_BYTES = 5_000_000
-PLACES = ("run", "json", *MAY_CHANGE)  # flags that name folders of one machine
-CARD = """# {name}
-
-{model} with a codeword of {codeword_dim} real values (ratio {ratio:g}) for
-`{dataset}/{dataset_config}`, trained by this project (no weights of others).
-
-| | |
-|---|---|
-| NMSE, {num_test:,} test examples | **{nmse_db:.2f} dB** |
-| linear KLT of the same length | {nmse_pca_db:.2f} dB |
-| rho, SGCS (125 subcarriers) | {rho:.4f}, {sgcs:.4f} |
-| training | {epochs} epochs of {num_train:,}, batch {batch_size}, seed {seed}, \
-`--init={init}`, {hours:.2f} hours on {train_device} |
-| commit of the training | {train_commit} |
-| UE, BS | {ue_params:,}, {bs_params:,} parameters; \
-{ue_macs:,}, {bs_macs:,} MACs |
-| weights | sha256 {weights_sha256} |
-| licence | Apache-2.0, as the project |
-
-Use: `python -m zoo.export --weights={name} --quantizer=uniform --bits=4 --out=DIR`, or
-`python -m zoo.train --weights={name} --model={model} \
---codeword_dim={codeword_dim} ...`.
-For simulated channels of this kind and scaling only; others need training of their own.
-All figures: `card.json`.
-"""
 
 
 def find(settings: ExperimentConfig) -> RunDirectory:
@@ -154,76 +124,3 @@ def _take_grid(source, quantizer) -> None:
         return
     for ours, theirs in zip(quantizer.weights, source.weights, strict=True):
         ours.assign(theirs)
-
-
-def ship(run: RunDirectory, name: str) -> RunDirectory:
-    """Copy what is needed of an evaluated run to the shipped weights.
-
-    Raises:
-        FileNotFoundError: the run was not evaluated.
-        ValueError: the weights are of others or too large, the network or quantiser
-            is not of the zoo, or the evaluation is not of these weights.
-    """
-    if (run.path / "source.json").is_file():
-        raise ValueError(
-            f"{run.path} holds converted weights of others: they cannot be shipped "
-            "under the licence of this project"
-        )
-    _check_of_the_zoo(run.config())
-    row = files.read_json(run.path / "evaluation.json", row_schema.ROW)
-    evaluated_on = f"{row['dataset']}/{row['dataset_config']}"
-    if evaluated_on != run.config().dataset:
-        raise ValueError(
-            f"{run.path}: evaluation.json is of {evaluated_on}, the run of "
-            f"{run.config().dataset}; run python -m zoo.evaluate --run={run.path} again"
-        )
-    if row["weights_sha256"] != files.sha256(run.weights):
-        raise ValueError(
-            f"{run.path}: evaluation.json is of other weights; run python -m "
-            f"zoo.evaluate --run={run.path} again"
-        )
-    size = run.weights.stat().st_size
-    if size > LARGEST_BYTES:
-        raise ValueError(
-            f"{run.weights}: {size:,} bytes, expected at most {LARGEST_BYTES:,}"
-        )
-    target = RunDirectory(weights_by_name.SHIPPED / name)
-    target.path.mkdir(parents=True, exist_ok=True)
-    default = ExperimentConfig()
-    config = dataclasses.replace(
-        run.config(), **{key: getattr(default, key) for key in MAY_CHANGE}
-    )
-    files.write_json(target.path / "config.json", config.to_json())
-    files.write_text(target.path / "flags.cfg", config.to_flags())
-    record = run.path / network_record.NAME
-    for source in (run.weights, run.metrics, run.data, record):
-        if source.is_file():
-            shutil.copyfile(source, target.path / source.name)
-    environment = files.read_json(run.path / "env.json", files.ENVIRONMENT)
-    files.write_json(target.path / "env.json", _without_places(environment))
-    row = _without_places(row)
-    row["flags_sha256"] = files.sha256(target.path / "flags.cfg")
-    files.write_json(target.path / "card.json", row)
-    text = CARD.format(name=name, hours=row["train_seconds"] / 3600, **row)
-    files.write_text(target.path / "README.md", text)
-    return target
-
-
-def _check_of_the_zoo(config: ExperimentConfig) -> None:
-    """Refuse a network or quantiser that nobody else has."""
-    for flag in OWN:
-        name = getattr(config, flag)
-        if is_reference(name) or (flag == "model" and name not in registry.MODELS):
-            raise ValueError(
-                f"--{flag}={name} is code of your own: only networks and quantisers of "
-                "the zoo are shipped with it; publish the run instead, see "
-                "docs/training/weights.md"
-            )
-
-
-def _without_places(values: dict) -> dict:
-    """Provenance whose command names no folders of the machine."""
-    places = tuple(f"--{flag}=" for flag in PLACES)
-    words = values["command"].split()
-    kept = " ".join(word for word in words if not word.startswith(places))
-    return values | {"command": kept}
