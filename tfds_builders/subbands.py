@@ -21,8 +21,8 @@ def eigenmodes(h: np.ndarray, num_layers: int) -> tuple[np.ndarray, np.ndarray]:
       num_layers: how many of the strongest.
 
     Returns:
-      Unit eigenvectors complex `[n, subbands, P, layers]`, phases as
-      they come, and eigenvalues float64 `[n, subbands, layers]`.
+      Unit eigenvectors complex `[n, subbands, P, layers]`, phases as they come, and
+      eigenvalues float64 `[n, subbands, layers]`.
 
     Raises:
       ValueError: another rank of `h`, or more layers than it can have.

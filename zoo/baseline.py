@@ -26,6 +26,9 @@ scatters a part of the energy (`zoo.data.perturbations`).
 sends the eigenvectors of subbands instead, as do `type2`, `type1` and with
 --target=eigenvectors `klt`, `klt_coded` and `klt_mixture`: bits of the real fields,
 SGCS of each layer, rates of one user and of --num_users served together.
+
+BM3D-AMP is not here: no BM3D library has a usable licence and runs on a CPU, see
+`zoo.baselines`.
 """
 
 from __future__ import annotations
