@@ -9,7 +9,6 @@ Speaks the TensorFlow Serving gRPC API, so the decoder may run behind
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from serving.codec.framing import Framer
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import client_tls, csi_source, streams
 from tfds_builders import cli, progress
+from zoo import files
 
 if TYPE_CHECKING:
     from serving.ue_side.decoder_client import Decoder
@@ -174,9 +174,7 @@ def main(argv: list[str]) -> None:
         report = measure(encoder, served, h, values.batch, values.flip_bit, uplink)
     _print(report)
     if values.json:
-        Path(values.json).write_text(
-            json.dumps(report, indent=1) + "\n", encoding="utf-8"
-        )
+        files.write_json(values.json, report)
     if report["invalid"]:
         raise ValueError(
             f"{report['invalid']} of {report['samples']} frames refused by the decoder:"

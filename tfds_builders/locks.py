@@ -35,12 +35,13 @@ def alone(folder: str | Path, wait: bool = False) -> Iterator[None]:
         OSError: another command holds it; the message says which.
     """
     folder = Path(folder)
-    with _removed_where_empty(folder):
-        descriptor = _locked(folder, _open_folder, folder, wait)
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+    missing = _missing(folder)
+    descriptor = _locked(folder, _open_folder, folder, wait)
+    try:
+        yield
+    finally:
+        _remove_empty(missing)  # while nobody else can lock them
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -58,13 +59,14 @@ def alone_for(path: str | Path, wait: bool = False) -> Iterator[None]:
         yield
         return
     lock = _beside(Path(path))
-    with _removed_where_empty(lock.parent):
-        descriptor = _locked(lock, _open_file, Path(path), wait)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-            os.close(descriptor)
+    missing = _missing(lock.parent)
+    descriptor = _locked(lock, _open_file, Path(path), wait)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        _remove_empty(missing)
+        os.close(descriptor)
 
 
 def check(path: str | Path) -> None:
@@ -77,21 +79,21 @@ def check(path: str | Path) -> None:
     """
     for place in (Path(path), _beside(Path(path))):
         with contextlib.suppress(FileNotFoundError):
-            holder = _holder(place.stat().st_ino)
-            if holder:
+            found = place.stat()
+            device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
+            if holder := _holder(f"{device}:{found.st_ino}"):
                 raise _in_use(Path(path), holder)
 
 
-@contextlib.contextmanager
-def _removed_where_empty(folder: Path) -> Iterator[None]:
-    """Remove a folder that is made meanwhile, and its parents, where nothing is in."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        yield
-    finally:
-        for path in made:
-            with contextlib.suppress(OSError):  # it is not empty
-                path.rmdir()
+def _missing(folder: Path) -> list[Path]:
+    """A folder and its parents, as far as they are not there yet."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def _beside(path: Path) -> Path:
@@ -138,7 +140,8 @@ def _lock(descriptor: int, named: Path, wait: bool) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = _holder(os.fstat(descriptor).st_ino) or "another command"
+        inode = os.fstat(descriptor).st_ino  # some file systems name another device
+        holder = _holder(f":{inode}") or "another command"
         if not wait:
             raise _in_use(named, holder) from None
         print(f"waiting for {holder}, which is at work in {named}", flush=True)
@@ -159,12 +162,16 @@ def _in_use(path: Path, holder: str) -> OSError:
     )
 
 
-def _holder(inode: int) -> str:
-    """Command that holds the lock of a file, as far as the system tells; '': none."""
+def _holder(place: str) -> str:
+    """Command that holds the lock of a file, as far as the system tells; '': none.
+
+    Args:
+        place: major:minor:inode, or the end of it.
+    """
     with contextlib.suppress(OSError):
         for line in LOCKS.read_text(encoding="utf-8").splitlines():
             words = line.split()  # 1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF
-            if words[1] == "FLOCK" and words[5].endswith(f":{inode}"):
+            if words[1] == "FLOCK" and words[5].endswith(place):
                 return _described(words[4])
     return ""
 

@@ -1,5 +1,6 @@
 """One command at a time in a folder, or at a file."""
 
+import ast
 import errno
 import fcntl
 import os
@@ -177,3 +178,39 @@ def test_content_name_and_folder_are_on_the_disk_in_this_order(
     inside = ["new/in/file", "new/in"] if kind == "folder" else []
     assert done == [*inside, "new", "renamed", "."]
     assert os.listdir(tmp_path) == ["name"]
+
+
+def renames(source: str):
+    """Calls that rename: of `os`, of `shutil`, and of a path."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        name, owner = node.func.attr, ast.unparse(node.func.value)
+        of_a_path = name == "replace" and len(node.args) == 1 and not node.keywords
+        of_a_module = f"{owner}.{name}" in ("os.replace", "os.renames", "shutil.move")
+        if of_a_module or name == "rename" or (of_a_path and owner != "dataclasses"):
+            yield node
+
+
+@pytest.mark.parametrize("package", ["zoo", "serving", "tfds_builders"])
+def test_every_rename_outlasts_a_power_cut(package):
+    found = [
+        f"{path}:{node.lineno}: {ast.unparse(node)}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in renames(path.read_text(encoding="utf-8"))
+        if path.name != "durable.py"
+    ]
+    assert not found, "take durable.replace\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("os.replace(a, b)", 1), ("os.rename(a, b)", 1), ("path.rename(b)", 1),
+        ("shutil.move(a, b)", 1), ("path.replace(b)", 1), ("text.replace('a', b)", 0),
+        ("dataclasses.replace(x)", 0), ("x.replace(tzinfo=None)", 0),
+        ("durable.replace(a, b)", 0),
+    ],
+)  # fmt: skip
+def test_renames_are_found(source, count):
+    assert len(list(renames(source))) == count

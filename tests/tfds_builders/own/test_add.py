@@ -367,7 +367,7 @@ def test_a_kill_while_the_old_one_is_replaced(tmp_path, monkeypatch):
         os.rename(path, to)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", rename)
+        patched.setattr(adding.durable, "replace", rename)
         with pytest.raises(SystemExit):
             add(tmp_path, responses(30, 8), overwrite=True)
     monkeypatch.undo()
