@@ -77,8 +77,8 @@ def _walk(file: h5py.File, path: Path) -> None:
             address = _address(item) if item is not None else None
             if address in seen or len(seen) > MOST_ENTRIES:
                 raise ValueError(
-                    f"{path}: {group.name}/{name} is there twice, within itself, or one "
-                    f"of more than {MOST_ENTRIES:,} entries"
+                    f"{path}: {group.name}/{name} is there twice or within itself, or "
+                    f"one of more than {MOST_ENTRIES:,} entries"
                 )
             seen.add(address)
             if isinstance(item, h5py.Group):
