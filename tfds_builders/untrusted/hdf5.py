@@ -69,13 +69,18 @@ def numbers(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
 
 def _walk(file: h5py.File, path: Path) -> None:
     size = path.stat().st_size
-    total, seen, groups = _attributes(file, size), 0, [file]
+    total, seen, groups = _attributes(file, size), {_address(file)}, [file]
     while groups:
         group = groups.pop()
         for name in group:
-            if (seen := seen + 1) > MOST_ENTRIES:  # or a group within itself
-                raise ValueError(f"{path}: more than {MOST_ENTRIES:,} entries")
             item = own(group, name)
+            address = _address(item) if item is not None else None
+            if address in seen or len(seen) > MOST_ENTRIES:
+                raise ValueError(
+                    f"{path}: {group.name}/{name} is there twice or within itself, or "
+                    f"one of more than {MOST_ENTRIES:,} entries"
+                )
+            seen.add(address)
             if isinstance(item, h5py.Group):
                 groups.append(item)
             elif not isinstance(item, h5py.Dataset) or is_elsewhere(item):
@@ -87,6 +92,11 @@ def _walk(file: h5py.File, path: Path) -> None:
                 total += _numbers(item, path)
             total += _attributes(item, size)
             sizes.check(path, size, total)
+
+
+def _address(item: h5py.HLObject) -> int:
+    """Where an object stands in its file."""
+    return h5py.h5o.get_info(item.id).addr
 
 
 def _numbers(item: h5py.Dataset, path: Path) -> int:

@@ -8,11 +8,14 @@ import subprocess
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.conftest import assert_one_line_error, run_command
+from tfds_builders.untrusted import sizes
 from zoo import files
 from zoo.codeword import weights_file
 from zoo.keras_compat import Model, layers
+from zoo.run_directory import RunDirectory
 
 
 def network(value: float = 0.0):
@@ -96,3 +99,39 @@ def test_the_commands_refuse_damaged_weights(tiny_run, tmp_path):
         tiny_run.weights.write_bytes(whole)
     assert_one_line_error(done, "best.weights.h5: its sha256 is")
     assert not (tmp_path / "x").exists()
+
+
+def checkpoint(folder, values) -> RunDirectory:
+    run = RunDirectory(folder)
+    run.checkpoint.parent.mkdir(exist_ok=True)
+    run.save_checkpoint([np.asarray(values, np.float32)], {"epoch": 3})
+    return run
+
+
+def test_a_flipped_bit_of_a_checkpoint_changes_nothing_unseen(tmp_path):
+    """It is refused, or it was of the archive's own and the numbers are the same."""
+    run = checkpoint(tmp_path, np.arange(100))
+    content, refused = run.checkpoint.read_bytes(), 0
+    for place in np.random.default_rng(0).choice(8 * len(content), 300, replace=False):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << place % 8
+        run.checkpoint.write_bytes(damaged)
+        variable = tf.Variable(tf.zeros(100))
+        try:
+            assert run.restore_checkpoint([variable]) == {"epoch": 3}
+        except ValueError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(variable, np.arange(100))
+    assert refused > 100
+
+
+def test_checkpoints_that_are_not_taken_up(tmp_path, monkeypatch):
+    variable = tf.Variable(tf.zeros(1000))
+    run = checkpoint(tmp_path, np.full(1000, np.nan))
+    with pytest.raises(ValueError, match=r"last\.npz: v0 holds NaN or Inf"):
+        run.restore_checkpoint([variable])
+    monkeypatch.setattr(sizes, "LARGEST", 1000)
+    np.savez_compressed(run.checkpoint, v0=np.zeros(1000, "f4"), progress="{}")
+    with pytest.raises(ValueError, match=r"damaged checkpoint .*unfold to"):
+        run.restore_checkpoint([variable])
