@@ -62,6 +62,16 @@ def test_all_rates_start_near_their_klt_lines(name, csi):  # noqa: F811
     np.testing.assert_array_equal(model.autoencoder(csi[1_500:]), outputs[1])
 
 
+@pytest.mark.parametrize("name", ["cllwcsinet", "cl_csinet"])
+def test_a_convolutional_codeword_is_no_constant(name, csi):  # noqa: F811
+    """Of its power; a LeakyReLU behind zero mean leaves a seventh."""
+    keras.utils.set_random_seed(0)
+    model = registry.build(name, SHAPE, CODEWORD_DIM)
+    klt_start.initialise(model, csi[:1_500])
+    codeword = model.encoder(csi[1_500:]).numpy()
+    assert np.sum(codeword.mean(0) ** 2) < 0.3 * np.mean(np.sum(codeword**2, 1))
+
+
 def test_networks_that_no_signal_passes_are_refused(tiny_config, tmp_path):
     settings = tiny_config(tmp_path / "run", model="bacrnet", init="klt")
     with pytest.raises(ValueError, match="--model=bacrnet: no signal passes"):
