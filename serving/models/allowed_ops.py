@@ -3,8 +3,8 @@
 Operations such as ReadFile and WriteFile run with the rights of the server, for whoever
 sends a request. Only those are allowed that the exports of the zoo are made of, or that
 own networks are likely to have: arithmetic without state. That holds for the functions
-of the graph's library as well. The part that saves and restores variables uses files; it
-must not be reached by a request.
+of the graph's library as well. The part that saves and restores variables uses files;
+it must not be reached by a request.
 """
 
 from __future__ import annotations
