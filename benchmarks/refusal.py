@@ -25,7 +25,7 @@ MB = 1 << 20
 SIZES_MB = (1, 2, 4, 8, 15.9)  # the server takes 16
 # Of time against size, where it takes longer than FLOOR_SECONDS: what is linear in its
 # steps takes more of them where it no longer fits the caches.
-MAX_EXPONENT = 1.5
+MAX_EXPONENT = 1.6
 FLOOR_SECONDS = 0.1
 SHOWN = 8  # kinds with a name in the plot
 

@@ -13,6 +13,7 @@ from benchmarks.hostile_requests import KINDS, REST, field
 from benchmarks.refusal_target import request, seconds, served
 from tests.conftest import run_command
 from tests.support.tiny_export import save_decoder
+from zoo.reporting.tables import table_of
 
 pytestmark = pytest.mark.serving
 SMALL, LARGE = 128 << 10, 512 << 10
@@ -74,6 +75,17 @@ def test_numbers_on_the_wire():
         version = field(2, field(1, number))
         parsed = predict_pb2.PredictRequest.FromString(field(1, version))
         assert parsed.model_spec.version.value == number
+
+
+def test_the_table_has_a_line_a_kind():
+    rows = [
+        {"kind": kind, "bytes": size, "seconds": size / 1e8, "status": "400"}
+        for kind in ("a", "b")
+        for size in (1 << 20, 16_600_000)
+    ]
+    table = table_of(Path("refusal.json"), {"rows": rows, "row": {}})
+    assert table.columns == ["request", "1 MB [s]", "16 MB [s]", "answer"]
+    assert table.rows == [[kind, "0.010", "0.166", "400"] for kind in ("a", "b")]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from zoo.reporting.cells import Cell, as_written, fixed, number
 from zoo.reporting.key_labels import label
 
 ENTRY_BITS = 6  # of a codeword in `benchmarks.precisions`
+MB = 1 << 20
 
 
 def precisions(content: dict) -> Table:
@@ -71,3 +72,22 @@ def soak(content: dict) -> Table:
     row = content["row"]
     cells = [[label(key), Cell(f"{v:,}", value=v)] for key, v in row.items()]
     return Table(["", "ours"], cells)
+
+
+def refusal(content: dict) -> Table:
+    """Processor time of requests that mean nothing: a line a kind, a column a size."""
+    kinds = list(dict.fromkeys(row["kind"] for row in content["rows"]))
+    sizes = sorted({round(row["bytes"] / MB) for row in content["rows"]})
+    cells = {
+        (row["kind"], round(row["bytes"] / MB)): Cell(
+            f"{row['seconds']:.3f}", value=row["seconds"]
+        )
+        for row in content["rows"]
+    }
+    columns = ["request", *(f"{size} MB [s]" for size in sizes), "answer"]
+    answers = {row["kind"]: row["status"] for row in content["rows"]}
+    rows = [
+        [kind, *(cells.get((kind, size), "") for size in sizes), answers[kind]]
+        for kind in kinds
+    ]
+    return Table(columns, rows)

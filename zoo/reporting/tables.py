@@ -28,7 +28,13 @@ from zoo.reporting.cells import (
     words,
 )
 from zoo.reporting.codec_tables import pursuit_ablation, robustness
-from zoo.reporting.deployment_tables import encoder_speed, precisions, served, soak
+from zoo.reporting.deployment_tables import (
+    encoder_speed,
+    precisions,
+    refusal,
+    served,
+    soak,
+)
 from zoo.reporting.key_labels import INTERNAL, label
 from zoo.reporting.rate_curves import data_set, is_rate
 from zoo.reporting.results_files import complete, rows_of
@@ -218,6 +224,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     ),
     "serving": ("The decoder served and run directly", served),
     "soak": ("Ten minutes of clients, reloads, damaged frames and kills", soak),
+    "refusal": ("Processor time to refuse requests that mean nothing", refusal),
     "simulators": ("Channel simulators, drops per second", plain),
     "robustness": ("Codecs under noise, on other channels and arrays", robustness),
     "pursuit_ablation": ("Choices of the pursuit codec", pursuit_ablation),

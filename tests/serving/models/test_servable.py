@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.client import pywrap_tf_session
 
 from serving.models.request_checks import ServingError
-from serving.models.servable import Servable
+from serving.models.servable import Runtime, Servable
 from tests.support.serving_harness import predict, write_warmup
 from tests.support.tiny_export import (
     PAYLOAD_BYTES,
@@ -40,7 +40,7 @@ def awkward(tmp_path_factory):
     module = _Awkward()
     signatures = {"endless": module.endless, "fails": module.fails}
     tf.saved_model.save(module, str(directory), signatures=signatures)
-    servable = Servable(directory)
+    servable = Servable(directory, Runtime(allowed_ops=None))
     yield servable
     servable.close()
 

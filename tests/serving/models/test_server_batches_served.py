@@ -44,7 +44,8 @@ def test_one_short_string_does_not_poison_the_batch(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "1"), signatures=signatures)
     parameters = Parameters(max_batch_size=8, batch_timeout=0.5, num_batch_threads=1)
     scheduler = BatchScheduler(parameters, metrics := Metrics())
-    servable = Servable(tmp_path / "1", Runtime(scheduler=scheduler), "naive")
+    runtime = Runtime(scheduler=scheduler, allowed_ops=None)
+    servable = Servable(tmp_path / "1", runtime, "naive")
     with ThreadPoolExecutor() as pool:
         texts = [b"ab", b"c", b"de"]
         requests = [predict(x=[text]) for text in texts]
