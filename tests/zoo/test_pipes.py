@@ -7,7 +7,6 @@ import os
 import numpy as np
 import pytest
 
-from serving.codec import arrays
 from serving.ue_side.csi_source import open_source
 from tests.conftest import assert_one_line_error, run_command
 
@@ -44,11 +43,9 @@ def test_a_result_does_not_replace_a_device(tmp_path):
 
 
 def test_a_pipe_among_the_files_of_a_folder_is_refused(pipe, tmp_path):
-    with pytest.raises(OSError, match="pipe.npy is no regular file"):
-        arrays.load(pipe)
     source = open_source(tmp_path)
-    with pytest.raises(ValueError, match="pipe.npy is no regular file"):
+    with pytest.raises(ValueError, match=r"pipe.npy cannot be read"):
         source.read()
     os.unlink(pipe)
     np.save(tmp_path / "h.npy", np.zeros((2, 3)))
-    assert arrays.load(tmp_path / "h.npy").shape == (2, 3)
+    assert source.read().h.shape == (2, 3)
