@@ -20,7 +20,8 @@ REFUSED = {
     "TF_CONV2D_USE_FP16_ACCUMULATE": "it rounds; --precision chooses",
     "TF_USE_DEEP_CONV2D": "it rounds otherwise",
 }
-OFF = ("", "0", "false")  # of a variable of yes or no; TF2_BEHAVIOR is one at "1"
+USUAL = {"TF2_BEHAVIOR": ("", "1", "true")}  # values as if it were not set
+OFF = ("", "0", "false")  # those of the others
 OF_KERAS = (  # the second one also of what is predicted
     "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED",
 )  # fmt: skip
@@ -40,13 +41,8 @@ def check() -> None:
     """
     for name, why in REFUSED.items():
         value = os.environ.get(name, "").strip()
-        harmless = value in ("", "1") if name == "TF2_BEHAVIOR" else _is_off(value)
-        if not harmless:
+        if value.lower() not in USUAL.get(name, OFF):
             raise ValueError(f"{name}={value}: {why}; unset it")
-
-
-def _is_off(value: str) -> bool:
-    return value.lower() in OFF
 
 
 def prepare() -> None:

@@ -141,7 +141,9 @@ def test_missing_run_is_said_at_once(module, tmp_path):
         pytest.param(
             "--model=cl_csinet --codeword_dim=31", "31", marks=pytest.mark.slow
         ),
-        pytest.param("--num_train=1000000", "--num_train", marks=pytest.mark.slow),
+        pytest.param(
+            "--num_validation=1000000", "--num_validation", marks=pytest.mark.slow
+        ),
         ("--model=crnett", "did you mean crnet"),
         ("--epocs=1", "epocs"),
         ("--dataset=cost21/indoor", "unknown dataset"),

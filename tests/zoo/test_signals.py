@@ -98,7 +98,7 @@ def test_nothing_outlives_its_command(line, begun, number, data_dir, tmp_path):
         others = descendants(process.pid)
         assert len(others) >= begun
         process.send_signal(number)
-        assert process.wait(30) == STATUS[number]
+        assert process.wait(30) in (STATUS[number], -number)  # while it imports
         wait_until(lambda: all(map(ended, others)), 30)
     finally:
         process.kill()

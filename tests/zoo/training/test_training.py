@@ -304,4 +304,4 @@ def test_two_trainings_in_one_directory(tiny_config, tmp_path):
     with locks.alone(run):
         with pytest.raises(OSError, match=f"run is in use by process {os.getpid()}"):
             session.train(tiny_config(run, epochs=1))
-    assert not list(run.iterdir())
+    assert not run.exists()
