@@ -26,6 +26,7 @@ CODEC_FILE = "codec.json"
 CODEC_FORMAT = 1
 SIGNATURES = ("encode", "encode_bits")
 MOST_ENTRIES = 1 << 22  # of a CSI sample, and of what stands for it
+_OF_FORMAT = record({"format": {"enum": [CODEC_FORMAT]}})
 _SIZE = {**POSITIVE, "maximum": MOST_ENTRIES}
 _PAIR = {"type": "array", "minItems": 2, "maxItems": 2}
 _BITS = {**POSITIVE, "maximum": 32}
@@ -34,7 +35,6 @@ _SECTIONS = {"type": "array", "minItems": 1, "items": _SECTION}
 _SCALING = record({}, {"scale": TEXT_OR_NONE, "says": TEXT, "constant": NUMBER_OR_NONE})
 SCHEMA = record(
     {
-        "format": {"enum": [CODEC_FORMAT]},
         "model": TEXT,
         "model_id": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
         "csi_shape": {"type": "array", "items": _SIZE, "minItems": 3, "maxItems": 3},
@@ -70,10 +70,12 @@ def read_codec(directory: Path) -> dict:
         ValueError: damaged, not JSON, another format version, or an entry missing.
     """
     path = directory / CODEC_FILE
-    checksums.verify_file(path)
     if not path.is_file():
         raise FileNotFoundError(f"no {path}: keep the encoder in its export directory")
-    return json_files.read(path, SCHEMA)
+    checksums.verify_file(path)
+    codec = json_files.read(path, _OF_FORMAT)
+    json_files.check(path, codec, SCHEMA)
+    return codec
 
 
 class _Interpreted:

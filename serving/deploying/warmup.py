@@ -41,8 +41,7 @@ def warmup_inputs(codec: dict, rows: int) -> dict[str, np.ndarray]:
         float32 `[n, 32, 32]`.
     """
     rng = np.random.default_rng(rows)
-    one = [[codec["codeword_dim"], codec["bits"]]]
-    sections = codec.get("sections", one)
+    sections = codec.get("sections") or [[codec["codeword_dim"], codec["bits"]]]
     drawn = [
         rng.integers(0, 1 << max(1, bits - 1), (rows, count))
         for count, bits in sections

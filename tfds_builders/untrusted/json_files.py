@@ -105,4 +105,5 @@ def _expected(error: fastjsonschema.JsonSchemaValueException) -> str:
         return f"an object with {', '.join(missing)}"
     if rule == "type":
         return " or ".join([asked] if isinstance(asked, str) else asked)
-    return f"{rule} {_short(asked)}"
+    words = {"enum": "one of", "minimum": "at least", "maximum": "at most"}
+    return f"{words.get(rule, rule)} {_short(asked)}"

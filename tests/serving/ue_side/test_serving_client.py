@@ -117,10 +117,10 @@ def test_encoder_refuses_shapes_other_than_those_of_the_codec(damaged_export):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("{", "is not JSON"),
-        ("[]", "is not of format 1"),
-        ('{"format": 2}', "is not of format 1"),
-        ('{"format": 1}', "model is None, expected str"),
+        ("{", "not a JSON file"),
+        ("[]", "expected object"),
+        ('{"format": 2}', "format is 2, expected one of"),
+        ('{"format": 1}', "expected an object with model"),
     ],
 )
 def test_codec_is_checked(tmp_path, text, match):

@@ -163,7 +163,7 @@ def test_routes(export, tmp_path):
         ('{"n": "4"}', 'n is "4", expected integer'),
         ('{"n": 4.0}', "n is 4.0, expected integer"),
         ('{"n": true}', "n is true, expected integer"),
-        ('{"n": -1}', "n is -1, expected minimum 0"),
+        ('{"n": -1}', "n is -1, expected at least 0"),
         ("{}", "expected an object with n"),
         ("[]", r"the whole is \[\], expected object"),
         ("[" * 100_000, "not a JSON file"),

@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from serving import golden
-from serving.codec import bitstream, golden_vectors
+from serving.codec import bitstream, checksums, golden_vectors
 from serving.codec.ue_encoder import UeEncoder
 from tests.conftest import ROOT, run_command
 from zoo import files
@@ -171,6 +171,7 @@ def test_spoilt_encoder_is_refused(exported, tiny_run, tmp_path, name):
     """A kernel of zeros, or of the right rows in another order."""
     directory, precision = tmp_path / "spoilt", PRECISIONS[name]
     shutil.copytree(exported, directory)
+    (directory / checksums.NAME).unlink()  # of the files as they were
     codec, model = files.read_json(directory / "codec.json"), tiny_run.load()
     stored = golden_vectors.read(exported)
     given = stored["h"], {precision.file: stored[f"{precision.file}/codeword"]}
@@ -214,6 +215,7 @@ def test_golden_vectors(exported, tmp_path):
     assert golden.main([f"--export={exported}"]) == 0
     other = tmp_path / "other"
     shutil.copytree(exported, other)
+    (other / checksums.NAME).unlink()  # other bits of another machine, no damage
     with np.load(other / golden_vectors.GOLDEN_FILE) as stored:
         arrays = dict(stored)
     arrays["encoder.tflite/packed"][0, 0] ^= 1
@@ -229,6 +231,9 @@ def test_damaged_golden_file(exported, tmp_path, capsys):
     shutil.copytree(exported, other)
     path = other / golden_vectors.GOLDEN_FILE
     path.write_bytes(path.read_bytes()[:500])
+    assert golden.main([f"--export={other}"]) == 1
+    assert "golden.npz: its sha256 is" in capsys.readouterr().err
+    (other / checksums.NAME).unlink()
     assert golden.main([f"--export={other}"]) == 1
     assert "golden.npz is damaged (" in capsys.readouterr().err
     path.unlink()
