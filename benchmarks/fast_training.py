@@ -31,8 +31,7 @@ DATA = {
     "stream": "cost2100_sim/indoor_quick:stream",
 }
 EPOCHS = {"native": 4, "fused": 8}
-# Start, peak rate and what share of it matrices take: a network without fully connected
-# layers has none.
+# Start, peak rate and what share of it matrices take.
 ZOO = {
     "acrnet": ("klt", 2e-3, 1.0),
     "attention_csinet": ("klt", 1e-3, 0.3),
@@ -43,7 +42,7 @@ ZOO = {
     "cl_csinet": ("klt", 1e-3, 1.0),
     "cllwcsinet": ("klt", 1e-3, 1.0),
     "clnet": ("klt", 2e-3, 1.0),
-    "crnet": ("klt", 2e-3, 1.0),
+    "crnet": ("klt", 5e-3, 0.3),
     "cs_csinet": ("klt", 1e-3, 1.0),
     "csinet": ("klt", 1e-3, 1.0),
     "csinet_plus": ("klt", 1e-3, 1.0),
@@ -51,7 +50,7 @@ ZOO = {
     "csinet_plus_sm": ("klt", 1e-3, 1.0),
     "ds_nlcsinet": ("klt", 1e-3, 1.0),
     "lora": ("klt", 1e-3, 1.0),
-    "transnet": ("klt", 1e-4, 1.0),
+    "transnet": ("klt", 2e-4, 1.0),
 }
 SHOWN = ("nmse_db", "nmse_pca_db", "best_epoch", "train_seconds")
 

@@ -84,7 +84,7 @@ class _ConvStart:
             last = conv.filters == 2 * self.target.shape[1]
             fitted = last or conv.filters == self.latent_channels
         if fitted and conv.filters > 2:
-            centred = self._behind(norm, layers.Flatten)[0] is not None
+            centred = norm is not None and self._is_codeword(norm)
             taps, offset = latent_start.fit(conv, inputs, self.target, last, centred)
         elif isinstance(conv, GroupedConv2D):
             taps, offset = _group_copies(conv), np.zeros(conv.filters)
@@ -113,6 +113,9 @@ class _ConvStart:
             if found is not None:
                 return found, tensor
         return None, out
+
+    def _is_codeword(self, norm) -> bool:
+        return self._behind(norm, layers.Flatten)[0] is not None
 
     def _is_subtracted(self, norm) -> bool:
         found, tensor = self._behind(norm, layers.Subtract) if norm else (None, None)
