@@ -77,7 +77,9 @@ class LimitedMethod(Method):
     """A method whose calls take turns.
 
     Args:
-        costs, kind, call: as of `Method`.
+        costs: as of `Method`.
+        kind: as of `Method`.
+        call: as of `Method`.
         max_rpcs: calls worked on or in line; more are refused.
         num_turns: calls worked on at a time.
     """
