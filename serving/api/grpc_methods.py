@@ -69,16 +69,17 @@ class Method:
     def _parsed(self, message: bytes) -> Message:
         try:
             return self._kind.FromString(message)
-        except DecodeError:
-            # Without its cause, which would keep the message in memory.
-            raise ServingError(grpc.StatusCode.INTERNAL, _GARBAGE) from None
+        except DecodeError as error:
+            raise ServingError(grpc.StatusCode.INTERNAL, _GARBAGE) from error
 
 
 class LimitedMethod(Method):
     """A method whose calls take turns.
 
     Args:
-        costs, kind, call: as of `Method`.
+        costs: as of `Method`.
+        kind: as of `Method`.
+        call: as of `Method`.
         max_rpcs: calls worked on or in line; more are refused.
         num_turns: calls worked on at a time.
     """
@@ -98,6 +99,8 @@ class LimitedMethod(Method):
                     grpc.StatusCode.DEADLINE_EXCEEDED, "No turn before the deadline"
                 )
             try:
+                if not context.is_active():
+                    raise ServingError(grpc.StatusCode.CANCELLED, "The client has gone")
                 yield
             finally:
                 self._turns.release()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -46,7 +47,7 @@ class Patience:
     ):
         self._seconds, self._most, self._hard = seconds, most, hard
         self._relief, self._relieve = relief, False
-        self._waits: dict[Wait, None] = {}  # the oldest first
+        self._waits: OrderedDict[Wait, None] = OrderedDict()  # the oldest first
         self._total = 0
         self._lock = threading.Lock()
         self._swept = False  # a thread does
@@ -89,11 +90,12 @@ class Patience:
         now = time.monotonic()
         ended = []
         with self._lock:
-            for wait in list(self._waits):
-                if not self._has_to_end(now - wait.begun):
-                    break  # those behind it are younger
-                self._remove(wait)
-                ended.append(wait)
+            while self._waits:
+                oldest = next(iter(self._waits))
+                if not self._has_to_end(now - oldest.begun):
+                    break
+                self._remove(oldest)
+                ended.append(oldest)
                 self._relieve = True
         for wait in ended:
             wait.end()

@@ -76,7 +76,8 @@ class CodedEncoder:
         path: encoder.tflite of an export of the pursuit.
         report_bits: that no report exceeds, 8 or more; 0: those of the plain stream.
             One encoder serves all of them: a shorter report is a coarser CSI.
-        runtime, any_csi: of `UeEncoder`.
+        runtime: of `UeEncoder`.
+        any_csi: of `UeEncoder`.
 
     Raises:
         FileNotFoundError, ValueError: as `UeEncoder` and `read_tables`, or fewer bits.

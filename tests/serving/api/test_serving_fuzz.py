@@ -99,12 +99,16 @@ def corpus() -> list[bytes]:
     return [request.SerializeToString() for request in requests]
 
 
-def test_requests_are_answered_or_refused(tiny_channel, tiny_server):
-    rng = np.random.default_rng(1)
+@pytest.mark.parametrize(
+    ("seed", "requests"),
+    [(1, NUM_REQUESTS), pytest.param(4, 28_000, marks=pytest.mark.slow)],
+)
+def test_requests_are_answered_or_refused(tiny_channel, tiny_server, seed, requests):
+    rng = np.random.default_rng(seed)
     call = tiny_channel.unary_unary(METHOD)
     sources = corpus()
     answered = refused = 0
-    for _ in range(NUM_REQUESTS // IN_FLIGHT):
+    for _ in range(requests // IN_FLIGHT):
         sent = [mutated(sources[i % 4], rng) for i in range(IN_FLIGHT)]
         futures = [call.future(octets, timeout=60) for octets in sent]
         for octets, future in zip(sent, futures, strict=True):
@@ -115,8 +119,9 @@ def test_requests_are_answered_or_refused(tiny_channel, tiny_server):
             else:
                 assert error.code() in REFUSALS, (error.code(), error.details())
                 refused += 1
-    assert min(answered, refused) > NUM_REQUESTS // 20
+    assert min(answered, refused) > requests // 20
     assert tiny_server.process.poll() is None
+    assert "Traceback" not in tiny_server.log()
 
 
 def check_answer(octets: bytes, answer: bytes) -> None:

@@ -142,7 +142,8 @@ def test_the_graph_searches_as_numpy_does(array, oversampling):
         np.testing.assert_allclose(value, found.value[i], atol=2e-6)
 
 
-def test_a_channel_of_zeros_and_of_one_atom_are_sent(pursuit_files, ue):
+def test_a_channel_of_zeros_and_of_one_atom_are_sent(pursuit_files):
+    ue = UeEncoder(pursuit_files.path / "encoder.tflite", any_csi=True)
     grid = pursuit_files.fitted.plain.grid
     one = real_pairs((grid.angles[3][:, None] * grid.delays[9])[None])
     codewords = np.stack([ue.encode(x) for x in (np.zeros_like(H[0]), one[0])])
