@@ -27,8 +27,10 @@ def is_published(row: dict) -> bool:
 
 
 def table(content: dict) -> Table:
-    """Published weights, best first in each data set."""
-    rows = sorted(rows_of(content), key=lambda r: (data_set(r), r["nmse_db"]))
+    """Published weights by data set and length, best first."""
+    rows = sorted(
+        rows_of(content), key=lambda r: (data_set(r), -r["codeword_dim"], r["nmse_db"])
+    )
     return Table(list(COLUMNS), [_cells(row) for row in rows])
 
 
