@@ -17,7 +17,7 @@ stored) |
 | rho, SGCS | {rho:.4f}, {sgcs:.4f} |
 | training | {epochs} epochs of {num_train:,}, batch {batch_size}, `--init={init}`, \
 {hours:.2f} hours on {train_device} |
-| seeds | {seeds}; these are the weights of seed {seed}, the best by validation |
+| seeds | {seeds} |
 | commit of the training | {train_commit} |
 | UE, BS | {ue_params:,}, {bs_params:,} parameters; \
 {ue_macs:,}, {bs_macs:,} MACs |
@@ -40,9 +40,10 @@ def text(name: str, card: dict) -> str:
         name: of the set.
         card: content of card.json.
     """
-    seeds = ", ".join(
-        f"{seed}: {nmse_db:.2f} dB" for seed, nmse_db in card["nmse_db_by_seed"].items()
-    )
+    by_seed = card["nmse_db_by_seed"]
+    seeds = ", ".join(f"{seed}: {nmse_db:.2f} dB" for seed, nmse_db in by_seed.items())
+    if len(by_seed) > 1:
+        seeds += f"; taken is seed {card['seed']}, the best by validation"
     return CARD.format(
         **card,
         name=name,

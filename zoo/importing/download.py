@@ -33,6 +33,7 @@ LIMITS = {  # bytes; the first two and the weights must be there
     "data.json": MEGABYTE,
     "env.json": MEGABYTE,
     "flags.cfg": MEGABYTE,
+    "grids.json": MEGABYTE,
     "network.json": MEGABYTE,
     "metrics.jsonl": 50 * MEGABYTE,
     WEIGHTS: 1000 * MEGABYTE,

@@ -35,9 +35,18 @@ HASHED = record({"weights_sha256": TEXT})
 SHOWN = ("model", "dataset", "dataset_config", "codeword_dim", "ratio", "nmse_db")
 
 
-def shipped() -> dict[str, Path]:
-    """Run directories of the weights that come with the zoo, by name."""
-    return {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"*/{CARD}"))}
+def shipped(folder: Path | None = None) -> dict[str, Path]:
+    """Run directories of the weights that come with the zoo, or of a folder, by name.
+
+    In the order of networks, channels and ratios.
+    """
+    found = [path.parent for path in (folder or SHIPPED).glob(f"*/{CARD}")]
+    return {path.name: path for path in sorted(found, key=_place)}
+
+
+def _place(path: Path) -> tuple:
+    stem, _, ratio = path.name.rpartition("_")
+    return (stem, int(ratio)) if ratio.isdigit() else (path.name, 0)
 
 
 def cards(model: str = "") -> list[dict]:

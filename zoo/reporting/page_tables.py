@@ -1,8 +1,9 @@
 """The results tables of Markdown pages, made again from the JSON files that they name.
 
 A table stands between `<!-- results: FILE -->` and `<!-- end of results -->`; for a
-folder of results of zoo.reproduce it is that of their claims. FILE is named from the
-page's folder or from one above it, such as the project's.
+folder of results of zoo.reproduce it is that of their claims, for one of weights that
+of their cards. FILE is named from the page's folder or from one above it, such as the
+project's.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import re
 from pathlib import Path
 
 from zoo import files
+from zoo.importing import weights_by_name
 from zoo.reporting import quickstart_table, results_files
-from zoo.reporting.blocks import markdown
+from zoo.reporting.blocks import Table, markdown
 from zoo.reporting.result_sections import trainings, verdicts
 from zoo.reporting.results_files import complete
 from zoo.reporting.tables import table_of
+from zoo.reporting.training_tables import pretrained
 
 BEGIN = re.compile(r"<!-- results: (\S+) -->\n")
 END = "<!-- end of results -->"
@@ -98,6 +101,8 @@ def block(path: Path) -> str:
     Raises:
         FileNotFoundError, ValueError: no such file, or it is no result.
     """
+    if path.is_dir() and weights_by_name.shipped(path):
+        return markdown(weights_table(path))
     if path.is_dir():
         results = results_files.load(path)
         return f"{markdown(verdicts(results))}\n{trainings(results)}\n"
@@ -106,3 +111,16 @@ def block(path: Path) -> str:
         with complete(path):
             return f"```\n{quickstart_table.table(content['summary'])}\n```\n"
     return markdown(table_of(path, content)._replace(caption=""))
+
+
+def weights_table(path: Path) -> Table:
+    """The sets of weights of a folder.
+
+    Raises:
+        ValueError: a card lacks a key; the message names it.
+    """
+    named = weights_by_name.shipped(path)
+    with complete(path):
+        return pretrained(
+            {k: files.read_json(p / "card.json") for k, p in named.items()}
+        )

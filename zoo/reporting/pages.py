@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from zoo import files, registry
+from zoo.importing import weights_by_name
 from zoo.reporting import (
     html_pages,
     leaderboard,
@@ -18,6 +19,7 @@ from zoo.reporting import (
 )
 from zoo.reporting.blocks import Details, Picture, Section, markdown, pictures
 from zoo.reporting.origins import provenance, short
+from zoo.reporting.page_tables import weights_table
 from zoo.reporting.pareto import Point
 from zoo.reporting.prose import code
 from zoo.reporting.rate_curves import channels, channels_of, is_rate
@@ -43,6 +45,12 @@ CARDS_NOTE = (
     "Counts are of the built network for 32 x 32 complex entries (of a sequence: for "
     "all snapshots), as zoo.metrics.complexity counts. NMSE is the paper's, on its "
     "data."
+)
+WEIGHTS = "Weights that come with the zoo"
+WEIGHTS_NOTE = (
+    "`python -m zoo.pretrained export NAME --bits=6 --out=DIR` writes both ends of the "
+    "link. Through bits: the grids that were fitted to the codewords after the "
+    "training and come with the weights; nothing is trained for them. – : none comes."
 )
 PICTURES = {
     "rate": "rate.png", "leaderboard": "leaderboard.png", "pareto": "pareto.png",
@@ -73,6 +81,7 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
     others = {p: r for p, r in results.items() if "target" not in r and not is_rate(r)}
     measured = [result_section(path, r, base) for path, r in reproduced.items()]
     cards = model_cards.cards(specs)
+    weights = weights_table(weights_by_name.SHIPPED)._replace(name="weights")
     curves = rate_section.section(results, PICTURES["rate"])
     sections = [
         *([curves] if curves else []),
@@ -81,6 +90,7 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
         Section("Tables and figures", "results", [NOTES, *measured]),
         summary_section(reproduced),
         other_section(others, base),
+        Section(WEIGHTS, "weights", [WEIGHTS_NOTE, weights]),
         Section("Networks", "networks", [CARDS_NOTE, *cards]),
     ]
     here = files.environment()

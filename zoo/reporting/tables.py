@@ -43,7 +43,6 @@ from zoo.reporting.training_tables import (
     equal_drops,
     fast_seeds,
     networks,
-    pretrained,
     torch_curve,
     train_speed,
 )
@@ -234,7 +233,6 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "pursuit_learned": ("Positions beside earlier ones", learned_tables.context),
     "pursuit_proposals": ("A network in the search", learned_tables.search),
     "pursuit_residual": ("A network behind the decoder", learned_tables.residual),
-    "card": ("Weights that come with the zoo", pretrained),
 }
 
 

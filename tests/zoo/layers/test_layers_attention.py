@@ -123,6 +123,21 @@ def test_grouped_convolution():
             )
 
 
+@pytest.mark.parametrize(
+    ("channels", "filters", "groups"), [(20, 10, 5), (24, 12, 6), (8, 8, 8), (9, 6, 1)]
+)
+def test_groups_are_taken_together_in_blocks(channels, filters, groups):
+    """Groups of 4 channels by one and by two, 8 of 1, and a plain convolution."""
+    layer = GroupedConv2D(filters, (3, 3), groups=groups)
+    x = RNG.standard_normal((2, 5, 4, channels)).astype(np.float32)
+    layer.build(x.shape)
+    kernel = RNG.standard_normal(layer.kernel.shape).astype(np.float32)
+    layer.kernel.assign(kernel)
+    own = zip(np.split(x, groups, -1), np.split(kernel, groups, -1), strict=True)
+    expected = np.concatenate([_convolve(*one) for one in own], axis=-1)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-4)
+
+
 def test_grouped_convolution_refuses_uneven_groups():
     with pytest.raises(ValueError, match="multiples of the number of groups"):
         GroupedConv2D(6, (3, 3), groups=3).build((None, *SHAPE))

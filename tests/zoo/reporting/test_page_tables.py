@@ -50,6 +50,28 @@ def test_committed_pages_are_in_sync():
         )
 
 
+def test_a_folder_of_weights_has_the_table_of_their_cards(tmp_path):
+    """In the order of ratios; those of before have no bits."""
+    grids = {str(b): {"nmse_db": -float(b), "classic_db": None} for b in (4, 6)}
+    new = {"grids": grids, "nmse_db_by_seed": {"0": -9.0, "1": -9.5}}
+    for name, more in (("crnet_indoor_16", new), ("crnet_indoor_4", {})):
+        (tmp_path / name).mkdir()
+        card = {**report_files.row("crnet", -9.5, 10), "num_test": 2000, **more}
+        (tmp_path / name / "card.json").write_text(json.dumps(card))
+    header, _, first, second = page_tables.block(tmp_path).splitlines()
+    cells = [[x.strip() for x in line.split("|")[1:-1]] for line in (header, first)]
+    named = dict(zip(*cells, strict=True))
+    assert named["weights"] == "crnet_indoor_4"
+    assert named["ours, 6 bits an entry [dB]"] == "–" and named["seeds"] == "1"
+    assert second.startswith("| crnet_indoor_16 | crnet | 1/16 |")
+    assert "| -6.00 |" in second and "| -4.00 |" in second
+    assert named["training drops"] == "340,000"
+    del card["nmse_pca_db"]
+    (tmp_path / name / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="nmse_pca_db"):
+        page_tables.block(tmp_path)
+
+
 def test_tables_are_made_again(root):
     new = page_tables.updated(TEXT, root)
     first, second = new.split("after\n")

@@ -15,7 +15,8 @@ from zoo.baselines.methods import Method
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.experiments import codewords
-from zoo.importing import shipped_weights, weights_by_name
+from zoo.exporting import weight_sets
+from zoo.importing import weights_by_name
 from zoo.metrics import results_row
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
@@ -161,9 +162,9 @@ def test_cards_are_of_their_own_data(plain, tmp_path, monkeypatch):
         run.path / "evaluation.json", row | {"dataset_config": "outdoor_tiny"}
     )
     with pytest.raises(ValueError, match="is of cost2100_sim/outdoor_tiny, the run of"):
-        shipped_weights.ship(run, "card")
+        weight_sets.ship([run], "card")
     files.write_json(run.path / "evaluation.json", row)
-    card = shipped_weights.ship(run, "card")
+    card = weight_sets.ship([run], "card")
     assert card.trained_on() == row["train_data"]
 
 
