@@ -22,16 +22,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from benchmarks.hostile_requests import KINDS, MODEL
 from benchmarks.refusal_target import Target, request
 from serving.stop_signals import stop_event
-from serving.ue_side.decoder_client import decode_request, open_channel
+from serving.ue_side.decoder_client import decode_request
 from tfds_builders import cli
 from zoo import files
 
 METHOD = "/tensorflow.serving.PredictionService/Predict"
-STREAMS, BODIES, UNREAD, GARBAGE = 64, 32, 4, 20  # at a time, the last two each tick
+STREAMS, BODIES, UNREAD, GARBAGE = 64, 32, 1, 20  # at a time, the last two each tick
 UNREAD_ROWS, KEPT_UNREAD = 500, 64
 TICK_SECONDS, TIMEOUT, LARGE_BYTES = 0.5, 60, 4 << 20
 # A window of 1 kB that does not grow: the rest of an answer waits at the server.
 CLOSED = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024)]
+OWN = [("grpc.use_local_subchannel_pool", 1)]  # else channels share a connection
 
 _ENDPOINT = flags.DEFINE_string("endpoint", None, "host:port of gRPC")
 _REST_PORT = flags.DEFINE_integer("rest_port", None, "port of REST on this machine")
@@ -50,10 +51,10 @@ class Hostile:
         self.counts: collections.Counter = collections.Counter()
         self.health_ms: list[float] = []
         self._rest = "127.0.0.1", rest_port
-        self._silent = open_channel(endpoint)
-        self._greedy = grpc.insecure_channel(endpoint, CLOSED)
-        # Apart from the others: what is watched is the server, not a full connection.
-        self._target = Target(open_channel(endpoint), rest_port)
+        self._silent = grpc.insecure_channel(endpoint, OWN)
+        self._greedy = grpc.insecure_channel(endpoint, CLOSED + OWN)
+        self._target = Target(grpc.insecure_channel(endpoint, OWN), rest_port)
+        self._health = grpc.insecure_channel(endpoint, OWN)
         self._kinds = itertools.cycle(KINDS)
         self._streams, self._unread, self._bodies = [], [], []
         self._stop = threading.Event()
@@ -109,13 +110,14 @@ class Hostile:
             self.counts["bodies"] += 1
 
     def _ask_for_health(self) -> None:
-        check = health_pb2_grpc.HealthStub(self._target.channel).Check
+        check = health_pb2_grpc.HealthStub(self._health).Check
         begin = time.perf_counter()
         try:
             check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
             self.health_ms.append(1e3 * (time.perf_counter() - begin))
-        except grpc.RpcError:
+        except grpc.RpcError as error:
             self.counts["health_lost"] += 1
+            print(f"health: {error.code().name} {error.details()}", flush=True)
 
     def report(self) -> dict:
         """Counts, and the times of health."""
@@ -127,7 +129,8 @@ class Hostile:
     def close(self) -> None:
         """End all that is open."""
         self._stop.set()
-        for channel in (self._silent, self._greedy, self._target.channel):
+        channels = (self._silent, self._greedy, self._target.channel, self._health)
+        for channel in channels:
             channel.close()
         for connection in self._bodies:
             connection.close()

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 SWEEP_SECONDS = 0.25
 HURRY_SECONDS = 2.0
+RELIEF_SECONDS = 10.0  # between two: giving memory back stops who asks for some
 
 
 class Wait:
@@ -35,7 +36,7 @@ class Patience:
         seconds: that one may last.
         most: sum of the sizes; where it is more, those older than `HURRY_SECONDS` end.
         hard: sum of the sizes above which the oldest end at once; None: there is none.
-        relief: called after some have been ended.
+        relief: called after some have been ended, now and then.
     """
 
     def __init__(
@@ -117,12 +118,16 @@ class Patience:
             self._total -= wait.size
 
     def _sweep_on(self) -> None:
-        going = True
+        going, relieved_at = True, -RELIEF_SECONDS
         while going:
             time.sleep(SWEEP_SECONDS)
             self.sweep()
+            now = time.monotonic()
             with self._lock:
                 going = self._swept = bool(self._waits)
-                relieve, self._relieve = self._relieve, False
+                due = not going or now - relieved_at >= RELIEF_SECONDS
+                relieve = self._relieve and due
+                self._relieve = self._relieve and not due
             if relieve:
+                relieved_at = now
                 self._relief()
