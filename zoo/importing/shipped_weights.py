@@ -9,12 +9,12 @@ from pathlib import Path
 from zoo import files, registry
 from zoo.codeword import network_record
 from zoo.codeword.network import load_weights
-from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
+from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
 from zoo.importing import weights_by_name
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.run_directory import RunDirectory
+from zoo.run_directory import MAY_CHANGE, RunDirectory
 
 SAME = (
     "model", "model_args", "codeword_dim", "quantizer", "quantizer_args", "bits",
