@@ -188,14 +188,11 @@ def _add(
     return sorted(export.versions())[-2:]
 
 
-def _numbers(model: Path) -> list[int]:
-    return sorted(int(p.name) for p in model.iterdir() if p.name.isdecimal())
-
-
 def _check(entry: ModelConfig, wanted: list[int], models: Path) -> None:
     """Check that the versions are there, and say what will be served."""
     versions = list(entry.model_version_policy.specific.versions)
-    labels, there = dict(entry.version_labels), _numbers(models / entry.name)
+    labels = dict(entry.version_labels)
+    there = list(files.versions(models / entry.name))
     named = ", ".join(f"{n} {labels[n]}" for n in config.VERSION_LABELS if n in labels)
     missing = sorted(set(versions) - set(there))
     if missing:

@@ -281,11 +281,27 @@ class ExperimentConfig:
     def _began_in(self, path: Path) -> bool:
         """Whether a run of this configuration is there, of before names had a hash."""
         try:
-            began = self.of_run(path).to_json().items()
+            began = self.of_run(path)
         except (OSError, ValueError):
             return False
-        ours = self.to_json()
-        return all(ours[k] == v for k, v in began if k not in MAY_CHANGE)
+        ours, theirs = self.taken_up_by(began).to_json(), began.to_json()
+        return all(ours[k] == v for k, v in theirs.items() if k not in MAY_CHANGE)
+
+    def taken_up_by(self, began: ExperimentConfig) -> ExperimentConfig:
+        """Configuration under which a run goes on that began with another one.
+
+        Defaults are those that the run began with: a warm-up was 30 epochs, whatever
+        their number, before it became a share of them, Adam's epsilon 1e-7 or 1e-8, and
+        batch-norm statistics the moving ones.
+        """
+        kept = {}
+        usual = self.warmup_epochs == default_warmup(self.epochs)
+        if usual and (began.epochs, began.schedule) == (self.epochs, self.schedule):
+            kept["warmup_epochs"] = began.warmup_epochs
+        for name in ("adam_epsilon", "bn_statistics"):
+            if getattr(self, name) == getattr(ExperimentConfig, name):
+                kept[name] = getattr(began, name)
+        return dataclasses.replace(self, **kept)
 
     def changed(self) -> dict[str, Any]:
         """Values that are not the default, by flag name."""

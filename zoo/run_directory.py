@@ -22,7 +22,7 @@ from tfds_builders.untrusted.json_files import (
 from zoo import files
 from zoo.codeword import network_record, weights_file
 from zoo.codeword.network import build_autoencoder
-from zoo.config import MAY_CHANGE, OWN, ExperimentConfig, default_warmup
+from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
 from zoo.data import data_record
 from zoo.keras_compat import set_precision
 from zoo.models.autoencoder import CsiAutoencoder
@@ -127,22 +127,10 @@ class RunDirectory:
         return run
 
     def taken_up(self, config: ExperimentConfig) -> ExperimentConfig:
-        """Configuration under which a run goes on.
-
-        Defaults are those that the run began with: a warm-up was 30 epochs, whatever
-        their number, before it became a share of them, Adam's epsilon 1e-7 or 1e-8, and
-        batch-norm statistics the moving ones.
-        """
+        """Configuration under which a run goes on, where it has begun."""
         if not self.checkpoint.exists():
             return config
-        began, kept = self.config(), {}
-        usual = config.warmup_epochs == default_warmup(config.epochs)
-        if usual and (began.epochs, began.schedule) == (config.epochs, config.schedule):
-            kept["warmup_epochs"] = began.warmup_epochs
-        for name in ("adam_epsilon", "bn_statistics"):
-            if getattr(config, name) == getattr(ExperimentConfig, name):
-                kept[name] = getattr(began, name)
-        return dataclasses.replace(config, **kept)
+        return config.taken_up_by(self.config())
 
     def _check_same(self, config: ExperimentConfig) -> None:
         old, new = self.config().to_json(), config.to_json()

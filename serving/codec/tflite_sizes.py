@@ -33,7 +33,7 @@ def check(path: Path, content: bytes) -> None:
     try:
         total = _bytes(content)
     except Exception as error:  # offsets into nowhere raise nearly anything
-        raise ValueError(f"{path} is not an encoder: damaged ({error})") from error
+        raise ValueError(f"{path} is no TFLite file: damaged ({error})") from error
     sizes.check(path, len(content), total)
 
 

@@ -46,6 +46,7 @@ SCHEMA = record(
     },
     {
         "model_args": OBJECT,
+        "frame_version": POSITIVE,
         "sections": _SECTIONS,
         "uplink": FLAG,
         "tables": TEXT,

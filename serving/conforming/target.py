@@ -133,7 +133,8 @@ class Target:
         """Length of a frame."""
         if self.octets:
             return self.width("serving_default")
-        return self.width("decode_u8") + FORMATS[1].overhead_bytes
+        version = 2 if "sequence" in self.signatures["serving_default"].outputs else 1
+        return self.width("decode_u8") + FORMATS[version].overhead_bytes
 
     def close(self) -> None:
         """Close the channel."""

@@ -122,7 +122,7 @@ def add_version(export: Export, version: int, models: Path) -> bool:
         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=target.parent) as folder:
         partial = Path(shutil.copytree(source, Path(folder, str(version))))
-        write_warmup(partial, export.name, export.codec)
+        write_warmup(partial, export.name, export.codec, ops=export.allowed_ops)
         files.write_text(partial / checksums.NAME, checksums.text(partial))
         replay(partial, export.allowed_ops)
         durable.replace(partial, target)

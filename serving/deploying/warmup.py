@@ -56,7 +56,11 @@ def warmup_inputs(codec: dict, rows: int) -> dict[str, np.ndarray]:
 
 
 def write_warmup(
-    version: Path, model: str, codec: dict, batch_sizes: Iterable[int] = BATCH_SIZES
+    version: Path,
+    model: str,
+    codec: dict,
+    batch_sizes: Iterable[int] = BATCH_SIZES,
+    ops: frozenset[str] | None = allowed_ops.DEFAULT,
 ) -> None:
     """Write the warm-up file of a version directory, one record per batch size.
 
@@ -65,11 +69,12 @@ def write_warmup(
         model: name it will be served under.
         codec: content of codec.json of its export.
         batch_sizes: every size that the server's batches can have.
+        ops: operations that its graph may have; None: all.
 
     Raises:
         ValueError: the version does not load, or refuses a request.
     """
-    with contextlib.closing(Servable(version)) as servable:
+    with contextlib.closing(Servable(version, Runtime(allowed_ops=ops))) as servable:
         logs = [_log(servable, model, codec, rows) for rows in batch_sizes]
     path = version / warmup_records.FILE
     path.parent.mkdir(exist_ok=True)

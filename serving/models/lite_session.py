@@ -18,6 +18,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from serving.codec import tflite_sizes
+from tfds_builders.untrusted import sizes
+
 FILE = "model.tflite"
 PREDICT = "tensorflow/serving/predict"
 
@@ -30,14 +33,15 @@ class LiteSession:
         config: its `intra_op_parallelism_threads` are those of an interpreter.
 
     Raises:
-        ValueError: not a TFLite file that runs here.
+        ValueError: not a TFLite file that runs here, or one that is too large.
     """
 
     def __init__(self, path: Path, config: tf.compat.v1.ConfigProto | None = None):
-        self._content = path.read_bytes()
+        self._content = sizes.read_bytes(path)
+        tflite_sizes.check(path, self._content)
         self._threads = max(1, config.intra_op_parallelism_threads if config else 1)
         self._free: queue.LifoQueue = queue.LifoQueue()
-        for _ in range(os.cpu_count() or 1):
+        for _ in range(1, os.cpu_count() or 1):
             self._free.put(None)
         try:
             first = self._interpreter()
@@ -86,6 +90,9 @@ class LiteSession:
         try:
             interpreter = interpreter or self._interpreter()
             yield interpreter
+        except BaseException:
+            interpreter = None  # its tensors may be half made
+            raise
         finally:
             self._free.put(interpreter)
 

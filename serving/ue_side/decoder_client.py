@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import grpc
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -153,16 +154,17 @@ class Decoder:
         )
         try:
             answer = self._call(self._stub.GetModelMetadata, request)
-        except ValueError:
+            found = get_model_metadata_pb2.SignatureDefMap()
+            answer.metadata["signature_def"].Unpack(found)
+        except (ValueError, DecodeError):
             return ()
-        found = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(found)
         signature = found.signature_def["serving_default"]
         source, h = signature.inputs["feedback_bytes"], signature.outputs["h"]
-        if source.dtype != tf.uint8.as_datatype_enum:
+        octets = source.tensor_shape.dim
+        if source.dtype != tf.uint8.as_datatype_enum or len(octets) != 2:
             return ()
-        sizes = [dim.size for dim in h.tensor_shape.dim[1:]]
-        return source.tensor_shape.dim[1].size, sizes
+        sizes = self._csi_shape or [dim.size for dim in h.tensor_shape.dim[1:]]
+        return octets[1].size, sizes
 
     def _decode_octets(self, frames, uplink, size, shape):
         """As `decode`; a frame of another length is not sent and not valid."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.codec import bitstream, tables_file, tflite_sizes
+from serving.codec import bitstream, framing, tables_file, tflite_sizes
 from serving.codec.ue_encoder import SCHEMA
 from tfds_builders.cost2100 import mat_files as published
 from tfds_builders.own import array_files
@@ -42,10 +42,10 @@ def frame(data: bytes) -> None:
     """A frame that is accepted is the one that its payload makes."""
     for model_id in (MODEL_ID, None):
         try:
-            payload = bitstream.unframe(data, model_id)
+            payload = framing.unframe(data, model_id)
         except bitstream.BitstreamError:
             continue
-        assert model_id is None or bitstream.frame(payload, MODEL_ID) == data
+        assert model_id is None or framing.frame(payload, MODEL_ID) == data
     octets = np.frombuffer(data, np.uint8)[None]
     for sections in ([(7, 3)], [(2, 16), (5, 1)]):
         try:

@@ -50,3 +50,8 @@ def test_a_run_of_before_names_had_a_hash_goes_on(tmp_path, monkeypatch):
     (plain / "config.json").write_text(json.dumps(settings.to_json()), "utf-8")
     assert name(lr=0.004) == plain.name
     assert name(lr=0.0005) != plain.name
+    older = {**settings.to_json(), "warmup_epochs": 30, "adam_epsilon": 1e-7}
+    del older["bn_statistics"], older["optimizer"], older["ema"]
+    (plain / "config.json").write_text(json.dumps(older), "utf-8")
+    assert name(lr=0.004) == plain.name, "with the defaults of then"
+    assert name(lr=0.004, adam_epsilon=1e-6) != plain.name

@@ -126,6 +126,31 @@ def test_crc_affine_equals_the_crc(size, version):
         assert crc == CHECKS[version](message)
 
 
+def independent(rows: list[int]) -> bool:
+    """Whether no sum of some rows, in GF(2), is 0."""
+    basis = {}
+    for row in rows:
+        while row and row.bit_length() in basis:
+            row ^= basis[row.bit_length()]
+        if not row:
+            return False
+        basis[row.bit_length()] = row
+    return True
+
+
+@pytest.mark.parametrize(("version", "longest"), [(1, 29), (2, 59)])
+def test_every_burst_of_so_many_bits_is_found(version, longest):
+    """Wherever it begins, also where it goes on into the CRC; not of one bit more."""
+    form = framing.FORMATS[version]
+    matrix, _ = framing.crc_affine(form.header_bytes + 9, form)
+    rows = [int("".join(map(str, row)), 2) for row in matrix]
+    rows += [1 << bit for bit in range(8 * form.crc_bytes - 1, -1, -1)]
+    for size in (longest, longest + 1):
+        starts = range(len(rows) - size + 1)
+        found = all(independent(rows[i : i + size]) for i in starts)
+        assert found == (size == longest)
+
+
 def test_crc_affine_refuses_an_empty_message():
     with pytest.raises(ValueError, match="num_bytes=0"):
         framing.crc_affine(0, framing.FORMATS[1])

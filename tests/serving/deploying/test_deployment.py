@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import yaml
 from google.protobuf import text_format
-from tensorflow.core.protobuf import config_pb2
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -24,7 +24,7 @@ from serving.deploying import config_files as config
 from serving.deploying import manifests
 from serving.deploying.exports import ROUTES_FILE, read_exports
 from serving.deploying.warmup import BATCH_SIZES, replay, warmup_inputs
-from serving.models import serving_protos, warmup_records
+from serving.models import allowed_ops, serving_protos, warmup_records
 from serving.models.servable import Servable
 from serving.ue_side.router import Router, read_routes
 from tests.conftest import assert_one_line_error, run_command
@@ -160,6 +160,20 @@ def test_decoder_of_another_codec_is_refused(export, tmp_path):
     assert list(left.iterdir()) == []
 
 
+def test_operations_that_are_allowed_are_so_in_the_warm_up(export, tmp_path):
+    own = copy_with_codec(export, tmp_path / "own")
+    path = own / "decoder" / "1" / allowed_ops.FILE
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    model.meta_graphs[0].graph_def.node.add(name="now", op="Timestamp")
+    path.write_bytes(model.SerializeToString())
+    where = tmp_path / "out", manifests.Cluster()
+    with pytest.raises(ValueError, match="--allow_ops=Timestamp"):
+        deployment.write_tree(read_exports([str(own)], []), *where)
+    taken = allowed_ops.allowed(["Timestamp"])
+    deployment.write_tree(read_exports([str(own)], [], taken), *where)
+    assert (where[0] / "models" / NAME / "1" / warmup_records.FILE).is_file()
+
+
 def test_exports_are_checked(export, tmp_path):
     with pytest.raises(FileNotFoundError, match="codec.json: keep the encoder in its"):
         read_exports([str(tmp_path)], [])
@@ -251,7 +265,8 @@ def test_the_reference_server_runs_the_files(export, tmp_path):
     ]
     with running_server(None, *flags) as server:
         target = Target(server.endpoint, f"127.0.0.1:{server.rest_port}", MODEL)
-        results = conformance(target, model_id=MODEL_ID, max_batch_size=32)
+        framed = framing.Framer({"model_id": MODEL_ID.hex()})
+        results = conformance(target, framed=framed, max_batch_size=32)
         target.close()
         verdicts = {result.case: result.verdict for result in results}
         assert [r for r in results if r.verdict == "FAIL"] == []

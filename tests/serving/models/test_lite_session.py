@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import grpc
@@ -10,6 +11,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from serving.codec.framing import Framer
 from serving.conformance import conformance
 from serving.conforming.target import Target
 from serving.models.batching import BatchScheduler
@@ -29,6 +31,7 @@ from tests.support.tiny_export import (
     save_decoder,
     save_lite_decoder,
 )
+from tfds_builders.untrusted import sizes
 
 pytestmark = pytest.mark.serving
 
@@ -119,6 +122,25 @@ def test_no_free_interpreter_in_time(version):
     assert session.run({"valid": "valid"}, feeds, options)["valid"].tolist() == [False]
 
 
+def test_an_interpreter_that_failed_is_made_again(version):
+    session = LiteSession(version / "model.tflite")
+    assert session._free.qsize() == os.cpu_count()
+    for wrong in (np.zeros((3, FRAME_BYTES), np.float32), np.zeros((3, 1), np.uint8)):
+        for _ in range(2):
+            with pytest.raises(tf.errors.InternalError, match="Failed to invoke"):
+                session.run({"valid": "valid"}, {"feedback_bytes": wrong})
+    feeds = {"feedback_bytes": octets(frames(random_indices(3)))}
+    assert session.run({"valid": "valid"}, feeds)["valid"].tolist() == [True] * 3
+    assert session._free.qsize() == os.cpu_count()
+
+
+def test_a_file_that_announces_too_much_does_not_load(version, tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "LARGEST", 1000)
+    monkeypatch.setattr(sizes, "RATIO", 0)
+    with pytest.raises(ValueError, match="model.tflite: .* bytes"):
+        LiteSession(version / "model.tflite")
+
+
 def test_batches_of_requests(version):
     """Each gets its own rows back out of a padded batch."""
     parameters = Parameters(max_batch_size=8, allowed_batch_sizes=(8,))
@@ -140,7 +162,7 @@ def server(version):
 def test_conformance(server):
     """All that can be asked of one signature; the rest says why it is not run."""
     target = Target(server.endpoint, f"127.0.0.1:{server.rest_port}", MODEL)
-    results = conformance(target, model_id=MODEL_ID)
+    results = conformance(target, framed=Framer({"model_id": MODEL_ID.hex()}))
     target.close()
     assert [r for r in results if r.verdict == "FAIL"] == []
     counts = Counter(r.verdict for r in results)

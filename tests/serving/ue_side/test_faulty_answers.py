@@ -7,6 +7,9 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import any_pb2
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2
 
 from serving.codec.ue_encoder import UeEncoder
 from serving.ue_side import answers, daemon
@@ -157,6 +160,45 @@ def test_what_is_not_finite_is_not_valid(served, name):
     assert valid.tolist() == [False] + [True] * (N - 1)
     assert np.isnan(h[0]).all()
     np.testing.assert_allclose(h[1:], decode(INDICES[1:]), atol=1e-6)
+
+
+def metadata_of(dtype: int, *sizes: int):
+    found = get_model_metadata_pb2.SignatureDefMap()
+    source = found.signature_def["serving_default"].inputs["feedback_bytes"]
+    source.dtype = dtype
+    for size in sizes:
+        source.tensor_shape.dim.add(size=size)
+    packed = any_pb2.Any()
+    packed.Pack(found)
+    return packed
+
+
+DAMAGED = metadata_of(4, -1, 9)
+DAMAGED.value = b"\xff" * 9
+METADATA = {
+    "damaged": DAMAGED,
+    "another message": any_pb2.Any(type_url="x/y"),
+    "strings": metadata_of(types_pb2.DT_STRING, -1),
+    "bytes without axes": metadata_of(types_pb2.DT_UINT8),
+    "bytes of one axis": metadata_of(types_pb2.DT_UINT8, -1),
+}
+
+
+@pytest.mark.parametrize("name", METADATA)
+def test_metadata_of_no_rows_of_bytes_leave_frames_as_they_are(
+    served, name, monkeypatch
+):
+    def metadata(request, context):
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.metadata["signature_def"].CopyFrom(METADATA[name])
+        return response
+
+    monkeypatch.setattr(served, "GetModelMetadata", metadata)
+    monkeypatch.setattr(served, "fault", lambda response: None)
+    server, port = serve(served)
+    with Decoder(f"127.0.0.1:{port}", MODEL, TIMEOUT) as decoder:
+        assert decoder.decode(frames(INDICES))[1].all()
+    server.stop(None)
 
 
 def test_without_a_shape_rows_and_axes_are_checked(served):

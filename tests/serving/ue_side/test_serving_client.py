@@ -104,7 +104,7 @@ def test_encoder_refuses_a_file_that_is_no_model(damaged_export):
     path.write_bytes(b"text")
     digest = hashlib.sha256(b"text").hexdigest()
     write_codec(damaged_export, files={"encoder.tflite": digest})
-    with pytest.raises(ValueError, match="encoder.tflite is not an encoder"):
+    with pytest.raises(ValueError, match="encoder.tflite is no TFLite file"):
         UeEncoder(path)
 
 

@@ -82,9 +82,8 @@ def test_directory_that_fills_up_or_goes_is_counted(tmp_path):
     for number in range(csi_source.MAX_FILES + 1):
         (directory / f"{number}.npy").touch()
     decoder = SimpleNamespace(decode=lambda *_: (H[:1], np.array([True])))
-    encoder = SimpleNamespace(
-        codec={}, encode_bits=lambda h: b"payload", model_id=MODEL_ID
-    )
+    codec = {"model_id": MODEL_ID.hex()}
+    encoder = SimpleNamespace(codec=codec, encode_bits=lambda h: b"payload")
     source, link = DirectorySource(directory), Link(lambda: decoder)
     daemon = UeDaemon(encoder, source, link, Schedule(0.001))
     stop = threading.Event()
