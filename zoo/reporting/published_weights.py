@@ -9,7 +9,7 @@ from zoo.reporting.cells import fixed, number, ratio
 from zoo.reporting.rate_curves import data_set
 from zoo.reporting.results_files import complete, rows_of
 
-ORIGIN = "published_checkpoint"
+ORIGIN, NAME = "published_checkpoint", "published_weights"
 COLUMNS = (
     "published weights", "ratio", "evaluated on", "published weights, NMSE [dB]",
     "paper [dB]", f"{KLT} [dB]", "options", "source", "file (SHA-256)",
@@ -27,8 +27,10 @@ def is_published(row: dict) -> bool:
 
 
 def table(content: dict) -> Table:
-    """Published weights, best first in each data set."""
-    rows = sorted(rows_of(content), key=lambda r: (data_set(r), r["nmse_db"]))
+    """Published weights by data set and length, best first."""
+    rows = sorted(
+        rows_of(content), key=lambda r: (data_set(r), -r["codeword_dim"], r["nmse_db"])
+    )
     return Table(list(COLUMNS), [_cells(row) for row in rows])
 
 
@@ -52,16 +54,17 @@ def blocks(contents: dict[Path, dict]) -> list:
     """Note and table of the published weights in results; nothing where there are none.
 
     Args:
-        contents: results by file.
+        contents: results by file; `published_weights.json` of `benchmarks.published`.
 
     Raises:
         ValueError: a row lacks a key.
     """
     found: list[dict] = []
     for path, content in contents.items():
-        rows = content.get("rows", [])
-        with complete(path):
-            found += [r for r in rows if is_published(r) and r["files"]]
+        if path.stem == NAME:
+            with complete(path):
+                table(content)
+            found += rows_of(content)
     if not found:
         return []
     caption = "Published weights on our simulated drops."

@@ -201,7 +201,10 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "crnet_fast": ("CRNet in ten minutes, three seeds", fast_seeds),
     "zoo_16": ("Networks at 1/16, short trainings", networks),
     "klt_residual": ("KLT-residual and published networks, equal drops", equal_drops),
-    "published_weights": ("Published weights, evaluated here", published_weights.table),
+    published_weights.NAME: (
+        "Published weights, evaluated here",
+        published_weights.table,
+    ),
     "measurement": ("What a matrix A measures, M = 128, indoor drops", plain),
     "precisions_16": ("Encoders at 1/16, 6 bits", precisions),
     "crnet_ablation": ("Start, step and data", ablation),

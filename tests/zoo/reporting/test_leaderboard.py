@@ -129,9 +129,10 @@ def test_published_weights_stand_apart():
     """In a table of their own below the others; no board and no cost knows them."""
     file = {"name": "net.pth", "sha256": "0123456789abcdef"}
     theirs = {"origin": "published_checkpoint", "repository": "A/B", "files": [file]}
+    path = Path("published_weights.json")
     row = report_files.row("fista_net", -17.4, 0) | theirs | {"published_db": -17.51}
-    contents = {HERE: {"rows": rows({}, {}, {})}, Path("p.json"): {"rows": [row]}}
-    assert not list(pareto.trained(contents[Path("p.json")]))
+    contents = {HERE: {"rows": rows({}, {}, {})}, path: {"rows": [row]}}
+    assert not list(pareto.trained(contents[path]))
     plain, with_theirs = (
         leaderboard.section(found).blocks
         for found in ({HERE: contents[HERE]}, contents)
@@ -145,5 +146,5 @@ def test_published_weights_stand_apart():
     board = published_weights.table({"rows": [row]})
     assert board.rows == table.rows
     del row["repository"]
-    with pytest.raises(ValueError, match="p.json: has no 'repository'"):
+    with pytest.raises(ValueError, match="published_weights.json: has no 'repository'"):
         leaderboard.section(contents)
