@@ -23,7 +23,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import flags
 
 from tfds_builders import cli, locks
@@ -34,20 +33,20 @@ from zoo.config_checks import parse_object
 from zoo.exporting import fit_quantizer
 from zoo.importing import tensor_matching
 from zoo.importing.network import (
-    CSI_SHAPE,
     MATCH,
     Imported,
     import_network,
     public_network,
 )
+from zoo.importing.parity import check
 from zoo.keras_compat import set_precision
-from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 
 DATA = ("dataset", "data_dir", "manual_dir")
 TOLERANCE = 1e-4  # PyTorch differs from its own float64 by 2.8e-5 on random input
 
 
+<<<<<<< HEAD
 def parity(network: CsiAutoencoder, reference: Path) -> dict[str, Any]:
     """Compare the imported network with what the original computed.
 
@@ -118,6 +117,8 @@ def check(network: CsiAutoencoder, reference: Path, tolerance: float) -> dict[st
     return checked
 
 
+=======
+>>>>>>> imports
 def write_run(imported: Imported, out: Path, checked: dict, **data: str) -> dict:
     """Write the network as a run directory.
 
