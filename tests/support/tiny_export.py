@@ -76,7 +76,7 @@ class _Decoder(tf.Module):
 
     @_signature(([None, FRAME_BYTES], tf.uint8, "feedback_bytes"))
     def decode_octets(self, feedback_bytes):
-        payload, valid = frame_graph.check_frames(
+        payload, valid, _ = frame_graph.check_frames(
             feedback_bytes, PAYLOAD_BYTES, MODEL_ID
         )
         indices = frame_graph.unpack_indices(payload, NUM_INDICES, BITS)
