@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfds_builders.untrusted import numpy_files
 from zoo.importing.network import CSI_SHAPE
 from zoo.models.autoencoder import CsiAutoencoder
 
@@ -51,11 +51,9 @@ def parity(network: CsiAutoencoder, reference: Path) -> dict[str, Any]:
 def _read_reference(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"--reference={path}: no such file")
-    try:
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"--reference={path}: not an .npz file ({error})") from error
+    arrays = numpy_files.load(path)
+    if not isinstance(arrays, dict):
+        raise ValueError(f"--reference={path}: a .npy file, expected an .npz")
     for name in ("inputs", "outputs"):
         value = arrays.pop(name.removesuffix("s"), arrays.get(name))
         if np.ndim(value) == 4 and value.shape[1:] != CSI_SHAPE:

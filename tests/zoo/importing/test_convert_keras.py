@@ -179,13 +179,8 @@ def test_references_that_are_none(csinet, tmp_path):
     with pytest.raises(ValueError, match="needs outputs"):
         parity.parity(csinet[0], path)
     path.write_bytes(b"PK")
-<<<<<<< HEAD
     with pytest.raises(ValueError, match="no whole .npy or .npz"):
-        convert_weights.parity(csinet[0], path)
-=======
-    with pytest.raises(ValueError, match="not an .npz file"):
         parity.parity(csinet[0], path)
->>>>>>> imports
 
 
 def test_evaluation_takes_the_run(csinet, data_dir, tmp_path):
