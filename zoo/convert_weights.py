@@ -26,7 +26,6 @@ from typing import Any
 from absl import flags
 
 from tfds_builders import cli, locks
-from tfds_builders.untrusted import numpy_files
 from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object

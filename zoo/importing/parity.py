@@ -53,7 +53,7 @@ def _read_reference(path: Path) -> dict[str, np.ndarray]:
         raise FileNotFoundError(f"--reference={path}: no such file")
     arrays = numpy_files.load(path)
     if not isinstance(arrays, dict):
-        raise ValueError(f"--reference={path}: a .npy file, expected an .npz")
+        raise ValueError(f"--reference={path}: a .npy, expected an .npz file")
     for name in ("inputs", "outputs"):
         value = arrays.pop(name.removesuffix("s"), arrays.get(name))
         if np.ndim(value) == 4 and value.shape[1:] != CSI_SHAPE:
