@@ -26,7 +26,7 @@ from zoo.experiments.runner import evaluated
 from zoo.models.spec import RATIOS
 from zoo.run_directory import RunDirectory
 
-SHOWN = ("nmse_db", "nmse_pca_db", "best_epoch", "train_seconds", "train_cpu_seconds")
+SHOWN = ("nmse_db", "nmse_pca_db", "best_epoch", "train_cpu_seconds")
 CHOSEN = ("bn_statistics", "lr", "dense_rate", "ema", "optimizer")
 ALSO = ("model", "ratio", "dataset_config", "init", "seed", "epochs", "batch_size")
 
@@ -105,7 +105,6 @@ def row(run: Path) -> dict:
     config = ExperimentConfig.of_run(run).to_json()
     curve = [record["val_nmse_db"] for record in RunDirectory(run).read_metrics()]
     return {
-        "name": run.name,
         **{key: evaluation[key] for key in ALSO},
         **{key: config[key] for key in CHOSEN},
         **{key: evaluation[key] for key in SHOWN},

@@ -13,9 +13,9 @@ import numpy as np
 
 from tfds_builders.untrusted import json_files, numpy_files, sizes
 from tfds_builders.untrusted.json_files import (
+    COUNT,
     NUMBER,
     NUMBER_OR_NONE,
-    POSITIVE,
     TEXT,
     record,
 )
@@ -30,7 +30,7 @@ from zoo.models.autoencoder import CsiAutoencoder
 METRICS = {  # of metrics.jsonl, all lines
     "type": "array",
     "items": record(
-        {"epoch": POSITIVE},
+        {"epoch": COUNT},
         {"loss": NUMBER_OR_NONE, "val_nmse_db": NUMBER, "seconds": NUMBER},
     ),
 }

@@ -15,7 +15,7 @@ from tests.tfds_builders.test_cost2100 import ROWS, write_scenario
 from zoo import convert_weights, files, registry
 from zoo.config import ExperimentConfig
 from zoo.data import splits
-from zoo.importing import tensor_matching
+from zoo.importing import parity, tensor_matching
 from zoo.importing.network import import_network
 from zoo.metrics import accuracy
 from zoo.run_directory import RunDirectory
@@ -152,7 +152,7 @@ def test_damaged_h5(csinet, tmp_path):
 def test_parity(csinet, tmp_path, first):
     network, _ = csinet
     good = reference(tmp_path / "good.npz", network, first)
-    checked = convert_weights.check(network, good, 1e-5)
+    checked = parity.check(network, good, 1e-5)
     assert checked["examples"] == 3 and set(checked) == {
         "examples",
         "codeword",
@@ -162,25 +162,25 @@ def test_parity(csinet, tmp_path, first):
     for name, changed in (("bad", codeword * 1.001), ("nan", codeword * np.nan)):
         bad = reference(tmp_path / f"{name}.npz", network, first, codeword=changed)
         with pytest.raises(ValueError, match="expected at most 1e-05"):
-            convert_weights.check(network, bad, 1e-5)
+            parity.check(network, bad, 1e-5)
     bad = reference(tmp_path / "m.npz", network, first, codeword=codeword[:, 1:])
     with pytest.raises(ValueError, match=r"codeword has shape \(3, 7\)"):
-        convert_weights.check(network, bad, 1e-5)
+        parity.check(network, bad, 1e-5)
 
 
 def test_references_that_are_none(csinet, tmp_path):
     path = tmp_path / "x.npz"
     with pytest.raises(FileNotFoundError, match="--reference=.*no such file"):
-        convert_weights.parity(csinet[0], path)
+        parity.parity(csinet[0], path)
     np.savez(path, inputs=np.zeros((2, 2, 16, 16)), outputs=np.zeros((2, 2, 16, 16)))
     with pytest.raises(ValueError, match="needs inputs"):
-        convert_weights.parity(csinet[0], path)
+        parity.parity(csinet[0], path)
     np.savez(path, inputs=np.zeros((2, 2, 32, 32)))
     with pytest.raises(ValueError, match="needs outputs"):
-        convert_weights.parity(csinet[0], path)
+        parity.parity(csinet[0], path)
     path.write_bytes(b"PK")
     with pytest.raises(ValueError, match="no whole .npy or .npz"):
-        convert_weights.parity(csinet[0], path)
+        parity.parity(csinet[0], path)
 
 
 def test_evaluation_takes_the_run(csinet, data_dir, tmp_path):

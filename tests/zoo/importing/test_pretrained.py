@@ -16,7 +16,7 @@ from tfds_builders.cost2100_sim import simulator
 from tfds_builders.cost2100_sim.cost2100_sim_dataset_builder import DATASET_SEED
 from zoo import files
 from zoo.codeword.network import build_autoencoder
-from zoo.exporting import fit_quantizer, weight_sets
+from zoo.exporting import fit_quantizer, weight_cards, weight_sets
 from zoo.importing import shipped_weights, weights_by_name
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
@@ -74,6 +74,8 @@ def test_all_sets_are_small_and_are_those_of_their_cards():
         assert row["nmse_db"] == pytest.approx(best, abs=0.25)
         assert not row["commit"].endswith("-dirty")
         if "nmse_float32_db" in row:
+            text = (run.path / "README.md").read_text()
+            assert text == weight_cards.text(name, row)
             assert abs(row["nmse_db"] - row["nmse_float32_db"]) < 0.01
             assert min(row["nmse_db_by_seed"].values()) <= row["nmse_float32_db"]
             assert (

@@ -132,7 +132,8 @@ def test_list_and_info():
         "lasso": "baseline", "fista": "baseline", "tval3": "baseline",
         "dft": "baseline", "klt_coded": "baseline", "klt_mixture": "baseline",
         "pursuit": "baseline",
-        "pursuit_learned": "baseline",
+        "pursuit_learned": "baseline", "etype2": "baseline", "type2": "baseline",
+        "type1": "baseline",
     }  # fmt: skip
     assert [row["name"] for row in command.list_models("cr*")] == ["crnet"]
     assert command.info("crnet")["options"] == {"head": "5x5", "slope": 0.3}
