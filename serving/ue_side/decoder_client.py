@@ -61,7 +61,8 @@ def decode_request(
         **spec: fields of the ModelSpec: name, version_label, signature_name.
     """
     request = predict_pb2.PredictRequest(model_spec=spec)
-    dtype = tf.uint8 if isinstance(frames, np.ndarray) else tf.string
+    octets = isinstance(frames, np.ndarray) and frames.dtype == np.uint8
+    dtype = tf.uint8 if octets else tf.string
     inputs = {"feedback_bytes": tf.make_tensor_proto(frames, dtype)}
     if uplink is not None:
         inputs["uplink"] = tf.make_tensor_proto(uplink, tf.float32)
