@@ -38,6 +38,7 @@ class Codec:
         self.about, self.model = about, model
         self._codeword, self._payload = codeword, payload
         self._decode, self._receive = decode, receive
+        self._framed = Framer(about) if payload else None  # one: it counts
 
     @property
     def csi_shape(self) -> tuple[int, int, int]:
@@ -102,8 +103,7 @@ class Codec:
                 quantiser.
         """
         self._require_bits()
-        framed = Framer(self.about)
-        return [framed(row.tobytes()) for row in self._payload(self._real(h))]
+        return [self._framed(row.tobytes()) for row in self._payload(self._real(h))]
 
     def decode(
         self, frames: Sequence[bytes], uplink: np.ndarray | None = None

@@ -12,6 +12,8 @@ from serving.codec.ue_encoder import read_codec
 from serving.conformance import conformance
 from serving.conforming.target import Target
 from serving.deploying import warmup
+from serving.models import lite_session
+from serving.models.lite_session import LiteSession
 from serving.models.model_config import single
 from serving.models.model_manager import ModelManager
 from serving.ue_side.decoder_client import Decoder, decode_request
@@ -62,8 +64,9 @@ def test_codec_says_so(exported, tiny_run):
 
 def test_frames_are_numbered_and_decoded(exported, sent):
     h, frames = sent
-    numbers = [framing.sequence(frame) for frame in frames]
-    assert np.diff(numbers).tolist() == [1] * (ROWS - 1)
+    codec = zoo.load(exported)
+    numbers = [framing.sequence(x) for x in [*codec.encode(h), *codec.encode(h)]]
+    assert np.diff(numbers).tolist() == [1] * (2 * ROWS - 1)
     damaged = [frames[0][:-1] + bytes([frames[0][-1] ^ 1]), *frames[1:]]
     h_hat, valid = zoo.load(exported).decode(damaged)
     assert valid.tolist() == [False] + [True] * (ROWS - 1)
@@ -84,6 +87,19 @@ def test_a_server_answers_with_the_numbers(server, exported, sent):
         outputs = decoder._call(decoder._stub.Predict, request).outputs
     numbers = [framing.sequence(frame) for frame in frames]
     assert tf.make_ndarray(outputs["sequence"]).tolist() == [*numbers, -1]
+
+
+def test_model_tflite_answers_with_the_numbers(exported, sent):
+    _, frames = sent
+    octets = np.frombuffer(b"".join(frames), np.uint8).reshape(ROWS, -1).copy()
+    octets[1, -1] ^= 1
+    session = LiteSession(exported / "decoder" / "1" / lite_session.FILE)
+    outputs = session.signatures["serving_default"].outputs
+    assert set(outputs) == {"h", "valid", "sequence"}
+    answer = session.run({name: name for name in outputs}, {"feedback_bytes": octets})
+    numbers = [framing.sequence(frame) for frame in frames]
+    assert answer["sequence"].tolist() == [numbers[0], -1, *numbers[2:]]
+    assert answer["valid"].tolist() == [True, False] + [True] * (ROWS - 2)
 
 
 def test_warm_up_and_conformance(server, exported):
