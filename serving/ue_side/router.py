@@ -59,6 +59,8 @@ class Router:
     Attributes:
         unknown: frames so far whose model id no route knows, damaged ones included.
         replayed: frames so far that their sender had sent before, or newer ones.
+        guard: keeps the last number of each sender; `guard.forget(sender)` where one
+            was set up anew.
 
     Args:
         endpoint: host:port of the gRPC server that has all models.
@@ -81,7 +83,7 @@ class Router:
         credentials: grpc.ChannelCredentials | None = None,
     ):
         self.unknown, self.replayed = 0, 0
-        self._guard = ReplayGuard()
+        self.guard = ReplayGuard()
         self._shape = tuple(routes["csi_shape"])
         self._max_rows = routes.get("max_rows", MAX_ROWS)
         self._takes_uplink, self._decoders = {}, {}
@@ -158,7 +160,7 @@ class Router:
     def _refuse_replays(self, frames, senders, h, valid) -> None:
         # Valid frames only: a damaged one could claim any number.
         for row in np.flatnonzero(valid):
-            if not self._guard.is_new(senders[row], frames[row]):
+            if not self.guard.is_new(senders[row], frames[row]):
                 valid[row], h[row] = False, np.nan
                 self.replayed += 1
 

@@ -125,15 +125,19 @@ def test_mixed_up_answers_are_an_error(server, sent, monkeypatch):
         response = call(self, method, request)
         if "sequence" in getattr(response, "outputs", ()):
             numbers = tf.make_ndarray(response.outputs["sequence"])[change]
+            numbers = np.full_like(numbers, -1) if lost else numbers
             response.outputs["sequence"].CopyFrom(tf.make_tensor_proto(numbers))
         return response
 
     monkeypatch.setattr(Decoder, "_call", mixed)
     with Decoder(server.endpoint, MODEL, TIMEOUT) as decoder:
-        change = slice(None)
+        change, lost = slice(None), False
         assert decoder.decode(frames)[1].all()
         change = [0, 2, 1, 3, 4]
         with pytest.raises(ValueError, match="row 1 of .* is of frame number"):
+            decoder.decode(frames)
+        change, lost = slice(None), True
+        with pytest.raises(ValueError, match="row 0 of .* is of frame number -1"):
             decoder.decode(frames)
         change = [0]
         with pytest.raises(ValueError, match="sequence int64"):
@@ -156,5 +160,7 @@ def test_the_router_refuses_replays(server, exported, sent):
         claims = router.decode([damaged, frames[3]], senders=["a", "a"])[1]
         assert claims.tolist() == [False, True], "a damaged number counts for nothing"
         assert router.decode(again)[1].all(), "nobody asked who sent them"
+        router.guard.forget("a")
+        assert router.decode(frames[:1], senders=["a"])[1].all(), "set up anew"
         with pytest.raises(ValueError, match="1 senders of 5 frames"):
             router.decode(frames, senders=["a"])
