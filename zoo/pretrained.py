@@ -61,6 +61,8 @@ def make() -> None:
         FileNotFoundError, ValueError, OSError: as `weight_sets.ship`.
     """
     cli.require("run", "name")
+    place = weights_by_name.SHIPPED / flags.FLAGS.name
+    locks.check(place)
     paths = [Path(path) for path in flags.FLAGS.run.split(",")]
     for path in paths:
         ExperimentConfig.of_run(path)
@@ -75,7 +77,7 @@ def make() -> None:
 
     runs = [RunDirectory(path) for path in paths]
     weight_sets.check_clean(runs)
-    with locks.alone_for(weights_by_name.SHIPPED / flags.FLAGS.name):
+    with locks.alone_for(place):
         target = weight_sets.ship(runs, flags.FLAGS.name, classic)
     print(f"{target.path}: {target.weights.stat().st_size:,} bytes of weights")
 

@@ -37,7 +37,7 @@ zoo.report --network_pages={folder}/pages : d {folder}/pages
 zoo.report --readme={folder}/README.md : f {folder}/README.md
 zoo.quickstart --directory={folder}/quick : f {folder}/quick
 zoo.convert_weights --model=csinet --source=x --out={folder}/in : f {folder}/in
-zoo.pretrained --run={run} --name={shipped} : d {weights}/{shipped}
+zoo.pretrained --run={run} --name={shipped} : f {weights}/{shipped}
 zoo.published : d {flagfiles}/published
 tfds_builders.inspect {dataset} --out={folder}/page.html : f {folder}/page.html
 serving.deployment --export={folder}/tiny --out={folder}/deploy : d {folder}/deploy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,10 +103,9 @@ def test_page_of_a_run(run, tmp_path):
 
 
 def test_card(monkeypatch, tmp_path):
+    name = next(iter(weights_by_name.shipped()))
+    shutil.copytree(weights_by_name.SHIPPED / name, tmp_path / name)
     monkeypatch.setattr(weights_by_name, "SHIPPED", tmp_path)
-    source = Path(weights_by_name.__file__).parents[1] / "weights"
-    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
-    (name,) = weights_by_name.shipped()
 
     def read():
         list(map(weights_by_name.line, weights_by_name.cards()))
@@ -124,7 +122,7 @@ def export(tmp_path_factory):
     save_decoder(folder / "decoder" / "1")
     codec = json.loads((folder / "codec.json").read_text())
     codec |= {"norms": [0.5, 2.0], "normalisation": {"scale": "norm", "says": "x"}}
-    codec |= {"uplink": False, "model_args": {"head": "3x3"}}
+    codec |= {"uplink": False, "model_args": {"head": "3x3"}, "frame_version": 1}
     (folder / "codec.json").write_text(json.dumps(codec))
     return folder
 
