@@ -105,7 +105,7 @@ def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
     return {
         "model": report.name,
         **results_row.data_set(settings, builder),
-        "target": "eigenvectors",
+        "sent": "eigenvectors",
         "rank": report.rank,
         "num_subbands": v.shape[1],
         "num_ports": v.shape[2],
