@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tfds_builders import blocks
-from tfds_builders.untrusted import json_files
 from zoo import config_checks, files
 
 
@@ -28,16 +27,6 @@ def default_warmup(epochs: int) -> float:
 
 
 OWN = ("model", "quantizer")  # flags that may name code of the user
-
-# Flags that config.json of an older run lacks: their defaults are what it did.
-_LATER = {
-    "quantizer_args",
-    "csi_noise", "train_snr_db", "test_snr_db", "normaliser", "feedback_snr_db",
-    "feedback_snr_low_db", "receiver", "train_part", "loss", "num_frames",
-    "weights_sha256", "dense_rate", "test_split", "optimizer", "ema",
-}  # fmt: skip
-_THEN = {"bn_statistics": "moving"}  # or this is what it did
-
 
 # Where a run lives, how it is executed and what it is tested on may change between
 # start and resume.
@@ -327,17 +316,7 @@ class ExperimentConfig:
             ValueError: unknown or missing fields (a run of another version), or
                 values of another type.
         """
-        json_files.check("config.json", values, _schema())
-        names = {item.name for item in dataclasses.fields(cls)}
-        unknown = set(values) - names
-        values = _THEN | values
-        missing = names - set(values) - _LATER
-        if unknown or missing:
-            raise ValueError(
-                "config.json does not fit this version of the zoo: unknown fields "
-                f"{sorted(unknown)}, missing {sorted(missing)}"
-            )
-        return cls(**{k: math.inf if v is None else v for k, v in values.items()})
+        return cls(**config_checks.stored(values, dataclasses.fields(cls)))
 
     @classmethod
     def of_run(cls, path: Path) -> ExperimentConfig:
@@ -362,17 +341,3 @@ class ExperimentConfig:
     def to_flags(self) -> str:
         """Flagfile that sets every flag to this configuration."""
         return "\n".join(self.flags()) + "\n"
-
-
-def _schema() -> dict:
-    """Of config.json: the type of each flag; null stands for infinity."""
-    kinds = {
-        "str": json_files.TEXT,
-        "int": {"type": "integer", "maximum": (1 << 53) - 1},
-        "bool": json_files.FLAG,
-    }
-    fields = dataclasses.fields(ExperimentConfig)
-    types = {
-        item.name: kinds.get(item.type, json_files.NUMBER_OR_NONE) for item in fields
-    }
-    return json_files.record({}, types)

@@ -6,7 +6,10 @@ import dataclasses
 import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from tfds_builders.untrusted import json_files
 
 POSITIVE = (
     "codeword_dim", "epochs", "batch_size", "lr", "adam_epsilon", "stream_workers",
@@ -15,6 +18,12 @@ NOT_NEGATIVE = (
     "num_train", "num_validation", "num_test", "seed", "logical_cpus", "image_every",
     "lr_min", "warmup_epochs", "num_frames", "dense_rate",
 )  # fmt: skip
+LATER = {  # flags that config.json of an older run lacks: it did what is the default
+    "quantizer_args", "csi_noise", "train_snr_db", "test_snr_db", "normaliser",
+    "feedback_snr_db", "feedback_snr_low_db", "receiver", "train_part", "loss",
+    "num_frames", "weights_sha256", "dense_rate", "test_split", "optimizer", "ema",
+}  # fmt: skip
+THEN = {"bn_statistics": "moving"}  # or this is what it did
 SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
 
 
@@ -194,3 +203,32 @@ def _check_stage(config) -> None:
         raise ValueError(
             "--loss=codeword trains the receiver alone: give --train_part=receiver"
         )
+
+
+def stored(values: dict, fields: Iterable[dataclasses.Field]) -> dict:
+    """Values of config.json by flag, those that an older run lacks added.
+
+    Args:
+        values: content of the file.
+        fields: of the configuration.
+
+    Raises:
+        ValueError: unknown or missing fields (a run of another version), or values of
+            another type.
+    """
+    kinds = {
+        "str": json_files.TEXT,
+        "int": {"type": "integer", "maximum": (1 << 53) - 1},
+        "bool": json_files.FLAG,
+    }
+    types = {x.name: kinds.get(x.type, json_files.NUMBER_OR_NONE) for x in fields}
+    json_files.check("config.json", values, json_files.record({}, types))
+    unknown = set(values) - set(types)
+    values = THEN | values
+    missing = set(types) - set(values) - LATER
+    if unknown or missing:
+        raise ValueError(
+            "config.json does not fit this version of the zoo: unknown fields "
+            f"{sorted(unknown)}, missing {sorted(missing)}"
+        )
+    return {k: math.inf if v is None else v for k, v in values.items()}

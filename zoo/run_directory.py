@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tfds_builders.untrusted import json_files, numpy_files, sizes
-from tfds_builders.untrusted.json_files import (
-    COUNT,
-    NUMBER,
-    NUMBER_OR_NONE,
-    TEXT,
-    record,
-)
+from tfds_builders.untrusted.json_files import TEXT, record
 from zoo import files
-from zoo.codeword import network_record, weights_file
+from zoo.codeword import checkpoint_file, network_record, weights_file
 from zoo.codeword.network import build_autoencoder
 from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
 from zoo.data import data_record
 from zoo.keras_compat import set_precision
+from zoo.metrics import metrics_file
 from zoo.models.autoencoder import CsiAutoencoder
-
-METRICS = {  # of metrics.jsonl, all lines
-    "type": "array",
-    "items": record(
-        {"epoch": COUNT},
-        {"loss": NUMBER_OR_NONE, "val_nmse_db": NUMBER, "seconds": NUMBER},
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -230,65 +213,25 @@ class RunDirectory:
 
     def save_checkpoint(self, variables: list, progress: dict) -> None:
         """Write all variables and the progress as one file, atomically."""
-        arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(variables)}
-        with files.atomic_path(self.checkpoint) as temporary:
-            with temporary.open("wb") as file:
-                np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
+        checkpoint_file.save(self.checkpoint, variables, progress)
 
     def restore_checkpoint(self, variables: list) -> dict | None:
-        """Load the last checkpoint into the variables.
-
-        Returns:
-            The saved progress, None where there is no checkpoint.
-
-        Raises:
-            ValueError: the file is damaged or does not fit the network.
-        """
+        """Load the last checkpoint into variables; its progress, None without one."""
         if not self.checkpoint.is_file():
             return None
-        try:
-            stored = numpy_files.load(self.checkpoint)
-            arrays = [stored[f"v{i}"] for i in range(len(stored) - 1)]
-            progress = json.loads(str(stored["progress"]))
-        except (OSError, ValueError, KeyError, IndexError) as error:
-            raise ValueError(
-                f"{self.checkpoint}: damaged checkpoint ({error}); remove it to train "
-                "from the start"
-            ) from error
-        shapes = [tuple(a.shape) for a in arrays]
-        if shapes != [tuple(v.shape) for v in variables]:
-            raise ValueError(f"{self.checkpoint}: does not fit the network of this run")
-        for i, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
-            weights_file.check_finite(self.checkpoint, f"v{i}", array)
-            variable.assign(array)
-        return progress
+        return checkpoint_file.restore(self.checkpoint, variables)
 
     def append_metrics(self, record: dict) -> None:
         """Append one epoch's record to metrics.jsonl."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        metrics_file.append(self.metrics, record)
 
     def read_metrics(self) -> list[dict]:
-        """All records of metrics.jsonl, a line cut off by a kill left out.
-
-        Raises:
-            ValueError: a line is not JSON.
-        """
-        if not self.metrics.is_file():
-            return []
-        content = sizes.read_bytes(self.metrics)
-        try:
-            lines = content.decode("utf-8").splitlines(keepends=True)
-            records = [json.loads(line) for line in lines if line.endswith("\n")]
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{self.metrics}: not lines of JSON ({error})") from error
-        json_files.check(self.metrics, records, METRICS)
-        return records
+        """All records of metrics.jsonl, see `metrics_file.read`."""
+        return metrics_file.read(self.metrics)
 
     def rewind_metrics(self, epochs: int) -> None:
         """Drop records after the given number of epochs (left by a killed run)."""
-        kept = [r for r in self.read_metrics() if r["epoch"] <= epochs]
-        files.write_text(self.metrics, "".join(json.dumps(r) + "\n" for r in kept))
+        metrics_file.rewind(self.metrics, epochs)
 
     def worker(self, index: int) -> RunDirectory:
         """Directory of a worker that is not the chief: its own metrics only."""

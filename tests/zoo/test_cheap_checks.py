@@ -42,7 +42,7 @@ BEFORE_DATA = [
     ({"weights": "nowhere.weights.h5"}, "no such file"),
     ({"weights": "pretrained"}, "--weights=pretrained: 0 fit"),
     ({"model": "tilista_joint", "init": "klt"}, "give --normaliser=none"),
-    ({"model": "attention_csinet", "init": "klt"}, "--init=klt cannot start"),
+    ({"model": "bacrnet", "init": "klt"}, "--init=klt cannot start"),
     ({"num_train": 10**6}, "--num_train=1000000"),
     ({"batch_size": 161}, "160 training examples"),
     ({"train_part": "phase", "weights": "x"}, "no branch of the magnitudes"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tfds_builders import subbands
+from tfds_builders import build, subbands
 from zoo import files
 from zoo.codecs import methods
 from zoo.codecs.codebooks.catalogue import CODEBOOKS
@@ -40,8 +41,8 @@ class EigenReport:
         num_users: served together by zero forcing.
 
     Raises:
-        ValueError: a method that does not send eigenvectors, or a phase or rank that
-            does not exist.
+        ValueError: a method that does not send eigenvectors, or a phase, rank or SNR
+            that does not exist.
     """
 
     name: str
@@ -67,6 +68,8 @@ class EigenReport:
             )
         if not 1 <= self.rank <= 4:
             raise ValueError(f"--rank={self.rank}: expected 1 to 4")
+        if not math.isfinite(self.snr_db):
+            raise ValueError(f"--snr_db={self.snr_db}: expected a finite number of dB")
 
 
 def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
@@ -75,18 +78,23 @@ def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
     Args:
         report: what is sent, and how.
         settings: data set, numbers of examples, M of the unquantised KLT and seed (of
-            the groups of users) apply.
+            the groups of users) apply; of a stream the stored splits.
 
     Raises:
         ValueError: sizes that do not fit each other, or unusable data.
     """
+    settings = replace(settings, dataset=stream.parse(settings.dataset)[0])
+    splits.check(settings, ("test",))
+    found_builder = build.find_builder(settings.dataset, settings.data_dir)
+    codebook = _configured(report, found_builder)  # before there are any data
     builder = splits.open_builder(
-        stream.parse(settings.dataset)[0], settings.data_dir, settings.manual_dir
+        settings.dataset, settings.data_dir, settings.manual_dir
     )
     test = _load(report, settings, "test")
     v = test.vectors[..., : report.rank]
-    if report.name in CODEBOOKS:
-        w, found = _by_codebook(report, eigenmodes.array_of(builder), v)
+    if codebook:
+        polarisations = eigenmodes.array_of(builder).polarisations
+        w, found = _by_codebook(report, codebook, polarisations, v)
         nmse_db, klt = None, None
     else:
         train = _load(report, settings, "train", methods.METHODS["klt_coded"].examples)
@@ -97,11 +105,11 @@ def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
     return {
         "model": report.name,
         **results_row.data_set(settings, builder),
-        "target": "eigenvectors",
+        "sent": "eigenvectors",
         "rank": report.rank,
         "num_subbands": v.shape[1],
         "num_ports": v.shape[2],
-        "phase": None if report.name in CODEBOOKS else report.phase,
+        "phase": None if codebook else report.phase,
         "ratio": None,
         "bits": None,
         "train_data": part,
@@ -134,20 +142,29 @@ def _load(
     return modes
 
 
+def _configured(report: EigenReport, builder):
+    """Configuration of a codebook; None: a KLT has none."""
+    if report.name not in CODEBOOKS:
+        return None
+    codebook, array = CODEBOOKS[report.name], eigenmodes.array_of(builder)
+    panel = Panel.of(array.columns, array.rows, array.polarisations)
+    num_subbands = eigenmodes.num_subbands_of(builder, report.num_subbands)
+    options = codebook.options | report.options
+    return codebook.make(panel, num_subbands, report.rank, **options)
+
+
 def _by_codebook(
-    report: EigenReport, array: eigenmodes.PortArray, v: np.ndarray
+    report: EigenReport, configuration, polarisations: int, v: np.ndarray
 ) -> tuple[np.ndarray, dict]:
     """Precoders that the base station reads, and what was sent."""
-    codebook = CODEBOOKS[report.name]
-    options = codebook.options | report.options
-    panel = Panel.of(array.columns, array.rows, array.polarisations)
-    configuration = codebook.make(panel, v.shape[1], report.rank, **options)
+    codebook, panel = CODEBOOKS[report.name], configuration.panel
     began = time.monotonic()
     w, reports = codebook.send(configuration, v)
     sizes = [one.num_bits for one in reports]
+    options = codebook.options | report.options
     return w, {
         "model_args": {"panel": [panel.n1, panel.n2], **options},
-        "split_array": array.polarisations == 1,
+        "split_array": polarisations == 1,
         "codeword_dim": None,
         "feedback_bits": float(np.mean(sizes)),
         "feedback_bits_min_max": [min(sizes), max(sizes)],

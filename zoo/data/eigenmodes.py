@@ -66,6 +66,28 @@ def array_of(builder) -> PortArray:
     return PortArray(builder.info.features["csi"].shape[-3])
 
 
+def num_subbands_of(builder, wanted: int = 0) -> int:
+    """N3 of a data set, which need not be there yet: those stored, or `NUM_SUBBANDS`.
+
+    Args:
+        builder: TFDS builder.
+        wanted: N3; 0: any.
+
+    Raises:
+        ValueError: the data set stores others.
+    """
+    features = builder.info.features
+    if "eigenvalues" not in features:
+        return wanted or NUM_SUBBANDS
+    have = features["eigenvalues"].shape[0]
+    if wanted not in (0, have):
+        raise ValueError(
+            f"--num_subbands={wanted}: {builder.name}/{builder.builder_config.name} "
+            f"stores {have}, leave it out"
+        )
+    return have
+
+
 def load(
     config: ExperimentConfig,
     split: str,
@@ -91,21 +113,15 @@ def load(
             "channels, leave it out"
         )
     builder, stored, wanted = splits.chosen(config, split, at_most)
+    num_subbands = num_subbands_of(builder, num_subbands)
     if "eigenvalues" in builder.info.features:
-        have = builder.info.features["eigenvalues"].shape[0]
-        if num_subbands not in (0, have):
-            raise ValueError(
-                f"--num_subbands={num_subbands}: {config.dataset} stores {have}"
-            )
         names = {"eigenvectors", "eigenvalues"}
         read = split_reader.read(builder, stored, wanted, names)
         vectors, values = accuracy.to_complex(read["eigenvectors"]), read["eigenvalues"]
     else:
         part = splits.load_split(config, split, at_most)
         h, last = accuracy.to_complex(part.h), part.last_taps
-        vectors, values = of_csi(
-            h, array_of(builder), num_subbands or NUM_SUBBANDS, last
-        )
+        vectors, values = of_csi(h, array_of(builder), num_subbands, last)
     return Eigenmodes(subbands.with_phase(vectors, phase), values.astype(np.float64))
 
 

@@ -20,7 +20,6 @@ from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.experiments import codewords, measures
 from zoo.experiments.cost2100 import (
-    LIFTED,
     counts,
     overrides,
     published,
@@ -116,9 +115,7 @@ def figure7(lab: Lab) -> Iterator[Entry]:
     epochs are those of such noise. The decoder sees one codeword, the noisy one. In the
     paper's public code CLLWCsiNet's main path takes the clean one, and the noise has
     the power of the whole batch: `bypass` is trained, with -5 to 40 dB, and tested so,
-    which no base station could; that is what the paper's flat curve shows. At `fast`
-    CLLWCsiNet's fitted start has a constant on the codeword, as the other networks' has
-    not: noise of an SNR is the stronger there, and its claims are decided by `full`.
+    which no base station could; that is what the paper's flat curve shows.
     """
     ratio = _ratio(lab)
     systems = {m: rows_of(lab, m, "", ratio, "indoor") for m in WITHOUT_NOISE}
@@ -132,13 +129,12 @@ def figure7(lab: Lab) -> Iterator[Entry]:
     systems["cllwcsinet, bypass"] = rows
     systems["csinet+dnnnet, noise"] = denoised(lab, systems["csinet"], ratio)
     for series, rows in systems.items():
-        handicap = lab.of(LIFTED, "") if series.startswith("cllwcsinet") else ""
         bypassed = series.endswith("bypass")
         measure = measures.bypassed_db if bypassed else codewords.noisy_db
         drawn = lab.of(None, CURVES.get(series.removesuffix(", bypass")))
         for snr_db, paper in zip(SNR_DB, drawn or [None] * len(SNR_DB), strict=True):
             value = _at(lab, measure, snr_db)
-            yield Entry(series, snr_db, rows, paper, value, handicap=handicap)
+            yield Entry(series, snr_db, rows, paper, value)
     for snr_db in SNR_DB:
         value = _at(lab, codewords.klt_noisy_db, snr_db)
         yield Entry("klt", snr_db, systems["crnet"], value=value, line=True)

@@ -40,8 +40,6 @@ CHANNELS = {
         "tr38901/cllw_uma_nlos_300mhz",
     ),
 }
-# Handicap of CLLWCsiNet at `fast` wherever its codeword is tested with noise.
-LIFTED = "its start has a constant on the codeword, which the noise is measured with"
 NMSE = "NMSE [dB]"
 NMSE_OR = f"{NMSE}, or as the series says"
 

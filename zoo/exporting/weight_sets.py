@@ -16,6 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tfds_builders import durable
 from zoo import files, registry
 from zoo.codeword import network_record, weights_file
 from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
@@ -68,7 +69,7 @@ def ship(
         files.write_text(made.path / "README.md", weight_cards.text(name, card))
         weights_file.seal(made.weights)
         shutil.rmtree(target.path, ignore_errors=True)
-        made.path.rename(target.path)
+        durable.replace(made.path, target.path)
     finally:
         shutil.rmtree(made.path, ignore_errors=True)
     return target

@@ -15,7 +15,8 @@ from zoo.metrics.accuracy import to_db
 DEFINITIONS = {
     "sgcs_by_layer": "mean over samples and subbands of |v^H w|^2 / (|v| |w|)^2",
     "sgcs": "mean over the layers of sgcs_by_layer",
-    "sgcs_weighted": "squares as above, weighted by the eigenvalues of each sample",
+    "sgcs_weighted": "squares as above, in each sample weighted by the eigenvalues of "
+    "its subbands and layers",
     "gcs_by_layer": "mean over samples and subbands of |v^H w| / (|v| |w|)",
     "nmse_db": "mean over samples of |V - W|^2 / |V|^2, phases fixed",
     "beamforming_loss_db": "sum of |G W|^2 over that of |G V|, unit columns, in dB",

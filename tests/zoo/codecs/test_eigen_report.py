@@ -138,6 +138,13 @@ def test_klt_in_closed_form_of_drops(eigen_config):
     np.testing.assert_array_equal(eigen_klt.as_vectors(eigen_klt.flat(train), 2), train)
 
 
+def test_row_of_a_stream_names_the_stored_drops(eigen_config):
+    name = eigen_config.dataset + ":stream"
+    streamed = dataclasses.replace(eigen_config, dataset=name)
+    row = eigen_report.evaluate(EigenReport("type1"), streamed)
+    assert row["dataset_config"] == "r18_dense_urban_2ghz_tiny"
+
+
 def _parse(*args) -> flags.FlagValues:
     values = flags.FlagValues()
     baseline.define_flags(values)
@@ -181,16 +188,27 @@ def test_unusable_flags_are_refused(args, message):
         eigen_flags.report_of(values)
 
 
-def test_unusable_reports_are_refused(eigen_config):
+def test_unusable_reports_are_refused(eigen_config, tmp_path):
     for report, message in (
         (lambda: EigenReport("pursuit"), "--method=pursuit --target=eigenvectors"),
         (lambda: EigenReport("klt", phase="x"), "--phase=x: expected one of port"),
         (lambda: EigenReport("klt", 5), "--rank=5: expected 1 to 4"),
+        (lambda: EigenReport("klt", snr_db=np.inf), "--snr_db=inf: expected a finite"),
+        (lambda: EigenReport("klt", snr_db=np.nan), "--snr_db=nan: expected a finite"),
         (lambda: EigenReport("type1", 3), "--rank=3: .* has 2 layers"),
         (lambda: EigenReport("type1", num_users=30), "num_users=30: expected 1 to 20"),
     ):
         with pytest.raises(ValueError, match=message):
             eigen_report.evaluate(report(), eigen_config)
+    nothing_made = dataclasses.replace(eigen_config, data_dir=str(tmp_path))
+    for report, changes, message in (
+        (EigenReport("type2", 3), {}, "rank=3: Type II at 32 ports has 1, 2"),
+        (EigenReport("type1"), {"num_test": 101}, "--num_test=101: .* has 100 test"),
+        (EigenReport("type1", num_subbands=12), {}, "--num_subbands=12: .* stores 13"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            eigen_report.evaluate(report, dataclasses.replace(nothing_made, **changes))
+    assert not list(tmp_path.iterdir())
     odd = dataclasses.replace(eigen_config, codeword_dim=7)
     with pytest.raises(ValueError, match="--codeword_dim=7: --method=klt sends"):
         eigen_report.evaluate(EigenReport("klt"), odd)

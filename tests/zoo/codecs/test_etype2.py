@@ -216,6 +216,31 @@ def test_neither_norms_nor_phases_of_the_vectors_matter():
     np.testing.assert_allclose(sgcs(v, found[0]), sgcs(v, found[1]), atol=1e-9)
 
 
+@pytest.mark.parametrize("subbands", [1, 4])
+def test_a_beam_of_equal_size_in_both_polarisations(subbands):
+    """Sizes tie up to rounding, and one coefficient may be sent: the strongest."""
+    codebook = made((16, 1), subbands, 1, 1)
+    rng = np.random.default_rng(0)
+    assert codebook.most_nonzero == 1
+    for turn in np.exp(2j * np.pi * rng.random(20)):
+        beam = codebook.panel.beams[rng.integers(4), rng.integers(16)]
+        v = np.tile(np.r_[beam, turn * beam][:, None], (1, subbands, 1, 1))
+        pmi = etype2_encoder.encode(codebook, v)
+        assert pmi.bitmap[0, 0, pmi.strongest[0, 0], 0] and pmi.bitmap.sum() == 1
+        back = etype2_bits.unpack(codebook, etype2_bits.pack(codebook, pmi))
+        assert sgcs(v, codebook.decode(back)) == pytest.approx([0.5])
+
+
+def test_coefficients_of_all_layers_are_chosen_by_their_own_size():
+    """In ranks 3 and 4 a layer has fewer than K0; a weak maximum earns it no more."""
+    codebook = made((8, 2), 8, 1, 3)
+    assert (codebook.most_nonzero, codebook.most_of_all) == (2, 4)
+    x = np.zeros((1, 3, 4, codebook.num_taps), complex)
+    x[0, :, :2, 0] = [[0.9, 0.4], [0.3, 0.2], [0.2, 0.15]]
+    bitmap = etype2_encoder._quantised(codebook, x)[1]
+    assert bitmap.sum(axis=(2, 3)).tolist() == [[2, 1, 1]]
+
+
 @pytest.mark.golden
 def test_similarity_of_all_combinations():
     """Against a public encoder on clustered channels of (8, 2), 13 subbands, 100 ns.
@@ -238,7 +263,7 @@ def test_similarity_of_all_combinations():
 
 
 def test_a_layer_off_all_chosen_beams_still_has_a_report():
-    """Two layers on other beams than the third, which is weaker in all subbands."""
+    """A layer is on other beams in some subbands, and one on none of those chosen."""
     codebook = made((8, 2), 13, 1, 2)
     beams = codebook.panel.beams[0]
     v = np.zeros((1, 13, 32, 2), complex)
@@ -263,6 +288,7 @@ def test_unusable_configurations_are_refused():
         (((8, 2), 26, 8, 1), "per_cqi_subband=2: 7 and 8"),
         (((8, 2), 13, 1, 5), "rank=5: expected 1 to 4"),
         (((8, 2), 39, 1, 1), "num_subbands=39: expected 1 to 38"),
+        (((8, 2), 4, 1, 3), "rank=3 at num_subbands=4, .* has 2 coefficients at most"),
         (((5, 3), 13, 1, 1), r"panel of N1=5, N2=3: TS 38\.214 has"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -100,14 +100,14 @@ def test_encoder_sends_the_bits_of_the_network(exported, tiny_run, test_h):
     quantizer = UniformQuantizer(6)
     differing = 0
     for h, z in zip(test_h[:20], codeword, strict=False):
-        np.testing.assert_allclose(ue.encode(h), z, atol=1e-5)
+        np.testing.assert_allclose(ue.encode(h), z, atol=5e-5)
         payload = ue.encode_bits(h)
         assert len(payload) == 24
         sent = bitstream.unpack(payload, 32, 6)
         expected = np.asarray(quantizer.indices(z[None]))[0]
         assert np.max(np.abs(sent - expected)) <= 1
         differing += np.sum(sent != expected)
-    assert differing <= 2  # only entries within 1e-5 of a decision threshold
+    assert differing <= 2  # only entries within 5e-5 of a decision threshold
 
 
 @pytest.mark.tflite

@@ -109,6 +109,13 @@ class EnhancedTypeII:
                 f"{self.max_rank}, per_cqi_subband={self.per_cqi_subband}: 7 and 8 are "
                 "for 32 ports, ranks 1 and 2, and 1"
             )
+        if self.rank > self.most_of_all:  # each layer has a strongest one
+            raise ValueError(
+                f"rank={self.rank} at num_subbands={self.num_subbands}, "
+                f"param_combination={self.combination}: a report has "
+                f"{self.most_of_all} coefficients at most, one for each layer is "
+                "needed: give more subbands or another combination"
+            )
 
     @property
     def num_beams(self) -> int:

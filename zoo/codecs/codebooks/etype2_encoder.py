@@ -132,11 +132,10 @@ def _largest(size: np.ndarray, count: int) -> np.ndarray:
 def _quantised(codebook: EnhancedTypeII, x: np.ndarray) -> tuple[np.ndarray, ...]:
     """Last fields of `Pmi` for coefficients `[n, rank, 2 L, M]`, largest at tap 0."""
     n, rank, _, taps = x.shape
-    strongest = _strongest(x)
+    strongest, bitmap = _strongest(x), _bitmap(codebook, x)
     own = np.take_along_axis(x[..., 0], strongest[..., None], axis=-1)[..., None]
     x = x / np.where(own == 0, 1, own)
     np.put_along_axis(x[..., 0], strongest[..., None], 1, axis=-1)  # 0 off all beams
-    bitmap = _bitmap(codebook, x)
     halves = n, rank, POLARISATIONS, codebook.num_beams, taps
     size = (np.abs(x) * bitmap).reshape(halves)
     largest = size.max(axis=(3, 4))  # of each polarisation
