@@ -260,7 +260,12 @@ def test_every_flag_is_for_a_run_for_a_codec_or_for_both():
         "print({*FLAGS} - before ^ {*NETWORK, *CODEC})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ast.literal_eval(done.stdout) == {"codec", "out", "version", "frame_version"}, done.stderr
+    assert ast.literal_eval(done.stdout) == {
+        "codec",
+        "out",
+        "version",
+        "frame_version",
+    }, done.stderr
 
 
 @pytest.mark.slow
