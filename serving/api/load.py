@@ -88,7 +88,10 @@ class Load:
 
     def __init__(self, limits: Limits):
         self.reading = Patience(READ_SECONDS, READERS)
-        self.receiving = Patience(READ_SECONDS, UNREAD_BYTES, MOST_UNREAD_BYTES)
+        unread = (
+            max(x, limits.request_bytes) for x in (UNREAD_BYTES, MOST_UNREAD_BYTES)
+        )
+        self.receiving = Patience(READ_SECONDS, *unread)
         # What was freed stays with the process otherwise, 1 GB after some hundreds.
         self.sending = Patience(
             WRITE_SECONDS, UNSENT_BYTES, MOST_UNSENT_BYTES, return_free_memory

@@ -66,7 +66,10 @@ def difference(
             return f"{name} is missing"
         if got.shape != expected.shape:
             return f"{name} has shape {got.shape}, recorded was {expected.shape}"
-        close = np.isclose(got, expected, rtol=0, atol=TOLERANCE, equal_nan=True)
+        if expected.dtype == object:  # text
+            close = got == expected
+        else:
+            close = np.isclose(got, expected, rtol=0, atol=TOLERANCE, equal_nan=True)
         if not close.all():
             return f"{name} differs in {(~close).sum()} of {close.size} values"
     return ""

@@ -8,9 +8,16 @@ from types import SimpleNamespace
 import pytest
 
 from serving.api import patience
-from serving.api.load import SMALL_BYTES, VALUE_BYTES, Memory, json_bytes
+from serving.api.load import (
+    MOST_UNREAD_BYTES,
+    SMALL_BYTES,
+    VALUE_BYTES,
+    Load,
+    Memory,
+    json_bytes,
+)
 from serving.api.patience import HURRY_SECONDS, Patience
-from serving.models.request_checks import ServingError
+from serving.models.request_checks import Limits, ServingError
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.serving
@@ -109,6 +116,15 @@ def test_memory_is_held_waited_for_and_refused():
     with pytest.raises(ServingError, match="2097152 are there for all"):
         with memory.hold(2 * MB + 1, timeout=1e6):  # refused without the wait
             pass
+
+
+def test_a_request_of_the_largest_size_finds_room():
+    largest, ended = MOST_UNREAD_BYTES + MB, []
+    load = Load(Limits(request_bytes=largest))
+    with load.receiving.during(lambda: ended.append("cut"), 0) as received:
+        load.receiving.grow(received, largest)
+        with load.line.hold(largest), load.work.hold(largest):
+            assert not ended
 
 
 def test_memory_of_json_by_its_marks():

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.client import pywrap_tf_session
+from tensorflow_serving.apis import prediction_log_pb2
 
+from serving.models import warmup_records
 from serving.models.request_checks import ServingError
 from serving.models.servable import Runtime, Servable
 from tests.support.serving_harness import predict, write_warmup
@@ -110,3 +112,18 @@ def test_the_graph_itself_flags_frames(raw_run):
     good = frames(random_indices(2))
     array = np.array([*good, good[0][:-1], good[1] + b"\0"], object)
     assert raw_run("serving_default", array).tolist() == [True, True, False, False]
+
+
+def test_answers_on_record_may_be_numbers_or_text():
+    log = prediction_log_pb2.PredictLog()
+    values = {"h": np.float32([1, np.nan]), "name": np.array([b"a", b"b"], object)}
+    for name, value in values.items():
+        log.response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+    assert warmup_records.difference(log, values) == ""
+    for name, other in (
+        ("h", np.float32([1.1, np.nan])),
+        ("name", values["name"][::-1]),
+    ):
+        found = warmup_records.difference(log, {**values, name: other})
+        assert found.startswith(f"{name} differs in")
+    assert warmup_records.difference(log, {"h": values["h"]}) == "name is missing"
