@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.codec import bitstream, tables_file, tflite_sizes
+from serving.codec import bitstream, framing, tables_file, tflite_sizes
 from serving.codec.ue_encoder import SCHEMA
 from tfds_builders.cost2100 import mat_files as published
 from tfds_builders.own import array_files
@@ -40,12 +40,15 @@ def _of_file(suffix: str, *readers: Callable[[Path], object]):
 
 def frame(data: bytes) -> None:
     """A frame that is accepted is the one that its payload makes."""
-    for model_id in (MODEL_ID, None):
-        try:
-            payload = bitstream.unframe(data, model_id)
-        except bitstream.BitstreamError:
-            continue
-        assert model_id is None or bitstream.frame(payload, MODEL_ID) == data
+    number = framing.sequence(data)
+    for version in framing.FORMATS:
+        for model_id in (MODEL_ID, None):
+            try:
+                payload = framing.unframe(data, model_id, version)
+            except bitstream.BitstreamError:
+                continue
+            again = framing.frame(payload, MODEL_ID, number)
+            assert model_id is None or again == data
     octets = np.frombuffer(data, np.uint8)[None]
     for sections in ([(7, 3)], [(2, 16), (5, 1)]):
         try:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from serving.codec import bitstream, tables_file
+from serving.codec import framing, tables_file
 from tests.fuzz.readers import MODEL_ID
 from tests.support.torch_files import SAVE, of_array
 
@@ -26,7 +26,12 @@ def _written(write) -> bytes:
 
 
 def _frame() -> list[bytes]:
-    return [bitstream.frame(bytes(size), MODEL_ID) for size in (1, 3, 9)]
+    versions = None, 7  # the number of a frame of version 2
+    return [
+        framing.frame(bytes(size), MODEL_ID, number)
+        for size in (1, 3, 9)
+        for number in versions
+    ]
 
 
 def _json_tensor() -> list[bytes]:

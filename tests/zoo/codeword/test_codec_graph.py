@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.codec import bitstream
+from serving.codec import bitstream, framing
 from zoo.codeword.codec_graph import DecoderGraph
 from zoo.layers.quantizers import UniformQuantizer
 
@@ -54,7 +54,7 @@ def test_every_signature_says_so(scale):
     """A decoder that overflows for every codeword refuses every row."""
     indices = np.random.default_rng(2).integers(0, 1 << BITS, (4, M)).astype(np.int32)
     payload = bitstream.pack(indices, BITS)
-    frames = [bitstream.frame(row.tobytes(), MODEL_ID) for row in payload]
+    frames = [framing.frame(row.tobytes(), MODEL_ID) for row in payload]
     inputs = {
         "serving_default": tf.constant(frames),
         "decode_u8": payload,
