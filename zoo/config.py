@@ -33,6 +33,8 @@ OWN = ("model", "quantizer")  # flags that may name code of the user
 MAY_CHANGE = (
     "run_dir", "data_dir", "manual_dir", "image_every", "stream_workers", "test_split",
 )  # fmt: skip
+# Defaults of these have changed: a run goes on with those that it began with.
+_TAKEN_UP = ("warmup_epochs", "adam_epsilon", "bn_statistics")
 _IN_NAME = ("model", "dataset", "codeword_dim", "bits", "seed")
 
 
@@ -273,8 +275,9 @@ class ExperimentConfig:
             began = self.of_run(path).to_json().items()
         except (OSError, ValueError):
             return False
-        ours = self.to_json()
-        return all(ours[k] == v for k, v in began if k not in MAY_CHANGE)
+        ours, given = self.to_json(), self.changed()
+        free = {*MAY_CHANGE, *(k for k in _TAKEN_UP if k not in given)}
+        return all(ours[k] == v for k, v in began if k not in free)
 
     def changed(self) -> dict[str, Any]:
         """Values that are not the default, by flag name."""
