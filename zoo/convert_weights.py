@@ -30,6 +30,7 @@ from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.exporting import fit_quantizer
+from zoo.exporting.kept_grids import Fit
 from zoo.importing import tensor_matching
 from zoo.importing.network import (
     MATCH,
@@ -87,7 +88,7 @@ def write_run(imported: Imported, out: Path, checked: dict, **data: str) -> dict
 
 def write_fitted(
     imported: Imported, out: Path, checked: dict, quantizer: str, bits: int, **data: str
-) -> tuple[dict, fit_quantizer.Fit]:
+) -> tuple[dict, Fit]:
     """Write the network with a grid fitted to its codewords, see `fit_quantizer`.
 
     Args:

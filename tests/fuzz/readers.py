@@ -40,12 +40,15 @@ def _of_file(suffix: str, *readers: Callable[[Path], object]):
 
 def frame(data: bytes) -> None:
     """A frame that is accepted is the one that its payload makes."""
-    for model_id in (MODEL_ID, None):
-        try:
-            payload = framing.unframe(data, model_id)
-        except bitstream.BitstreamError:
-            continue
-        assert model_id is None or framing.frame(payload, MODEL_ID) == data
+    number = framing.sequence(data)
+    for version in framing.FORMATS:
+        for model_id in (MODEL_ID, None):
+            try:
+                payload = framing.unframe(data, model_id, version)
+            except bitstream.BitstreamError:
+                continue
+            again = framing.frame(payload, MODEL_ID, number)
+            assert model_id is None or again == data
     octets = np.frombuffer(data, np.uint8)[None]
     for sections in ([(7, 3)], [(2, 16), (5, 1)]):
         try:

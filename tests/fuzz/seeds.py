@@ -26,7 +26,12 @@ def _written(write) -> bytes:
 
 
 def _frame() -> list[bytes]:
-    return [framing.frame(bytes(size), MODEL_ID) for size in (1, 3, 9)]
+    versions = None, 7  # the number of a frame of version 2
+    return [
+        framing.frame(bytes(size), MODEL_ID, number)
+        for size in (1, 3, 9)
+        for number in versions
+    ]
 
 
 def _json_tensor() -> list[bytes]:

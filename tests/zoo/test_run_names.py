@@ -55,3 +55,15 @@ def test_a_run_of_before_names_had_a_hash_goes_on(tmp_path, monkeypatch):
     (plain / "config.json").write_text(json.dumps(older), "utf-8")
     assert name(lr=0.004) == plain.name, "with the defaults of then"
     assert name(lr=0.004, adam_epsilon=1e-6) != plain.name
+
+
+def test_so_does_one_of_before_defaults_changed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    began = ExperimentConfig(lr=0.004, adam_epsilon=1e-7, warmup_epochs=30).to_json()
+    del began["bn_statistics"], began["optimizer"], began["ema"]
+    plain = tmp_path / "runs" / name()
+    plain.mkdir(parents=True)
+    (plain / "config.json").write_text(json.dumps(began), "utf-8")
+    assert name(lr=0.004) == plain.name
+    assert name(lr=0.004, bn_statistics="estimated") != plain.name
+    assert name(lr=0.004, ema=0.9) != plain.name

@@ -69,7 +69,7 @@ def numbers(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
 
 def _walk(file: h5py.File, path: Path) -> None:
     size = path.stat().st_size
-    total, seen, groups = _attributes(file, size), {_address(file)}, [file]
+    total, seen, groups = _attributes(file, path), {_address(file)}, [file]
     while groups:
         group = groups.pop()
         for name in group:
@@ -90,7 +90,7 @@ def _walk(file: h5py.File, path: Path) -> None:
                 )
             else:
                 total += _numbers(item, path)
-            total += _attributes(item, size)
+            total += _attributes(item, path)
             sizes.check(path, size, total)
 
 
@@ -105,11 +105,18 @@ def _numbers(item: h5py.Dataset, path: Path) -> int:
     return item.nbytes
 
 
-def _attributes(item: h5py.HLObject, size: int) -> int:
-    """Bytes of the attributes; a text of free length may be as long as the file."""
-    total = 0
+def _attributes(item: h5py.HLObject, path: Path) -> int:
+    """Bytes of the attributes, but for texts of free length, refused one by one.
+
+    Each of these may be as long as the file. Keras keeps one for every layer, so that
+    together they would say nothing.
+    """
+    total, size = 0, path.stat().st_size
     for name in item.attrs:
         attribute = item.attrs.get_id(name)
-        each = size if attribute.dtype.hasobject else attribute.dtype.itemsize
-        total += math.prod(attribute.shape) * each
+        count = math.prod(attribute.shape)
+        if attribute.dtype.hasobject:
+            sizes.check(path, size, count * size)
+        else:
+            total += count * attribute.dtype.itemsize
     return total

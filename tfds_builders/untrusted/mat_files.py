@@ -31,6 +31,7 @@ NUMBERS = {
 STRUCT, NUMERIC = 2, range(6, 16)  # classes of a matrix
 COMPLEX = 0x800  # a flag of it
 CHUNK = 1 << 20
+MOST_AXES = 32
 
 
 class Variable(NamedTuple):
@@ -148,6 +149,8 @@ class _Reader:
             return
         flags, _ = self._words(self._data(part)[1])
         _, dimensions = self._data(part)
+        if len(dimensions) % 4 or len(dimensions) > 4 * MOST_AXES:
+            raise self._wrong(f"an array of {len(dimensions) / 4:,g} axes")
         shape = tuple(np.frombuffer(dimensions, f"{self._order}u4").tolist())
         name = above or self._data(part)[1].decode("latin-1")
         if above:
@@ -177,10 +180,10 @@ class _Reader:
         kind, content = self._data(part)
         if kind not in NUMBERS:
             raise self._wrong(f"numbers of type {kind}")
-        numbers = np.frombuffer(content, f"{self._order}{NUMBERS[kind]}")
-        if len(numbers) != math.prod(shape) or len(shape) > 32:
-            raise self._wrong(f"{len(numbers):,} numbers of an array {shape}")
-        return numbers.reshape(shape, order="F")
+        dtype = np.dtype(f"{self._order}{NUMBERS[kind]}")
+        if len(content) != math.prod(shape) * dtype.itemsize:
+            raise self._wrong(f"{len(content):,} bytes of an array {shape} of {dtype}")
+        return np.frombuffer(content, dtype).reshape(shape, order="F")
 
     def _data(self, part: _Part) -> tuple[int, bytes]:
         """Type and data of the next element."""

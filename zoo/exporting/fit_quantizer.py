@@ -14,7 +14,6 @@ import math
 import shutil
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +22,8 @@ from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.data.batches import BATCH, in_batches
+from zoo.exporting import kept_grids
+from zoo.exporting.kept_grids import Fit
 from zoo.importing import shipped_weights
 from zoo.keras_compat import set_precision
 from zoo.metrics import accuracy
@@ -33,40 +34,7 @@ from zoo.training import evaluation
 QUANTIZERS = ("uniform",)
 WIDTHS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, math.inf)
 TRAINING_EXAMPLES, VALIDATION_EXAMPLES = 5000, 500
-GRIDS = "grids.json"  # of a run: fitted before, by bits
-GRID = ("scale", "zero")  # of each codeword entry
 KEPT = ("metrics.jsonl", "data.json", "source.json", "env.json", "network.json")
-
-
-class Fit(NamedTuple):
-    """A fitted grid and what it costs.
-
-    Attributes:
-        bits: B.
-        per_entry: whether each codeword entry has a grid of its own.
-        width: the grid reaches so many standard deviations; inf: all codewords.
-        nmse_float_db: of validation CSI through the real-valued codeword.
-        nmse_db: of the same through the bits.
-        num_validation: how many CSI.
-    """
-
-    bits: int
-    per_entry: bool
-    width: float
-    nmse_float_db: float
-    nmse_db: float
-    num_validation: int
-
-    def __str__(self) -> str:
-        grid = "a grid for each entry" if self.per_entry else "one grid"
-        reach = f"to {self.width:g} standard deviations"
-        lost = self.nmse_db - self.nmse_float_db
-        return (
-            f"{self.bits} bits an entry, {grid}, "
-            f"{'over all codewords' if self.width == math.inf else reach}: NMSE "
-            f"{self.nmse_db:.2f} dB instead of {self.nmse_float_db:.2f} dB "
-            f"({lost:+.2f} dB, {self.num_validation} validation CSI)"
-        )
 
 
 def quantised(settings: ExperimentConfig, quantizer: str, bits: int):
@@ -129,17 +97,17 @@ def fitted_model(
     Args:
         run: trained without quantiser.
         wanted: as `quantised` gives it; its data set is read where the run has no grid
-            of these bits (`GRIDS`).
+            of these bits (`kept_grids`).
 
     Raises:
         ValueError, OSError: the grids are not the network's, or data are not usable.
     """
-    known = _known(run, wanted.bits)
+    known = kept_grids.known(run, wanted.bits)
     if known:
         set_precision("float32")
         model = build_autoencoder(wanted, run.csi_shape())
         shipped_weights.take_parts(run, wanted, model)
-        return model, _take(model, known, run.path / GRIDS)
+        return model, kept_grids.take(model, run, known)
     shape = splits.check(wanted, ("train", "validation"))
     train = splits.load_fine_tuning(wanted, TRAINING_EXAMPLES)
     held_out = splits.load_split(wanted, "validation", VALIDATION_EXAMPLES)
@@ -172,29 +140,6 @@ def with_bits(run: RunDirectory, quantizer: str, bits: int, keep: str | Path = "
         fitted, cost = fit(run, target, quantizer, bits)
         print(f"fitted quantiser: {cost}", flush=True)
         yield fitted
-
-
-def _known(run: RunDirectory, bits: int) -> dict | None:
-    """Fit and grid of so many bits that a run holds."""
-    path = run.path / GRIDS
-    return files.read_json(path).get(str(bits)) if path.is_file() else None
-
-
-def kept_grid(model: CsiAutoencoder, found: Fit) -> dict:
-    """A network's fitted grid as JSON, as `fitted_model` reads it again."""
-    # Nine digits are enough for every float32.
-    values = [[float(f"{x:.9g}") for x in w.numpy()] for w in model.quantizer.weights]
-    return {"fit": _told(found), **dict(zip(GRID, values, strict=True))}
-
-
-def _take(model: CsiAutoencoder, known: dict, path: Path) -> Fit:
-    try:
-        for name, weight in zip(GRID, model.quantizer.weights, strict=True):
-            weight.assign(np.asarray(known[name], np.float32))
-        width = known["fit"]["width"]
-        return Fit(**{**known["fit"], "width": math.inf if width is None else width})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: no grids of this network ({error})") from error
 
 
 def tested_nmse_db(model: CsiAutoencoder, settings: ExperimentConfig) -> float:
@@ -250,11 +195,6 @@ def _write(run, target: Path, settings, model, found: Fit) -> RunDirectory:
                 shutil.copyfile(run.path / name, path / name)
         files.write_json(path / "config.json", settings.to_json())
         files.write_text(path / "flags.cfg", settings.to_flags())
-        files.write_json(path / "fitted_quantizer.json", _told(found))
+        files.write_json(path / "fitted_quantizer.json", found.to_json())
         partial.save_weights(model)
     return dataclasses.replace(run, path=target)
-
-
-def _told(found: Fit) -> dict:
-    """A fit as JSON, which has no infinity."""
-    return found._asdict() | {"width": None if found.width == math.inf else found.width}

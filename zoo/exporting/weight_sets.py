@@ -21,8 +21,7 @@ from zoo import files, registry
 from zoo.codeword import network_record, weights_file
 from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
 from zoo.config_checks import is_reference
-from zoo.exporting import fit_quantizer, weight_cards
-from zoo.exporting.fit_quantizer import GRIDS
+from zoo.exporting import fit_quantizer, kept_grids, weight_cards
 from zoo.importing import weights_by_name
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation
@@ -103,14 +102,14 @@ def _grids(made: RunDirectory, card: dict, classic: Callable) -> dict:
     for bits in BITS:
         wanted = fit_quantizer.quantised(settings, "uniform", bits)
         model, fit = fit_quantizer.fitted_model(made, wanted)
-        kept[bits] = fit_quantizer.kept_grid(model, fit)
+        kept[bits] = kept_grids.kept(model, fit)
         total = bits * card["codeword_dim"]
         found[bits] = {
             "feedback_bits": total,
             "nmse_db": fit_quantizer.tested_nmse_db(model, wanted),
             "classic_db": classic(data, total),
         }
-    files.write_json(made.path / GRIDS, kept)
+    files.write_json(made.path / kept_grids.GRIDS, kept)
     return found
 
 

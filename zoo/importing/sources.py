@@ -97,7 +97,7 @@ def read_matrix(path: Path) -> np.ndarray:
             matrix = mat_files.read_one(path, "A")
         else:
             matrix = numpy_files.load(path)
-    except Exception as error:  # SciPy raises whatever it likes
+    except (ValueError, OSError) as error:
         raise ValueError(
             f"--matrix={path}: expected a .npy file, or a .mat file with a variable A "
             f"({error})"

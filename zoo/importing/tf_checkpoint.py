@@ -23,6 +23,8 @@ from tensorflow.core.protobuf import tensor_bundle_pb2
 MAGIC = bytes.fromhex("57fb808b247547db")
 FOOTER = 48
 MAX_INDEX = 1 << 24
+LONGEST_NAME, MOST_LETTERS = 4096, 1 << 26  # of a tensor, of all names
+MOST_AXES = 254  # of TensorFlow
 NUMBERS = {tf.float16, tf.float32, tf.float64, tf.bfloat16}
 # Moments of optimisers, beside the weights of the same name.
 OPTIMISER = re.compile(r".*/(Adam|Adam_1|Momentum|RMSProp(_1)?)|beta[12]_power")
@@ -100,6 +102,8 @@ def _check(entries: dict, sizes: list[int]) -> None:
     total = 0
     for name, entry in entries.items():
         shape = [dim.size for dim in entry.shape.dim]
+        if len(shape) > MOST_AXES:
+            raise ValueError(f"{name} has {len(shape)} axes")
         if min(shape, default=0) < 0 or entry.shape.unknown_rank or entry.slices:
             raise ValueError(f"{name} has shape {shape} or is stored in slices")
         dtype = tf.dtypes.as_dtype(entry.dtype)
@@ -124,18 +128,19 @@ def _entries(index: Path) -> dict:
     """
     if index.stat().st_size > MAX_INDEX:
         raise ValueError(f"an index of {index.stat().st_size} bytes")
-    content = index.read_bytes()
+    content = memoryview(index.read_bytes())  # slices are no copies
     if content[-8:] != MAGIC or len(content) < FOOTER:
         raise ValueError("no table of TensorFlow")
     footer = content[-FOOTER:]
     _, at = _handle(footer, 0)
     blocks, _ = _handle(footer, at)
-    entries = {}
+    entries, letters = {}, 0
     for _, place in _block(content, *blocks):
         for key, value in _block(content, *_handle(place, 0)[0]):
             name = key.decode()
-            if name in entries:
-                raise ValueError(f"{name} twice")
+            letters += len(key)
+            if name in entries or letters > MOST_LETTERS:
+                raise ValueError(f"{name} twice, or names of {letters:,} letters")
             entries[name] = value
     header = tensor_bundle_pb2.BundleHeaderProto.FromString(entries.pop(""))
     if header.endianness != header.LITTLE:
@@ -144,11 +149,12 @@ def _entries(index: Path) -> dict:
     return {name: message.FromString(value) for name, value in entries.items()}
 
 
-def _block(content: bytes, offset: int, size: int):
+def _block(content: memoryview, offset: int, size: int):
     """(key, value) of a block.
 
     Raises:
-        ValueError, IndexError: compressed, or not inside the file.
+        ValueError, IndexError: compressed, not inside the file, or a name that shares
+            so much with the last one that all of them would fill the memory.
     """
     block = content[offset : offset + size]
     if len(block) != size or size < 4 or content[offset + size] != 0:
@@ -161,19 +167,21 @@ def _block(content: bytes, offset: int, size: int):
         length, at = _varint(block, at)
         if shared > len(key) or at + rest + length > end:
             raise ValueError("a name or value that is not inside its block")
-        key = key[:shared] + block[at : at + rest]
-        yield key, block[at + rest : at + rest + length]
+        if shared + rest > LONGEST_NAME:
+            raise ValueError(f"a name of {shared + rest:,} letters")
+        key = key[:shared] + bytes(block[at : at + rest])
+        yield key, bytes(block[at + rest : at + rest + length])
         at += rest + length
 
 
-def _handle(content: bytes, at: int) -> tuple[tuple[int, int], int]:
+def _handle(content: bytes | memoryview, at: int) -> tuple[tuple[int, int], int]:
     """Offset and size of a block, and where the next handle begins."""
     offset, at = _varint(content, at)
     size, at = _varint(content, at)
     return (offset, size), at
 
 
-def _varint(content: bytes, at: int) -> tuple[int, int]:
+def _varint(content: bytes | memoryview, at: int) -> tuple[int, int]:
     """Number of 7 bits a byte, and where the next one begins."""
     value = 0
     for shift in range(0, 64, 7):

@@ -225,10 +225,11 @@ class _Tree:
             )
         self._total += count * values.itemsize
         sizes.check("its tensors", self._size, self._total)
+        array = np.zeros(size, values.dtype)
+        if count:
+            steps = [step * values.itemsize for step in stride]
+            window = np.lib.stride_tricks.as_strided(values[offset:], size, steps)
+            array = window.copy()
         if kind == "BFloat16Storage":
-            values = (values.astype("<u4") << 16).view("<f4")
-        if not count:
-            return np.zeros(size, values.dtype)
-        steps = [step * values.itemsize for step in stride]
-        window = np.lib.stride_tricks.as_strided(values[offset:], size, steps)
-        return window.copy()
+            array = (array.astype("<u4") << 16).view("<f4")
+        return array

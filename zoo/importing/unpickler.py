@@ -53,6 +53,7 @@ MOST_AXES = 32
 _UNKNOWN_TO_PYTORCH = (
     pickle.DICT, pickle.FROZENSET, pickle.EMPTY_SET, pickle.ADDITEMS, pickle.INST,
     pickle.OBJ, pickle.NEWOBJ_EX, pickle.PERSID, pickle.EXT1, pickle.EXT2, pickle.EXT4,
+    pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER,
 )  # fmt: skip
 
 

@@ -81,10 +81,11 @@ class Statistics:
             return
         sums, count, nothing = 0.0, 0, np.zeros(len(self._share), np.float32)
         for batch in self._batches:
-            mean, variance = self._after(batch, nothing, nothing) / self._share
+            state = self._after(batch, nothing, nothing).numpy()
+            mean, variance = state / self._share  # float64: a mean may be far from 0
             sums, count = sums + np.stack([mean, variance + mean**2]), count + 1
         mean, square = sums / count
-        self._write(mean, square - mean**2)
+        self._write(mean, np.maximum(square - mean**2, 0))
 
     def _keep_updated(self) -> None:
         """Leave out what a pass does not change: the statistics of frozen layers."""

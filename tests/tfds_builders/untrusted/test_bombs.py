@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import resource
 import struct
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -126,6 +127,16 @@ def test_hdf5(tmp_path, spoil):
             read(path)
 
 
+def test_a_name_for_each_layer(tmp_path, monkeypatch):
+    """As Keras writes them: each may be as long as the file, not all together."""
+    monkeypatch.setattr(sizes, "LARGEST", 1 << 16)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for i in range(40):
+            file.create_group(f"layers/{i}/vars").attrs["name"] = f"conv_{i}"
+        file["w"] = np.random.default_rng(0).random(20_000)
+    hdf5.check_weights(tmp_path / "x.h5")
+
+
 @pytest.mark.parametrize("spoil", SPOILED)
 def test_matlab_of_version_7_3(tmp_path, spoil):
     secret, path = tmp_path / "secret.h5", tmp_path / "x.mat"
@@ -188,6 +199,17 @@ def test_matlab_of_version_5(tmp_path, name, packed):
             read(tmp_path / "x.mat")
     with pytest.raises(ValueError, match=r"x\.mat: "):
         published.read_csi(tmp_path / "x.mat")
+
+
+@pytest.mark.parametrize("kind", [1, 2, 6])
+def test_axes_without_end(tmp_path, kind):
+    """The product of n numbers takes n^2 steps: minutes for these."""
+    mat(tmp_path / "x.mat", matrix(kind, ((1 << 31) - 1,) * 500_000), packed=False)
+    began = time.process_time()
+    for read in (mat_files.read, mat_files.shapes, array_files.read):
+        with pytest.raises(ValueError, match=r"x\.mat: .*500,000 axes"):
+            read(tmp_path / "x.mat")
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("name", PASSED_OVER)
@@ -260,6 +282,29 @@ def test_many_tensors_of_one_storage(tmp_path, save, monkeypatch):
     save(path, [tensor(storage, (10_000,)) for _ in range(100)])
     with pytest.raises(ValueError, match="unfold to"):
         torch_checkpoint.load(path)
+
+
+def test_room_that_a_pickle_asks_for(tmp_path):
+    """Python's own reader of BYTEARRAY8 makes it at once."""
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"\x80\x05\x96" + (1 << 30).to_bytes(8, "little") + b".")
+    with pytest.raises(ValueError, match="an operation that PyTorch's files do not"):
+        torch_checkpoint.load(path)
+
+
+@pytest.mark.parametrize("save", SAVE.values(), ids=list(SAVE))
+def test_many_views_of_a_large_storage(tmp_path, save):
+    """Each takes as long as it is, not as its storage is."""
+    storage = Storage("0", np.full(2_000_000, 0x3F80), "BFloat16Storage")
+    save(tmp_path / "net.pth", views(storage, 2000))
+    began = time.process_time()
+    found = torch_checkpoint.load(tmp_path / "net.pth")
+    assert time.process_time() - began < 5
+    assert len(found) == 2000 and all(x == np.float32(1) for x in found)
+
+
+def views(storage: Storage, count: int) -> list:
+    return [tensor(storage, (1,), offset=i) for i in range(count)]
 
 
 def test_files_that_are_read_whole(tmp_path):

@@ -18,7 +18,8 @@ from zoo.data import splits
 from zoo.exporting import exporter
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, session
-from zoo.training.trainer import Trainer, freeze
+from zoo.training.freezing import freeze
+from zoo.training.trainer import Trainer
 
 SHAPE = (8, 8, 2)
 NOISY = {"quantizer": "none", "bits": 0, "feedback_snr_db": 10.0}

@@ -278,10 +278,17 @@ def test_grids_are_the_fitted_ones(a_set, seeds):
 
 
 def test_grids_of_another_network_are_refused(a_set):
-    grids = files.read_json(a_set.path / "grids.json")
-    grids["4"]["scale"] = grids["4"]["scale"][:-1]
-    files.write_json(a_set.path / "grids.json", grids)
-    with pytest.raises(ValueError, match="grids.json: no grids of this network"):
+    path = a_set.path / "grids.json"
+    grids = files.read_json(path)
+    scale = grids["4"]["scale"]
+    for wrong in (scale[:-1], [*scale[:-1], math.nan]):
+        grids["4"]["scale"] = wrong
+        path.write_text(json.dumps(grids), "utf-8")
+        with pytest.raises(ValueError, match="grids.json: no grids of this network"):
+            with fit_quantizer.with_bits(a_set, "uniform", 4):
+                pass
+    path.write_text("[]", "utf-8")
+    with pytest.raises(ValueError, match="grids.json: the whole is .*expected object"):
         with fit_quantizer.with_bits(a_set, "uniform", 4):
             pass
 

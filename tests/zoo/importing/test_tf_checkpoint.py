@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 import numpy as np
@@ -42,10 +43,11 @@ def index_of(entries: dict[str, bytes], magic=tf_checkpoint.MAGIC) -> bytes:
         return bytes([low | 128]) + varint(rest) if rest else bytes([low])
 
     def block(pairs) -> bytes:
-        parts = [
-            varint(0) + varint(len(key)) + varint(len(value)) + key + value
-            for key, value in pairs
-        ]
+        parts, last = [], b""
+        for key, value in pairs:
+            same, last = len(os.path.commonprefix([last, key])), key
+            sizes = varint(same) + varint(len(key) - same) + varint(len(value))
+            parts.append(sizes + key[same:] + value)
         return b"".join(parts) + struct.pack("<II", 0, 1)
 
     data = block([(name.encode(), value) for name, value in entries.items()])
@@ -82,6 +84,8 @@ BIG = tensor_bundle_pb2.BundleHeaderProto(num_shards=1, endianness=1)
         ({"w": entry([3], 16)}, r"w: 16 bytes for float32 \[3\]"),
         ({k: entry([16]) for k in "abc"}, "192 bytes of tensors in files of 64"),
         ({"w": b"\xff"}, "parsing"),
+        ({"w": entry([1 << 62] * 300, 64)}, "w has 300 axes"),
+        ({"w" * 5000: entry([4])}, "a name of 5,000 letters"),
         ({"": BIG.SerializeToString()}, "big-endian"),
     ],
 )
@@ -89,6 +93,18 @@ def test_hostile_index(tmp_path, entries, text):
     (tmp_path / "net.index").write_bytes(index_of({"": HEADER, **entries}))
     (tmp_path / "net.data-00000-of-00001").write_bytes(bytes(64))
     with pytest.raises(ValueError, match=f"net.index: not a usable .*{text}"):
+        tf_checkpoint.read(tmp_path / "net")
+
+
+def test_names_that_fill_the_memory(tmp_path, monkeypatch):
+    """Each is one letter more than the last: some kB that unfold to MBs."""
+    monkeypatch.setattr(tf_checkpoint, "MOST_LETTERS", 1 << 20)
+    names = {"b" * i: entry([]) for i in range(1, 2000)}
+    content = index_of({"": HEADER, **names})
+    assert len(content) < 40_000
+    (tmp_path / "net.index").write_bytes(content)
+    (tmp_path / "net.data-00000-of-00001").write_bytes(bytes(64))
+    with pytest.raises(ValueError, match=r"or names of 1,0\d\d,\d\d\d letters"):
         tf_checkpoint.read(tmp_path / "net")
 
 

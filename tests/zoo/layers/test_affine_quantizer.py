@@ -12,7 +12,8 @@ from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.keras_compat import keras
 from zoo.layers.affine_quantizer import AffineGrid, AffineQuantizer
-from zoo.training.trainer import Trainer, freeze
+from zoo.training.freezing import freeze
+from zoo.training.trainer import Trainer
 
 LEARNED = ("qat", "lsq", "lszq")
 FITTED = (*LEARNED, "ssq")

@@ -84,6 +84,16 @@ def test_one_batch_as_training_sees_it():
     check_one_batch()
 
 
+def test_a_mean_far_from_zero():
+    """As where a start lifts CSI: E[x^2] - E[x]^2 in float32 loses digits."""
+    x = keras.Input(SHAPE)
+    norm = layers.BatchNormalization(epsilon=1e-5, momentum=0.9)
+    csi = np.float32(np.random.default_rng(0).normal(100, 0.5, (400, *SHAPE)))
+    estimate(Model(x, norm(x)), csi, 10)
+    expected = csi.reshape(-1, SHAPE[2]).var(0, dtype=float)
+    np.testing.assert_allclose(norm.moving_variance, expected, rtol=5e-4)
+
+
 def test_the_same_on_tf_keras():
     code = (
         "from tests.zoo.training.test_statistics import *\n"
