@@ -42,10 +42,13 @@ def _bytes(content: bytes) -> int:
     if not schema.Model.ModelBufferHasIdentifier(content, 0):
         raise ValueError("it does not begin as a TFLite file")
     model, total = schema.Model.GetRootAs(content, 0), 0
-    most = len(content)  # each tensor takes some bytes of the file
-    for i in range(min(model.SubgraphsLength(), most)):
+    left = len(content)  # each tensor takes some bytes, unless subgraphs share them
+    for i in range(min(model.SubgraphsLength(), left)):
         graph = model.Subgraphs(i)
-        for k in range(min(graph.TensorsLength(), most)):
+        left -= graph.TensorsLength()
+        if left < 0:
+            raise ValueError("more tensors than it has bytes")
+        for k in range(graph.TensorsLength()):
             tensor = graph.Tensors(k)
             if tensor.ShapeLength() > MOST_AXES:
                 raise ValueError(f"a tensor of {tensor.ShapeLength()} axes")

@@ -50,6 +50,7 @@ class Tensor(NamedTuple):
 # hashed or printed: keys are of these types, and messages are cut short.
 KEYS = (str, int, float, type(None))
 MOST_AXES = 32
+MOST_PASSED = 1 << 22  # letters and items that all calls of a file are given
 _UNKNOWN_TO_PYTORCH = (
     pickle.DICT, pickle.FROZENSET, pickle.EMPTY_SET, pickle.ADDITEMS, pickle.INST,
     pickle.OBJ, pickle.NEWOBJ_EX, pickle.PERSID, pickle.EXT1, pickle.EXT2, pickle.EXT4,
@@ -163,6 +164,7 @@ class Unpickler(pickle._Unpickler):
     def __init__(self, file):
         super().__init__(file)
         self.storages: dict[str, Storage] = {}
+        self._passed = 0
 
     def _refuse(self):
         raise pickle.UnpicklingError("an operation that PyTorch's files do not use")
@@ -178,9 +180,32 @@ class Unpickler(pickle._Unpickler):
             check_key(key)
         super().load_setitems()
 
+    def _count_passed(self):
+        """Refuse calls that copy one long argument again and again."""
+        passed = self.stack[-1]
+        if isinstance(passed, tuple):
+            sizes = (len(x) for x in passed if isinstance(x, (str, bytes, list, tuple)))
+            self._passed += len(passed) + sum(sizes)
+        if self._passed > MOST_PASSED:
+            raise pickle.UnpicklingError(
+                f"its calls are given more than {MOST_PASSED:,} letters and items"
+            )
+
+    def load_reduce(self):
+        """Call a function."""
+        self._count_passed()
+        super().load_reduce()
+
+    def load_newobj(self):
+        """Make an object of a class."""
+        self._count_passed()
+        super().load_newobj()
+
     dispatch = {
         **pickle._Unpickler.dispatch,
         **dict.fromkeys([code[0] for code in _UNKNOWN_TO_PYTORCH], _refuse),
+        pickle.REDUCE[0]: load_reduce,
+        pickle.NEWOBJ[0]: load_newobj,
         pickle.SETITEM[0]: load_setitem,
         pickle.SETITEMS[0]: load_setitems,
     }

@@ -40,7 +40,7 @@ def shipped(folder: Path | None = None) -> dict[str, Path]:
 
     In the order of networks, channels and ratios.
     """
-    found = [path.parent for path in (folder or SHIPPED).glob(f"*/{CARD}")]
+    found = [path.parent for path in (folder or SHIPPED).glob(f"[!.]*/{CARD}")]
     return {path.name: path for path in sorted(found, key=_place)}
 
 

@@ -284,6 +284,27 @@ def test_many_tensors_of_one_storage(tmp_path, save, monkeypatch):
         torch_checkpoint.load(path)
 
 
+LONG = 1 << 18
+CALLS = {
+    "text": (b"c_codecs\nencode\n", b"X" + struct.pack("<I", LONG) + b"x" * LONG),
+    "tuple": (b"cutils.solver\nResult\n", b"(" + b"N" * LONG + b"t"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"), [("text", b"R"), ("tuple", b"R"), ("tuple", b"\x81")]
+)
+def test_one_argument_of_many_calls(tmp_path, kind, made):
+    """Each copies it: some 250 kB would be 1 GB."""
+    function, long = CALLS[kind]
+    passed = b"h\x00X\x06\x00\x00\x00latin1\x86" if kind == "text" else b"h\x00"
+    calls = (function + passed + made) * 500
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"\x80\x02(" + long + b"q\x00" + calls + b"l.")
+    with pytest.raises(ValueError, match="given more than 4,194,304 letters"):
+        torch_checkpoint.load(path)
+
+
 def test_room_that_a_pickle_asks_for(tmp_path):
     """Python's own reader of BYTEARRAY8 makes it at once."""
     path = tmp_path / "net.pth"

@@ -286,7 +286,9 @@ def test_folders_and_names(tiny_run, tmp_path, monkeypatch):
     named = weights_by_name.locate("crnet_indoor_16")
     assert named == weights_by_name.SHIPPED / "crnet_indoor_16"
     shutil.copytree(named, tmp_path / "weights" / "mine")
+    shutil.copytree(named, tmp_path / "weights" / ".partial-other")  # of a kill
     monkeypatch.setattr(weights_by_name, "SHIPPED", tmp_path / "weights")
+    assert list(weights_by_name.shipped()) == ["mine"]
     with (tmp_path / "weights" / "mine" / "best.weights.h5").open("ab") as file:
         file.write(b"x")
     with pytest.raises(ValueError, match="damaged"):
