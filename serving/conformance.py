@@ -19,7 +19,7 @@ from pathlib import Path
 from absl import flags
 
 from serving.codec.framing import Framer
-from serving.codec.ue_encoder import read_codec
+from serving.codec.ue_encoder import CODEC_FILE, read_codec
 from serving.conforming.rest import rest_rows
 from serving.conforming.rows import BAD, Row, predict_rows
 from serving.conforming.services import service_rows
@@ -116,7 +116,10 @@ def main(argv: list[str]) -> None:
     refuse_arguments(argv)
     framed = None
     if values.codec:
-        framed = Framer(read_codec(Path(values.codec).parent))
+        codec = Path(values.codec)
+        if codec.name != CODEC_FILE:
+            raise ValueError(f"--codec={codec}: expected the {CODEC_FILE} of an export")
+        framed = Framer(read_codec(codec.parent))
     where = (values.endpoint, values.rest, values.model_name, values.timeout)
     target = Target(*where, client_tls.credentials(values))
     results = conformance(target, bool(values.rest), framed, values.max_batch_size)

@@ -106,7 +106,9 @@ class Patience:
         return age > self._seconds or hurried or self._is_too_much()
 
     def _is_too_much(self) -> bool:
-        return self._hard is not None and self._total > self._hard
+        # One alone may be as large as a request allows.
+        alone = len(self._waits) < 2
+        return self._hard is not None and self._total > self._hard and not alone
 
     def _enforce(self) -> None:
         if self._is_too_much():

@@ -60,19 +60,24 @@ def read(
 def check_numbers(
     outputs: Mapping[str, tensor_pb2.TensorProto], frames: Sequence
 ) -> None:
-    """Compare the sequence numbers of an answer, where it has any, with those sent.
+    """Compare the sequence numbers of an answer with those of the frames.
 
     Args:
         outputs: of a PredictResponse.
-        frames: that were sent, of version 2 where the answer has numbers.
+        frames: that were sent.
 
     Raises:
-        ValueError: a row is that of another frame, or there are not as many.
+        ValueError: a valid row is that of another frame or has no number where its
+            frame has one, or there are not as many.
     """
+    valid = _read(outputs, "valid", (len(frames),))
     if "sequence" not in outputs:
+        if any(
+            framing.sequence(frames[row]) is not None for row in np.flatnonzero(valid)
+        ):
+            raise ValueError("the server's answer has no output sequence")
         return
     answered = _read(outputs, "sequence", (len(frames),))
-    valid = _read(outputs, "valid", (len(frames),))
     for row, frame in enumerate(frames):
         number, sent = answered[row], framing.sequence(frame)
         if number != sent and (valid[row] or number != -1):

@@ -142,7 +142,8 @@ class Decoder:
         """
         if self._octets:
             return self._decode_octets(frames, uplink, *self._octets)
-        return self._answer(decode_request(frames, uplink, **self._spec), frames)
+        request = decode_request(frames, uplink, **self._spec)
+        return self._answer(request, len(frames), frames)
 
     @functools.cached_property
     def _octets(self) -> tuple:
@@ -176,7 +177,7 @@ class Decoder:
             rows = np.frombuffer(b"".join(sent), np.uint8).reshape(-1, size)
             side = None if uplink is None else uplink[valid]
             request = decode_request(rows, side, **self._spec)
-            h[valid], valid[valid] = self._answer(request, sent)
+            h[valid], valid[valid] = self._answer(request, len(sent), sent)
         return h, valid
 
     def decode_codewords(self, codeword: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -184,15 +185,16 @@ class Decoder:
         spec = {**self._spec, "signature_name": "decode_float"}
         request = predict_pb2.PredictRequest(model_spec=spec)
         request.inputs["codeword"].CopyFrom(tf.make_tensor_proto(codeword, tf.float32))
-        return self._answer(request, codeword)
+        return self._answer(request, len(codeword))
 
     def _answer(
-        self, request, sent: Sequence[bytes] | np.ndarray
+        self, request, rows: int, frames: Sequence[bytes] = ()
     ) -> tuple[np.ndarray, np.ndarray]:
         outputs = self._call(self._stub.Predict, request).outputs
         try:
-            answers.check_numbers(outputs, sent)
-            return answers.read(outputs, len(sent), self._csi_shape)
+            if frames:
+                answers.check_numbers(outputs, frames)
+            return answers.read(outputs, rows, self._csi_shape)
         except ValueError as error:
             raise ValueError(f"{self._endpoint}: {error}") from error
 

@@ -100,12 +100,18 @@ def _described(run: RunDirectory, settings, model: CsiAutoencoder) -> dict:
 def of_export(directory: Path) -> Codec:
     """Codec of an export: encoder.tflite and the newest SavedModel of the decoder.
 
+    A SavedModel is a program, and this runs it whatever it does: take exports of others
+    to `serving.server`, which looks at their operations first.
+
     Raises:
         ValueError: a file is missing or damaged.
     """
     checksums.verify(directory)
     ue = UeEncoder(directory / "encoder.tflite")
-    *_, newest = files.versions(directory / "decoder").values()
+    versions = files.versions(directory / "decoder")
+    if not versions:
+        raise ValueError(f"{directory / 'decoder'} has no version: export again")
+    newest = versions[max(versions)]
     loaded = tf.saved_model.load(str(newest))
 
     def codeword(h):

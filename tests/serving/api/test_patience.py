@@ -58,7 +58,7 @@ def test_where_it_is_too_much_the_oldest_end_and_no_young_one(clock):
     assert ended == ["a", "b", "c"]  # three are left, that have their time
 
 
-def test_the_hard_limit_spares_nobody(clock):
+def test_the_hard_limit_spares_one_that_is_alone(clock):
     ended, waits = [], Patience(10, 4 * MB, 8 * MB)
     waits.begin(lambda: ended.append("old"), 5 * MB)
     young = waits.begin(lambda: ended.append("young"), 3 * MB)
@@ -66,9 +66,10 @@ def test_the_hard_limit_spares_nobody(clock):
     waits.grow(young, 1)
     assert ended == ["old"]
     waits.grow(young, 8 * MB)
+    assert ended == ["old"]  # nothing else would be freed for
+    waits.begin(lambda: ended.append("next"), 8 * MB)
     assert ended == ["old", "young"]
     waits.grow(young, 100 * MB)  # has ended: it counts no more
-    waits.begin(lambda: ended.append("next"), 8 * MB)
     assert ended == ["old", "young"]
 
 
