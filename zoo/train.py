@@ -11,7 +11,7 @@ import shlex
 
 from absl import flags
 
-from tfds_builders import cli, locks
+from tfds_builders import cli, flag_help, locks
 from zoo import config_flags, registry
 from zoo.config import ExperimentConfig
 from zoo.training import cluster
@@ -66,4 +66,5 @@ if __name__ == "__main__":
     flags.DEFINE_float(
         "worker_timeout", 600, "seconds for all workers to come (multi_worker)", 1.0
     )
+    flag_help.group("general", ["worker_timeout"])
     cli.run(main)

@@ -58,7 +58,7 @@ def _read_reference(path: Path) -> dict[str, np.ndarray]:
         value = arrays.pop(name.removesuffix("s"), arrays.get(name))
         if np.ndim(value) == 4 and value.shape[1:] != CSI_SHAPE:
             value = np.moveaxis(value, 1, -1)
-        if np.shape(value)[1:] != CSI_SHAPE:
+        if np.shape(value)[1:] != CSI_SHAPE or not len(value):
             raise ValueError(
                 f"--reference={path}: needs {name}, [n, 2, 32, 32] or [n, 32, 32, 2]"
             )

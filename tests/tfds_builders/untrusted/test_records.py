@@ -61,7 +61,7 @@ def test_a_flipped_bit(tmp_path):
 
 def test_a_training_names_the_file(data_dir, tmp_path):
     shutil.copytree(data_dir, tmp_path / "data")
-    (path,) = (tmp_path / "data").rglob("*-train.tfrecord*")
+    (path,) = (tmp_path / "data" / TINY["dataset"]).rglob("*-train.tfrecord*")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
