@@ -18,7 +18,7 @@ from zoo.models.spec import ModelSpec
 
 QUICK = """
 import sys, zoo
-assert zoo.list_models(pretrained=True) == ["crnet"]
+assert zoo.list_models(pretrained=True) == ["crnet", "klt_residual"]
 assert zoo.list_models("*ista_net*", pretrained=False)
 assert "train" in dir(zoo) and zoo.__version__
 heavy = {"tensorflow", "keras", "numpy", "h5py"} & set(sys.modules)

@@ -75,7 +75,9 @@ def test_cases_are_trained_alike_but_for_their_own_rates_and_starts():
     assert "bits" not in float_one
     assert (quantised["bits"], quantised["quantizer"]) == (4, "uniform")
     other = plan.overrides(Case("transnet", 64, 0))
-    assert other["init"] == "paper" and other["lr"] == 1e-4
+    assert other["init"] == "klt" and other["lr"] == 1e-4
+    without = Plan(("bacrnet",), (64,), (0,), epochs=1)
+    assert without.overrides(Case("bacrnet", 64, 0))["init"] == "paper"
 
 
 def test_equal_minutes_are_epochs_by_measured_steps(data_dir, tmp_path):
