@@ -73,7 +73,7 @@ def _int16x8(converter) -> None:
 # the table shows. CRNet, ACRNet, CLNet and CLLWCsiNet, trained at 1/16, are at 0.04 or
 # less in fp16, 0.24 in dynamic, 0.53 in int16x8 and, all but ACRNet, 0.18 in int8.
 PRECISIONS = {
-    "fp32": Precision("encoder.tflite", 1e-4),
+    "fp32": Precision("encoder.tflite", 1e-3),
     "dynamic": Precision("encoder_dynamic.tflite", 0.6, set_up=_optimise),
     "fp16": Precision("encoder_fp16.tflite", 0.2, set_up=_fp16),
     "int8": Precision("encoder_int8.tflite", 0.6, True, set_up=_optimise),
@@ -82,8 +82,8 @@ PRECISIONS = {
         "encoder_int16x8.tflite", 0.8, calibrated=True, set_up=_int16x8
     ),
     "qat": Precision("encoder_qat.tflite", 0.6, True, set_up=_optimise),
-    "pruned": Precision("encoder_pruned.tflite", 1e-4, compressed=True),
-    "clustered": Precision("encoder_clustered.tflite", 1e-4, compressed=True),
+    "pruned": Precision("encoder_pruned.tflite", 1e-3, compressed=True),
+    "clustered": Precision("encoder_clustered.tflite", 1e-3, compressed=True),
 }
 DEFAULT_PRECISIONS = ("fp32", "dynamic")
 
