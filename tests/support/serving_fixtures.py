@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from serving.models import model_config
+from serving.models.model_manager import ModelManager
 from serving.ue_side.decoder_client import open_channel
 from tests.support.serving_harness import (
+    MODEL,
     model_entry,
     models_config,
     predict,
@@ -35,6 +38,28 @@ def tiny_export(tmp_path_factory) -> Path:
     (export / "decoder" / "4.part").mkdir()
     write_warmup(export / "decoder" / "3", predict(feedback_bytes=[bytes(FRAME_BYTES)]))
     return export
+
+
+@pytest.fixture(scope="module")
+def exports(tiny_export, tmp_path_factory) -> dict[int, Path]:
+    """Exports of one model, each with one version of the decoder."""
+    found = {}
+    for version in (1, 2, 3):
+        found[version] = tmp_path_factory.mktemp("export")
+        for name in ("encoder.tflite", "codec.json"):
+            shutil.copy(tiny_export / name, found[version])
+        source = tiny_export / "decoder" / "1"
+        shutil.copytree(source, found[version] / "decoder" / str(version))
+    return found
+
+
+@pytest.fixture(scope="module")
+def manager(tiny_export):
+    """The tiny decoder, for a server in this process."""
+    manager = ModelManager()
+    manager.apply(model_config.single(MODEL, tiny_export / "decoder"))
+    yield manager
+    manager.close()
 
 
 @pytest.fixture

@@ -63,24 +63,25 @@ def _dequantise(indices):
     return (tf.cast(indices, tf.float32) + 0.5) / (1 << (BITS - 1)) - 1
 
 
+def _of_frames(found: frame_graph.Parsed):
+    indices = frame_graph.unpack_indices(found.payload, NUM_INDICES, BITS)
+    return _answer(_dequantise(indices), found.valid)
+
+
 class _Decoder(tf.Module):
     """Weights are constants of the graph: nothing for a server to restore."""
 
     @_signature(([None], tf.string, "feedback_bytes"))
     def serving_default(self, feedback_bytes):
-        payload, valid, _ = frame_graph.parse_frames(
-            feedback_bytes, PAYLOAD_BYTES, MODEL_ID
+        return _of_frames(
+            frame_graph.parse_frames(feedback_bytes, PAYLOAD_BYTES, MODEL_ID)
         )
-        indices = frame_graph.unpack_indices(payload, NUM_INDICES, BITS)
-        return _answer(_dequantise(indices), valid)
 
     @_signature(([None, FRAME_BYTES], tf.uint8, "feedback_bytes"))
     def decode_octets(self, feedback_bytes):
-        payload, valid, _ = frame_graph.check_frames(
-            feedback_bytes, PAYLOAD_BYTES, MODEL_ID
+        return _of_frames(
+            frame_graph.check_frames(feedback_bytes, PAYLOAD_BYTES, MODEL_ID)
         )
-        indices = frame_graph.unpack_indices(payload, NUM_INDICES, BITS)
-        return _answer(_dequantise(indices), valid)
 
     @_signature(([None, PAYLOAD_BYTES], tf.uint8, "packed"))
     def decode_u8(self, packed):

@@ -45,17 +45,16 @@ def written(out: Path) -> Iterator[Path]:
 
 
 def seal(directory: Path) -> None:
-    """Write checksums.sha256 of all files of a directory, or write it anew."""
+    """Write checksums.sha256 of all files of a directory, once they are all there.
+
+    An export has one, and each version of its decoder: a version is served by itself.
+    """
     files.write_text(directory / checksums.NAME, checksums.text(directory))
 
 
 def save_decoder(graph: DecoderGraph, path: Path) -> None:
-    """Write the decoder as a SavedModel with frozen weights and named signatures.
-
-    Its checksums are in it, too: a version is served by itself.
-    """
+    """Write the decoder as a SavedModel with frozen weights and named signatures."""
     module = tf.Module()
     frozen = freeze(graph.decode)
     module.functions = graph.signatures(lambda *inputs: frozen(*inputs)[0])
     tf.saved_model.save(module, str(path), signatures=module.functions)
-    seal(path)

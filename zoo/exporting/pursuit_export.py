@@ -122,6 +122,7 @@ def export(
         (partial / ENCODER).write_bytes(slim(content))
         decoder = partial / "decoder" / str(version)
         directory.save_decoder(DecoderGraph(link, codec), decoder)
+        directory.seal(decoder)
         codec["files"] = checksums.hashes(partial)
         codec["norms"] = csi_scale.norms(fitted.h)
         files.write_json(partial / "codec.json", codec)

@@ -15,11 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2
 
 from serving.api import patience
-from serving.models import model_config
-from serving.models.model_manager import ModelManager
 from serving.ue_side.decoder_client import open_channel
 from tests.support.processes import wait_until
-from tests.support.serving_harness import MODEL, PATH, b64, local_server, predict, rest
+from tests.support.serving_harness import PATH, b64, local_server, predict, rest
 from tests.support.tiny_export import NUM_INDICES, frames, random_indices
 
 pytest_plugins = ["tests.support.serving_fixtures"]
@@ -30,14 +28,6 @@ GOOD = predict(feedback_bytes=frames(random_indices(1)))
 LARGE = predict("decode_float", codeword=np.zeros((500, NUM_INDICES), np.float32))
 THREADS, STREAMS = 2, 100
 SECONDS = 20
-
-
-@pytest.fixture(scope="module")
-def manager(tiny_export):
-    manager = ModelManager()
-    manager.apply(model_config.single(MODEL, tiny_export / "decoder"))
-    yield manager
-    manager.close()
 
 
 @pytest.fixture

@@ -12,10 +12,8 @@ import pytest
 
 from serving.api import json_tensor, rest, timed_reader
 from serving.api.handlers import Handlers
-from serving.models import model_config
-from serving.models.model_manager import ModelManager
 from serving.models.monitoring import Metrics
-from tests.support.serving_harness import MODEL, PATH, b64, local_server
+from tests.support.serving_harness import PATH, b64, local_server
 from tests.support.serving_harness import rest as ask
 from tests.support.tiny_export import frames, random_indices
 
@@ -23,14 +21,6 @@ pytest_plugins = ["tests.support.serving_fixtures"]
 pytestmark = pytest.mark.serving
 GOOD = {"instances": [b64(frame) for frame in frames(random_indices(1))]}
 THREADS = 2
-
-
-@pytest.fixture(scope="module")
-def manager(tiny_export):
-    manager = ModelManager()
-    manager.apply(model_config.single(MODEL, tiny_export / "decoder"))
-    yield manager
-    manager.close()
 
 
 @pytest.fixture

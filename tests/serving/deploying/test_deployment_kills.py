@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -40,19 +39,6 @@ from serving.deploying.exports import read_exports
 exports = read_exports([sys.argv[2]], ["csi_tiny"])
 deployment.write_tree(exports, Path(sys.argv[3]), manifests.Cluster())
 """
-
-
-@pytest.fixture(scope="module")
-def exports(tiny_export, tmp_path_factory) -> dict[int, Path]:
-    """Exports of one model, each with one version of the decoder."""
-    found = {}
-    for version in (1, 2):
-        found[version] = tmp_path_factory.mktemp("export")
-        for name in ("encoder.tflite", "codec.json"):
-            shutil.copy(tiny_export / name, found[version])
-        source = tiny_export / "decoder" / "1"
-        shutil.copytree(source, found[version] / "decoder" / str(version))
-    return found
 
 
 def deploy(export: Path, out: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -22,19 +21,6 @@ pytest_plugins = ["tests.support.serving_fixtures"]
 pytestmark = pytest.mark.serving
 NAME = "csi_tiny"
 FRAMES = frames(random_indices(2))
-
-
-@pytest.fixture(scope="module")
-def exports(tiny_export, tmp_path_factory) -> dict[int, Path]:
-    """Exports of one model, each with one version of the decoder."""
-    found = {}
-    for version in (1, 2, 3):
-        found[version] = tmp_path_factory.mktemp("export")
-        for name in ("encoder.tflite", "codec.json"):
-            shutil.copy(tiny_export / name, found[version])
-        source = tiny_export / "decoder" / "1"
-        shutil.copytree(source, found[version] / "decoder" / str(version))
-    return found
 
 
 class Deployed:

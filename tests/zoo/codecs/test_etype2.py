@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.clustered_channels import eigenmodes, sgcs
+from tests.support.report_bits import Reader, log, take_beams
 from zoo.codecs.codebooks import etype2_bits, etype2_encoder
 from zoo.codecs.codebooks.etype2 import EnhancedTypeII
 from zoo.codecs.codebooks.fields import Report
@@ -82,26 +83,10 @@ def read(report: Report, panel, subbands, combination, rank) -> np.ndarray:
     m = m1 if rank < 3 else math.ceil(Fraction(high) * subbands / per_cqi)
     k0 = math.ceil(Fraction(beta) * 2 * num_beams * m1)
 
-    def log(count):
-        return math.ceil(math.log2(count))
-
-    bits = iter(report.part2)
-
-    def take(size):
-        return int("0" + "".join(itertools.islice(bits, size)), 2)
-
+    take = Reader(report.part2)
     assert len(report.part1) == log(k0 if rank == 1 else 2 * k0)
     nonzero = int("0" + report.part1, 2) + 1
-    q1, q2 = divmod(take(log(4 * o2)), o2)
-    i12, s, beams = take(log(math.comb(n1 * n2, num_beams))), 0, []
-    for i in range(num_beams):
-        x = max(
-            x for x in range(num_beams - 1 - i, n1 * n2 - i)
-            if i12 - s >= math.comb(x, num_beams - i)
-        )  # fmt: skip
-        s += math.comb(x, num_beams - i)
-        second, first = divmod(n1 * n2 - 1 - x, n1)
-        beams.append((4 * first + q1, o2 * second + q2))
+    beams = take_beams(take, n1, n2, o2, num_beams)
     i18 = [take(log(nonzero) if rank == 1 else log(2 * num_beams)) for _ in range(rank)]
     start = 0
     if subbands > 19:
@@ -139,7 +124,7 @@ def read(report: Report, panel, subbands, combination, rank) -> np.ndarray:
     first += [take(1) for _ in range(nonzero // 2)]
     amplitudes += [take(3) for _ in range(nonzero - rank - half)]
     phases += [take(4) for _ in range(nonzero - rank - half)]
-    assert not list(bits)
+    assert not take.left()
     kept = [place for place, bit in zip(order, first, strict=True) if bit]
     assert len(kept) == nonzero
     if rank == 1:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.clustered_channels import eigenmodes, sgcs
+from tests.support.report_bits import Reader, log, take_beams
 from zoo.codecs.codebooks import subsets, type2_bits
 from zoo.codecs.codebooks.fields import Report
 from zoo.codecs.codebooks.panel import SIZES, Panel
@@ -47,24 +48,8 @@ def read(report, codebook) -> tuple[np.ndarray, int]:
     """Precoder of a Type II report by 38.214, 5.2.2.2.3, and the bits of 38.212."""
     n1, n2 = codebook.panel.n1, codebook.panel.n2
     o2, num_beams, rank = 4 if n2 > 1 else 1, codebook.num_beams, codebook.rank
-    rows, bits = 2 * num_beams, iter(report.part2)
-
-    def log(count):
-        return math.ceil(math.log2(count))
-
-    def take(size):
-        return int("0" + "".join(itertools.islice(bits, size)), 2)
-
-    q1, q2 = divmod(take(log(4 * o2)), o2)
-    i12, s, beams = take(log(math.comb(n1 * n2, num_beams))), 0, []
-    for i in range(num_beams):
-        x = max(
-            x for x in range(num_beams - 1 - i, n1 * n2 - i)
-            if i12 - s >= math.comb(x, num_beams - i)
-        )  # fmt: skip
-        s += math.comb(x, num_beams - i)
-        second, first = divmod(n1 * n2 - 1 - x, n1)
-        beams.append((4 * first + q1, o2 * second + q2))
+    rows, take = 2 * num_beams, Reader(report.part2)
+    beams = take_beams(take, n1, n2, o2, num_beams)
     strongest, k1 = [], []
     for _ in range(rank):
         strongest.append(take(log(rows)))
@@ -108,7 +93,7 @@ def read(report, codebook) -> tuple[np.ndarray, int]:
                 wave = l1 * a / (4 * n1) + l2 * b / (o2 * n2)
                 w[t, port, v] += x * np.exp(2j * np.pi * wave)
         w[t] /= np.linalg.norm(w[t], axis=0) * math.sqrt(rank)
-    assert not list(bits)
+    assert not take.left()
     payload = log(4 * o2) + log(math.comb(n1 * n2, num_beams))
     payload += rank * (log(rows) + 3 * (rows - 1))
     for layer in range(rank):
