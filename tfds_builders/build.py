@@ -27,12 +27,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import flags
 
-from tfds_builders import blocks, cli, durable, generation, locks
+from tfds_builders import blocks, cli, durable, generation, locks, unfinished
 from tfds_builders.own import dataset as own_dataset
 from tfds_builders.progress import Progress
 from tfds_builders.staging import Staging, fingerprint
-
-WRITING = "writing"  # names the unfinished folder that TFDS writes to
 
 
 def find_builder(dataset: str, data_dir: str = "") -> tfds.core.DatasetBuilder:
@@ -155,12 +153,13 @@ def _build(builder, staged: Path, workers: int, beam_options, settings: dict) ->
     """Build, or wait for another command that does."""
     with locks.alone(staged, wait=True):
         if not builder.data_path.exists():
-            _remove_unfinished(staged)
+            unfinished.remove(Path(builder.data_path), staged)
             if beam_options is not None:
                 settings |= _beam_pipeline().use(builder, beam_options)
             elif builder.name in blocks.simulated():
                 _simulate(builder, staged, workers)
-            _write(builder, settings)
+            with unfinished.recorded(builder, staged):
+                _write(builder, settings)
             durable.settle(builder.data_path)
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -180,11 +179,7 @@ def _simulate(builder, staged: Path, workers: int) -> None:
         add = functools.partial(progress.add, blocks.BLOCK)
         staging.stage_all(todo, workers, add)
 
-    def examples_of(builder, split):
-        (staged / WRITING).write_text(Path(builder.data_path).name, encoding="utf-8")
-        return generation.from_blocks(staging.read, builder, split)
-
-    builder.examples_of = examples_of
+    builder.examples_of = functools.partial(generation.from_blocks, staging.read)
 
 
 def _beam_pipeline():
@@ -211,16 +206,6 @@ def _write(builder, settings: dict) -> None:
         raise OSError(
             f"{cause.message}; what is staged is kept: make room and start again"
         ) from error
-
-
-def _remove_unfinished(staged: Path) -> None:
-    """Remove what TFDS had written in a killed build: its name is on record."""
-    record = staged / WRITING
-    if record.exists():
-        name = record.read_text(encoding="utf-8")
-        if name.startswith("incomplete."):  # a full disk leaves the record empty
-            shutil.rmtree(staged.parent / name, ignore_errors=True)
-        record.unlink()
 
 
 def _define_flags() -> None:

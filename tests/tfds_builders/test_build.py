@@ -22,7 +22,7 @@ import tensorflow_datasets as tfds
 
 from tests.conftest import ROOT, run_command
 from tests.support.processes import children, ended, wait_until
-from tfds_builders import blocks, build, locks
+from tfds_builders import blocks, build, locks, unfinished
 from tfds_builders.cost2100_sim import cost2100_sim_dataset_builder as dataset
 
 # A build of its own process; it ends in the middle of the test split if told to.
@@ -95,12 +95,16 @@ def test_a_build_killed_twice_equals_one_in_one_go(tmp_path, capfd):
     folder = Path(builder.data_path.parent)
     (left,) = folder.glob("incomplete.*")
     assert list(left.glob("*train*"))
-    (folder / "incomplete.ANOTHR_1.0.0").mkdir()  # of somebody who may still write
+    (folder / "incomplete.EMPTY1_1.0.0").mkdir()  # killed before it was on record
+    (folder / "incomplete.OTHER1_2.0.0").mkdir()  # of another version
+    (folder / "incomplete.ANOTHR_1.0.0").mkdir()  # of somebody who writes
+    (folder / "incomplete.ANOTHR_1.0.0" / "train").touch()
     build.prepare(builder, workers=2)
     shown = capfd.readouterr().err
     assert "2200 of 2200 examples (100 %)" in shown and "2200 found" in shown
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["1.0.0", "incomplete.ANOTHR_1.0.0"]
+    left = ["incomplete.ANOTHR_1.0.0", "incomplete.OTHER1_2.0.0"]
+    assert names == ["1.0.0", *left]
     assert digest(builder) == digest(one_go)
 
 
@@ -149,7 +153,7 @@ def test_an_empty_record_removes_nothing(tmp_path):
     staged = Path(builder.data_path.parent) / "1.0.0.staging"
     (staged.parent / "0.9.0").mkdir(parents=True)
     staged.mkdir()
-    (staged / build.WRITING).touch()  # the disk was full
+    (staged / unfinished.RECORD).touch()  # the disk was full
     build.prepare(builder)
     assert {path.name for path in staged.parent.iterdir()} == {"0.9.0", "1.0.0"}
 

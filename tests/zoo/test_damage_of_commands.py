@@ -51,9 +51,11 @@ def _begun(process, out) -> float:
 
 
 def _complete(arguments: list[str]) -> None:
+    """Run again; what was killed behind its last rename may refuse what is there."""
     process = start(arguments)
     _, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, errors[-2000:]
+    refused = process.returncode == 1 and " exists; choose another" in errors
+    assert process.returncode == 0 or refused, errors[-2000:]
 
 
 @pytest.mark.slow
