@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,15 @@ class _Compiled:
         return target.read(int(np.prod(shape)), np.dtype(dtype)).reshape(shape)
 
 
+@contextlib.contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    """While a runtime may find that a file is no encoder."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is not an encoder: {error}") from error
+
+
 RUNTIMES = {"interpreter": _Interpreted, "compiled": _Compiled}
 
 
@@ -159,13 +170,13 @@ class UeEncoder:
         self.model_id = bytes.fromhex(self.codec["model_id"])
         self._check_file(path, content)
         tflite_sizes.check(path, content)
-        try:
-            self._run = RUNTIMES[runtime](content)
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{path} is not an encoder: {error}") from error
-        self._check_shapes(path)
         # (scale, zero point) by tensor, of a file with int8 input and output.
         self._grids = self.codec.get("int8_io", {}).get(path.name)
+        with _faults_named(path):
+            self._run = RUNTIMES[runtime](content)
+        self._check_shapes(path)
+        with _faults_named(path):
+            self._try_out()
 
     def _check_file(self, path: Path, content: bytes) -> None:
         expected = self.codec["files"].get(path.name)
@@ -191,6 +202,12 @@ class UeEncoder:
         found = self._run.shapes()
         if found != wanted:
             raise ValueError(f"{path} has {found}: expected {wanted} by {CODEC_FILE}")
+
+    def _try_out(self) -> None:
+        """Run every signature once: some faults of a file show only then."""
+        h = np.zeros([1, *self.codec["csi_shape"]], np.int8 if self._grids else "f4")
+        for signature in SIGNATURES:
+            self._run(signature, h)
 
     def encode(self, h: np.ndarray) -> np.ndarray:
         """Compress zero-centred CSI float `[32, 32, 2]` to a codeword float32 `[M]`.

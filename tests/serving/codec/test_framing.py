@@ -9,6 +9,7 @@ import pytest
 from serving.codec import frame_graph, framing
 from serving.codec.bitstream import BitstreamError
 from serving.codec.crc64 import crc64
+from tests.serving.api.test_serving_fuzz import mutated
 
 MODEL_ID = b"\x12\x34\x56\x78"
 SEQUENCES = {1: None, 2: 0xFFFF_FFFE}
@@ -77,6 +78,26 @@ def test_every_single_bit_flip_is_refused_by_both_ends(version):
     if version == 2:
         numbers = found.sequence.numpy()
         assert numbers[0] == numbers[-1] == SEQUENCES[2]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    "number", [2000, pytest.param(354_000, marks=pytest.mark.slow)]
+)
+def test_damaged_frames_are_refused_by_both_ends(version, number):
+    """A frame that is accepted, by chance 1 in 2^32, would be one that was sent."""
+    rng, size, batch = np.random.default_rng(version), 37, 1000
+    for _ in range(number // batch):
+        frame = framing.frame(rng.bytes(size), MODEL_ID, SEQUENCES[version])
+        damaged = [mutated(frame, rng) for _ in range(batch)]
+        valid = frame_graph.parse_frames(damaged, size, MODEL_ID, version).valid.numpy()
+        for one, accepted in zip(damaged, valid, strict=True):
+            try:
+                framing.unframe(one, MODEL_ID, version)
+            except BitstreamError:
+                assert not accepted
+            else:
+                assert one == frame and accepted
 
 
 def test_a_receiver_takes_its_own_version_only():

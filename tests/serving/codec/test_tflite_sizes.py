@@ -13,7 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from serving.codec import tflite_sizes
 from serving.codec.ue_encoder import UeEncoder
-from tests.support.tiny_export import save_encoder
+from tests.serving.api.test_serving_fuzz import mutated
+from tests.support.tiny_export import samples, save_encoder
 from zoo import files
 from zoo.quantization.tflite_slim import pack
 
@@ -67,6 +68,30 @@ def test_damaged_files(export):
         except ValueError:
             refused += 1
     assert refused > 5
+
+
+@pytest.mark.parametrize("number", [60, pytest.param(2800, marks=pytest.mark.slow)])
+def test_hostile_files_are_refused_or_run(export, tmp_path, number):
+    """Whoever damages a file can give its hash as well: one line, or an encoder."""
+    codec = json.loads((export / "codec.json").read_text())
+    content = (export / "encoder.tflite").read_bytes()
+    path, rng = tmp_path / "encoder.tflite", np.random.default_rng(1)
+    h, counts = samples(1)[0], {"refused": 0, "ran": 0}
+    for _ in range(number):
+        path.write_bytes(mutated(content, rng))
+        codec["files"]["encoder.tflite"] = files.sha256(path)
+        (tmp_path / "codec.json").write_text(json.dumps(codec))
+        began = time.process_time()
+        try:
+            ue = UeEncoder(path)
+        except ValueError as error:
+            assert len(str(error).splitlines()[0]) < 400
+            counts["refused"] += 1
+        else:
+            assert len(ue.encode_bits(h)) == codec["payload_bytes"]
+            counts["ran"] += 1
+        assert time.process_time() - began < 5
+    assert min(counts.values()) > number // 10
 
 
 def shared(count: int) -> bytes:
