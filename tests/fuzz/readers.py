@@ -14,9 +14,10 @@ from serving.codec.ue_encoder import SCHEMA
 from tfds_builders.cost2100 import mat_files as published
 from tfds_builders.own import array_files
 from tfds_builders.untrusted import hdf5, json_files, numpy_files, records
-from zoo.importing import sources, torch_checkpoint
+from zoo.importing import sources, tf_checkpoint, torch_checkpoint
 
 MODEL_ID = b"fuzz"
+NUMBERS = np.arange(16, dtype=np.float32).tobytes()  # of a checkpoint
 REFUSED = (ValueError, FileNotFoundError)
 FOLDER = Path(os.environ.get("FUZZ_FOLDER", tempfile.gettempdir()))
 
@@ -36,6 +37,17 @@ def _of_file(suffix: str, *readers: Callable[[Path], object]):
                 assert path.stat().st_size == len(data)
 
     return run
+
+
+def tf_index(data: bytes) -> None:
+    """Index of a TensorFlow checkpoint, beside numbers that are right for the seed."""
+    index = FOLDER / f"fuzz-{os.getpid()}.index"
+    index.write_bytes(data)
+    index.with_suffix(".data-00000-of-00001").write_bytes(NUMBERS)
+    try:
+        tf_checkpoint.read(index)
+    except REFUSED as error:
+        assert str(error)
 
 
 def frame(data: bytes) -> None:
@@ -124,6 +136,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "json_tensor": json_tensor,
     "protobuf": protobuf,
     "torch": _of_file(".pth", torch_checkpoint.load, torch_checkpoint.state_dict),
+    "tf_index": tf_index,
     "mat": _of_file(".mat", array_files.read, published.read_csi, sources.read_matrix),
     "h5": _of_file(".h5", hdf5.check_weights, sources.read_h5, array_files.read),
     "npz": _of_file(".npz", numpy_files.load, array_files.read, tables_file.read),

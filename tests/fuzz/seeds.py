@@ -12,7 +12,8 @@ import numpy as np
 import scipy.io
 
 from serving.codec import framing, tables_file
-from tests.fuzz.readers import MODEL_ID
+from tests.fuzz.readers import MODEL_ID, NUMBERS
+from tests.support.public_fista import save as save_checkpoint
 from tests.support.torch_files import SAVE, of_array
 
 FINDINGS = Path(__file__).parent / "findings"  # inputs that broke something once
@@ -57,6 +58,15 @@ def _torch() -> list[bytes]:
     return [
         _written(lambda path, save=save: save(path, tree)) for save in SAVE.values()
     ]
+
+
+def _tf_index() -> list[bytes]:
+    numbers = np.frombuffer(NUMBERS, np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        values = {"a/w": numbers[:12], "b": numbers[12:]}
+        prefix = save_checkpoint(Path(folder), values)
+        assert Path(f"{prefix}.data-00000-of-00001").read_bytes() == NUMBERS
+        return [Path(f"{prefix}.index").read_bytes()]
 
 
 def _mat() -> list[bytes]:
@@ -123,6 +133,7 @@ _MAKERS = {
     "json_tensor": _json_tensor,
     "protobuf": _protobuf,
     "torch": _torch,
+    "tf_index": _tf_index,
     "mat": _mat,
     "h5": _h5,
     "npz": _npz,
