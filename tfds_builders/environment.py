@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import warnings
 
 # Read while a library is imported: without a word they would change what is computed.
@@ -51,8 +52,11 @@ def prepare() -> None:
         os.execv(sys.executable, sys.orig_argv)
     try:
         check()
+        tempfile.gettempdir()  # TensorFlow's import ends without one
     except ValueError as error:
         sys.exit(f"error: {error}")
+    except FileNotFoundError as error:  # it wrote to each of them
+        sys.exit(f"error: {error.strerror}: make room, or set TMPDIR")
     for name in DROPPED:
         os.environ.pop(name, None)
     os.environ |= SET

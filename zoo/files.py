@@ -84,18 +84,24 @@ def new_directory(out: str | Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def require_free(folder: Path, size: int) -> None:
-    """Refuse to start writing `size` bytes to a disk that has no room for them.
+def reserve(path: Path, size: int) -> None:
+    """Take up the room of a file that a library is to write, which hears of none late.
+
+    Args:
+        path: of the file, which is replaced.
+        size: in bytes, or more.
 
     Raises:
-        OSError: less space is free; the message says how much.
+        OSError: the disk is full, or a quota or limit of file sizes is reached; the
+            message says how much is needed.
     """
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise OSError(
-            f"{folder}: {free / 1e6:.1f} MB free, {size / 1e6:.1f} MB needed; make "
-            "room and run the same command again"
-        )
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        needed = f"{error.strerror}, {size / 1e6:.1f} MB needed; make room and run the "
+        raise OSError(error.errno, needed + "same command again", str(path)) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -23,10 +23,9 @@ def save(network: Model, path: Path) -> None:
     Raises:
         OSError: no room or no permission; the previous files are kept.
     """
-    # HDF5 reports a full disk too late, from a destructor: ask first.
     size = sum(v.numpy().nbytes for v in network.variables)
-    files.require_free(path.parent, 2 * size + 10**6)
     with files.atomic_path(path) as temporary:
+        files.reserve(temporary, 2 * size + 10**6)  # HDF5 reports it from a destructor
         network.save_weights(temporary)
         new = files.sha256(temporary)
         _write_hashes(path, [new, *_before(path)])  # either file, until it is replaced
