@@ -6,18 +6,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfds_builders import build
+from tfds_builders import build, subbands
 from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, scaling, split_reader, stream
+from zoo.data import eigenmodes, estimation_noise, scaling, split_reader, stream
 from zoo.data.batches import steps_per_epoch
+from zoo.data.stored_splits import chosen, name_of, open_builder, wanted
 from zoo.metrics import accuracy, results_row
+from zoo.metrics.eigen_row import Truth
 from zoo.metrics.results_row import Subcarriers
 
 
 @dataclass(frozen=True)
 class Split:
     """One split in memory.
+
+    Of `--target=eigenvectors` CSI is what `subbands.as_csi` makes of eigenvectors.
 
     Attributes:
         csi: the network's input, float32 `[n, N_t, N_a, 2]` (of sequences
@@ -33,6 +37,8 @@ class Split:
         subcarriers: which ones `csi_freq` has.
         energy: of all subcarriers before delay truncation `[n]`, in units of
             `csi_clean`; None where the data set does not say.
+        eigen: of a test split of eigenvectors all layers and their eigenvalues.
+        loss: of the training that it is for.
     """
 
     csi: np.ndarray
@@ -43,6 +49,8 @@ class Split:
     uplink: np.ndarray | None = None
     subcarriers: Subcarriers = results_row.PUBLISHED
     energy: np.ndarray | None = None
+    eigen: Truth | None = None
+    loss: str = "csi"
 
     @property
     def side(self) -> tuple[np.ndarray, ...]:
@@ -55,7 +63,12 @@ class Split:
         return accuracy.frames(self.csi_clean) - np.float32(0.5)
 
     def frequency_metrics(self, h_hat: np.ndarray) -> dict:
-        """Metrics over subcarriers of an estimate, as `h`; see `results_row`."""
+        """Metrics over subcarriers of an estimate, as `h`; see `results_row`.
+
+        Of eigenvectors those over subbands, and what was sent; see `eigen_row`.
+        """
+        if self.eigen is not None:
+            return self.eigen.row(h_hat)
         return results_row.frequency_metrics(
             self.h,
             h_hat,
@@ -71,24 +84,20 @@ class Split:
             h_hat, self.csi_freq, self.last_taps, self.subcarriers
         )
 
+    def error_db(self, h_hat: np.ndarray) -> float:
+        """What the best of several estimates has least of, in dB.
+
+        NMSE, or 1 - SGCS where that is the loss: an estimate then has no scale.
+        """
+        if self.loss != "sgcs":
+            return accuracy.nmse_db(self.h, h_hat)
+        likeness = accuracy.sgcs(*map(accuracy.to_complex, (self.h, h_hat)))
+        return float(accuracy.to_db(1 - likeness))
+
     @property
     def h_seen(self) -> np.ndarray:
         """What the network sees of `h`: with noise, where there is some."""
         return accuracy.frames(self.csi) - np.float32(0.5)
-
-
-def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
-    """Find a TFDS builder by 'name/config[:stream]' and make sure its data exist.
-
-    Raises:
-        ValueError: unknown data set or configuration.
-        FileNotFoundError: published files are missing from `manual_dir`.
-        OSError: simulating failed; the next call takes up what is staged.
-    """
-    dataset, _ = stream.parse(dataset)
-    builder = build.find_builder(dataset, data_dir)
-    build.prepare(builder, manual_dir=manual_dir)
-    return builder
 
 
 def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
@@ -110,54 +119,18 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     split_reader.check_fits(config, features)
     if streamed:
         stream.check(config, features["csi"].shape)
-    _stored(config, builder, "test")  # before a training that is tested there
+    name_of(config, builder, "test")  # before a training that is tested there
     for split in splits:
-        available = build.num_examples(builder, _stored(config, builder, split))
+        available = build.num_examples(builder, name_of(config, builder, split))
         if available is None:
             continue
-        number = _wanted(config, split, available)
+        number = wanted(config, split, available)
         if split == "train":
             steps_per_epoch(config.num_train or number, config.batch_size)
+    if config.target == "eigenvectors":
+        return eigenmodes.input_shape(config, builder)
     shape = features["csi"].shape
     return (config.num_frames, *shape[1:]) if config.num_frames else shape
-
-
-def _stored(config: ExperimentConfig, builder, split: str) -> str:
-    """Name of the stored split, which the data set must have."""
-    stored, known = config.stored(split), build.splits_of(builder)
-    if known and stored not in known:
-        if split != "test":
-            raise ValueError(
-                f"--dataset={config.dataset} has {', '.join(known)}, no {split} split: "
-                "give a data set that has one"
-            )
-        raise ValueError(
-            f"--test_split={stored}: {config.dataset} has {', '.join(known)}; data "
-            "sets of UEs on a track (tr38901/lora_rma_nlos_track) have all of them"
-        )
-    return stored
-
-
-def _wanted(config: ExperimentConfig, split: str, available: int) -> int:
-    """Examples of a split that are read, of so many."""
-    fresh = split == "train" and stream.parse(config.dataset)[1]
-    wanted = available if fresh else getattr(config, f"num_{split}") or available
-    if wanted > available:
-        raise ValueError(
-            f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
-        )
-    return wanted
-
-
-def chosen(config: ExperimentConfig, split: str, at_most: int = 0) -> tuple:
-    """Builder with its data, name of a stored split, and how many of it are read.
-
-    Arguments and errors as `load_split`.
-    """
-    builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
-    stored = _stored(config, builder, split)
-    wanted = _wanted(config, split, builder.info.splits[stored].num_examples)
-    return builder, stored, min(wanted, at_most or wanted)
 
 
 def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
@@ -173,14 +146,16 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         ValueError: too few examples, NaN or infinity in them, or data that the network
             does not take.
     """
-    builder, stored_split, wanted = chosen(config, split, at_most)
+    if config.target == "eigenvectors":
+        return _load_eigenvectors(config, split, at_most)
+    builder, stored_split, count = chosen(config, split, at_most)
     split_reader.check_fits(config, builder.info.features)
     names = {"csi", "scale"}
     if registry.get(config.model).takes_uplink:
         names |= {*split_reader.UPLINK}
     if split == "test":
         names |= {"csi_freq", "energy"} & set(builder.info.features)
-    stored = split_reader.read(builder, stored_split, wanted, names)
+    stored = split_reader.read(builder, stored_split, count, names)
     arrays = split_reader.scaled(config, builder, stored, stored_split)
     if config.num_frames:
         arrays = {name: x[:, : config.num_frames] for name, x in arrays.items()}
@@ -199,13 +174,27 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     return Split(noisy, csi, csi_freq, grid, last, uplink, *truth)
 
 
+def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Split:
+    """As `load_split`, of eigenvectors, which are never noisy."""
+    builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
+    split_reader.check_fits(config, builder.info.features)
+    eigenmodes.input_shape(config, builder)
+    modes = eigenmodes.load(config, split, config.num_subbands, config.phase, at_most)
+    csi = subbands.as_csi(modes.vectors[..., : config.rank])
+    truth = None
+    if split == "test":
+        truth = Truth(*modes, config.rank, config.phase, config.seed)
+    columns = modes.values.shape[1]
+    return Split(csi, csi, None, columns, eigen=truth, loss=config.loss)
+
+
 def read_from(config: ExperimentConfig) -> dict:
     """What a training reads: the parts by name, and how their channels are scaled."""
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
     return {
         "train": results_row.training_part(config, builder),
         "validation": results_row.stored_part(config, builder, "validation"),
-        "normalisation": scaling.describe(config.scaling, builder),
+        "normalisation": scaling.describe(config.scaling, builder, config.target),
     }
 
 
