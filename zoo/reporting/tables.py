@@ -205,6 +205,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "lora_served": ("LORA with LSZQ, 4 bits: channels to bits and back", whole_chain),
     "crnet_fast": ("CRNet in ten minutes, three seeds", fast_seeds),
     "zoo_16": ("Networks at 1/16, short trainings", networks),
+    "fista_net_16": ("FISTA-Net from random numbers", networks),
     "klt_residual": ("KLT-residual and published networks, equal drops", equal_drops),
     published_weights.NAME: (
         "Published weights, evaluated here",
