@@ -176,6 +176,18 @@ class ExperimentConfig:
         "phase in radians weighted by the true magnitude (MDPP)",
         ("csi", "codeword", "phase"),
     )
+    collaboration: str = _flag(
+        "joint",
+        "which sides are trained: both, or, from the --exchange files that the other "
+        "one has handed over, the UE's encoder (the network side was first) or the "
+        "network's decoder (the UE was first)",
+        ("joint", "nw_first", "ue_first"),
+    )
+    exchange: str = _flag(
+        "",
+        "files of python -m zoo.export --exchange to train from instead of --dataset, "
+        "separated by commas",
+    )
     epochs: int = _flag(1000, "passes over the training split")
     batch_size: int = _flag(200, "examples per step, over all devices")
     schedule: str = _flag("cosine", "learning rate schedule", ("constant", "cosine"))

@@ -22,8 +22,13 @@ LATER = {  # flags that config.json of an older run lacks: it did what is the de
     "quantizer_args", "csi_noise", "train_snr_db", "test_snr_db", "normaliser",
     "feedback_snr_db", "feedback_snr_low_db", "receiver", "train_part", "loss",
     "num_frames", "weights_sha256", "dense_rate", "test_split", "optimizer", "ema",
+    "collaboration", "exchange",
 }  # fmt: skip
 THEN = {"bn_statistics": "moving"}  # or this is what it did
+APART = {  # what a training from --exchange files may be
+    "train_part": ("all",), "csi_noise": ("none",), "feedback_snr_db": (math.inf,),
+    "num_frames": (0,), "loss": ("csi",), "init": ("paper", "klt"),
+}  # fmt: skip
 SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
 
 
@@ -105,6 +110,7 @@ def check(config) -> None:
     _check_csi_noise(config)
     _check_feedback(config)
     _check_stage(config)
+    _check_collaboration(config)
 
 
 def _require(config, name: str, fulfilled: bool, expected: str) -> None:
@@ -203,6 +209,31 @@ def _check_stage(config) -> None:
         raise ValueError(
             "--loss=codeword trains the receiver alone: give --train_part=receiver"
         )
+
+
+def require_default(config, name: str, expected: str) -> None:
+    """Refuse a flag that is not its default.
+
+    Raises:
+        ValueError: it is another value, and `expected` was.
+    """
+    usual = {item.name: item.default for item in dataclasses.fields(config)}
+    _require(config, name, getattr(config, name) == usual[name], expected)
+
+
+def _check_collaboration(config) -> None:
+    if (config.collaboration == "joint") != (not config.exchange):
+        raise ValueError(
+            f"--collaboration={config.collaboration} --exchange={config.exchange}: "
+            "give --collaboration=nw_first or ue_first with --exchange=FILE of the "
+            "side that was first, or neither"
+        )
+    if config.collaboration == "joint":
+        return
+    for name, only in APART.items():
+        expected = " or ".join(map(str, only))
+        expected += f" with --collaboration={config.collaboration}"
+        _require(config, name, getattr(config, name) in only, expected)
 
 
 def stored(values: dict, fields: Iterable[dataclasses.Field]) -> dict:

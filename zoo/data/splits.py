@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfds_builders import build
+from tfds_builders.csi_examples import FREQUENCY_GRID
 from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, scaling, split_reader, stream
+from zoo.data import estimation_noise, exchange, scaling, split_reader, stream
 from zoo.data.batches import steps_per_epoch
 from zoo.metrics import accuracy, results_row
 from zoo.metrics.results_row import Subcarriers
@@ -33,6 +34,8 @@ class Split:
         subcarriers: which ones `csi_freq` has.
         energy: of all subcarriers before delay truncation `[n]`, in units of
             `csi_clean`; None where the data set does not say.
+        codeword: what the other side sends of the CSI, `[n, M]` float32; None but where
+            one side trains apart.
     """
 
     csi: np.ndarray
@@ -43,6 +46,7 @@ class Split:
     uplink: np.ndarray | None = None
     subcarriers: Subcarriers = results_row.PUBLISHED
     energy: np.ndarray | None = None
+    codeword: np.ndarray | None = None
 
     @property
     def side(self) -> tuple[np.ndarray, ...]:
@@ -104,6 +108,8 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     Raises:
         ValueError: unknown data set, data that the network does not take, or too few.
     """
+    if config.exchange:
+        return _check_exchange(config)
     stored, streamed = stream.parse(config.dataset)
     builder = build.find_builder(stored, config.data_dir)
     features = builder.info.features
@@ -120,6 +126,19 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
             steps_per_epoch(config.num_train or number, config.batch_size)
     shape = features["csi"].shape
     return (config.num_frames, *shape[1:]) if config.num_frames else shape
+
+
+def _check_exchange(config: ExperimentConfig) -> tuple:
+    """As `check`, of a configuration whose data are those of the other side."""
+    if registry.get(config.model).takes_uplink:
+        raise ValueError(
+            f"--model={config.model} takes an uplink, which no --exchange file has: "
+            "choose another network"
+        )
+    csi, _ = exchange.examples(config, "train")
+    steps_per_epoch(len(csi), config.batch_size)
+    exchange.examples(config, "validation")
+    return csi.shape[1:]
 
 
 def _stored(config: ExperimentConfig, builder, split: str) -> str:
@@ -173,6 +192,9 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         ValueError: too few examples, NaN or infinity in them, or data that the network
             does not take.
     """
+    if config.exchange and split != "test":
+        csi, codeword = exchange.examples(config, split, at_most)
+        return Split(csi, csi, None, FREQUENCY_GRID, codeword=codeword)
     builder, stored_split, wanted = chosen(config, split, at_most)
     split_reader.check_fits(config, builder.info.features)
     names = {"csi", "scale"}
@@ -201,6 +223,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
 
 def read_from(config: ExperimentConfig) -> dict:
     """What a training reads: the parts by name, and how their channels are scaled."""
+    if config.exchange:
+        return exchange.read_from(config)
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
     return {
         "train": results_row.training_part(config, builder),

@@ -12,15 +12,16 @@ import tensorflow as tf
 from tfds_builders import locks
 from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, splits, training_source
+from zoo.data import estimation_noise, exchange, splits, training_source
 from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.starts import by_name, klt_start
-from zoo.training import distribution, statistics
+from zoo.starts import second_side as second_start
+from zoo.training import distribution, second_side, statistics
 from zoo.training.callbacks import Progress, TensorBoard
-from zoo.training.trainer import Trainer, build_network
+from zoo.training.trainer import build_network
 
 QUANTIZER_EXAMPLES = 2000
 
@@ -54,7 +55,9 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         ratio = estimation_noise.ratio(
             settings, "train", shape[1], validation.num_subcarriers
         )
-        trainer = Trainer(settings, strategy, shape, steps, ratio, network)
+        trainer = second_side.TRAINERS[settings.collaboration](
+            settings, strategy, shape, steps, ratio, network
+        )
         progress = run.restore_checkpoint(trainer.variables)
         if progress:
             run.check_data(splits.read_from(settings))
@@ -103,7 +106,11 @@ def check(
     set_precision(settings.precision)
     keras.utils.set_random_seed(settings.seed)  # data that are built draw, too
     network = build_network(settings, strategy, shape)
-    if settings.init != "paper":
+    if settings.exchange:
+        second_side.check(network, exchange.read_all(settings))
+    if settings.init != "paper" and settings.exchange:
+        second_start.check(spec, network)
+    elif settings.init != "paper":
         by_name.check(spec, network, settings.init == "klt_exact")
     if settings.weights and weights and not run.checkpoint.exists():
         return network, shipped_weights.load(settings, network)
@@ -142,6 +149,11 @@ def _initialise(trainer):
     settings = trainer.settings
     if settings.init == "paper":
         return None
+    if settings.exchange:
+        csi, codeword = exchange.examples(settings, "train", klt_start.EXAMPLES)
+        encoder = settings.collaboration == "nw_first"
+        second_start.fit(trainer.model, csi, codeword, encoder)
+        return f"{len(csi)} pairs of CSI and codeword"
     csi = training_source.training_examples(settings, klt_start.EXAMPLES)
     spec, exact = registry.get(settings.model), settings.init == "klt_exact"
     by_name.fit(spec, trainer.model, csi, exact)

@@ -17,7 +17,7 @@ from zoo.layers.polar import phase_error
 from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.training import distribution
-from zoo.training.freezing import freeze
+from zoo.training.freezing import freeze, trained_part
 from zoo.training.fused import use_fused
 from zoo.training.link import Link
 from zoo.training.optimizer import Adam
@@ -40,7 +40,7 @@ def build_network(
     """
     with strategy.scope():
         network = build_autoencoder(settings, csi_shape)
-        freeze(network, settings.train_part)
+        freeze(network, trained_part(settings))
     return network
 
 
