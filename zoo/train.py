@@ -55,6 +55,7 @@ def main(argv: list[str]) -> int:
     best = min(run.read_metrics(), key=lambda r: r["val_nmse_db"], default=None)
     if best:
         command = ["python -m zoo.evaluate", f"--run={run.path}"]
+        command += ["--partner=FIRST"] if settings.exchange else []
         command += config_flags.named(settings)
         print(
             f"best epoch {best['epoch']}: validation NMSE {best['val_nmse_db']:.2f} dB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfds_builders.untrusted.json_files import TEXT, TEXT_OR_NONE, record
+from tfds_builders.untrusted.json_files import POSITIVE, TEXT, TEXT_OR_NONE, record
 from zoo import files
 from zoo.data.exchange import HEADER, SCALING
 
@@ -16,7 +16,10 @@ SCHEMA = record(
         "weights_trained_on": TEXT_OR_NONE,
         "normalisation": SCALING,
     },
-    {"exchange": {"type": "array", "items": HEADER}},  # of a side that trained apart
+    {  # of a side that trained apart
+        "exchange": {"type": "array", "items": HEADER},
+        "num_train": POSITIVE,
+    },
 )
 
 

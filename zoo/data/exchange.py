@@ -282,4 +282,9 @@ def read_from(config: ExperimentConfig) -> dict:
             for x in found
         )
     headers = [x.header for x in found]
-    return {**parts, "normalisation": headers[0]["normalisation"], "exchange": headers}
+    return {
+        **parts,
+        "normalisation": headers[0]["normalisation"],
+        "exchange": headers,
+        "num_train": sum(config.num_train or len(x.csi["train"]) for x in found),
+    }

@@ -118,6 +118,7 @@ def describe(run: RunDirectory, first: RunDirectory, test_csi: np.ndarray) -> di
         "pairs_of_training": len({x["pairing_id"] for x in record["exchange"]}),
         **dict(zip(("encoder", "decoder"), map(_network, sides), strict=True)),
         "performance_target": header["performance"],
+        "num_train": record["num_train"],
         "index_agreement": agreement(run, first, test_csi) if is_encoder else None,
     }
 

@@ -1,0 +1,266 @@
+"""One side trained from files of the other: what is learned, and from what."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import TINY, assert_one_line_error, run_command
+from zoo import files
+from zoo.codeword.network import build_autoencoder
+from zoo.data import exchange, splits
+from zoo.exporting import hand_over
+from zoo.keras_compat import keras
+from zoo.run_directory import RunDirectory
+from zoo.training import evaluation, pairing, second_side, session
+
+
+@pytest.fixture(scope="module")
+def handed(tiny_run, tmp_path_factory):
+    """File of the tiny run."""
+    path = tmp_path_factory.mktemp("exchange") / "x.npz"
+    hand_over.hand_over(tiny_run, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_config, handed):
+    """Function that makes the configuration of the second side."""
+
+    def make(run_dir, **changes):
+        whole = tiny_config(run_dir, exchange=str(handed), **changes)
+        return exchange.filled(whole)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def trained(settings, tmp_path_factory):
+    """Second sides by who was first, with another backbone."""
+    folder = tmp_path_factory.mktemp("second")
+    return {
+        kind: session.train(settings(folder / kind, collaboration=kind, model="csinet"))
+        for kind in ("nw_first", "ue_first")
+    }
+
+
+def test_the_file_is_what_the_pair_sends(tiny_run, handed):
+    """The decoder makes of the file's codewords what the whole network makes."""
+    found = exchange.read(str(handed))
+    config = tiny_run.config()
+    csi = splits.load_split(config, "validation").csi
+    np.testing.assert_array_equal(found.csi["validation"], csi)
+    assert [len(x) for x in found.csi.values()] == [160, 50]
+    model = tiny_run.load(csi.shape[1:])
+    ours = model.receive(found.codeword["validation"])
+    np.testing.assert_allclose(ours, model.autoencoder(csi, training=False), atol=1e-5)
+    row = evaluation.evaluate(tiny_run)[0]
+    assert found.header["performance"]["value"] == pytest.approx(row["nmse_db"])
+    assert found.header["settings"]["bits"] == TINY["bits"]
+
+
+def _initial(run):
+    keras.utils.set_random_seed(run.config().seed)
+    return build_autoencoder(run.config(), run.csi_shape())
+
+
+def _changed(before, after) -> list[bool]:
+    pairs = zip(before.variables, after.variables, strict=True)
+    return [not np.array_equal(a, b) for a, b in pairs]
+
+
+def test_the_network_side_trains_no_encoder(trained):
+    run = trained["ue_first"]
+    before, after = _initial(run), run.load()
+    assert not any(_changed(before.encoder, after.encoder))
+    assert any(_changed(before.decoder, after.decoder))
+
+
+def test_the_error_of_a_decoder_is_that_of_the_files_codewords(trained, handed):
+    run, found = trained["ue_first"], exchange.read(str(handed))
+    csi_hat = run.load().decoder.predict(found.codeword["validation"], verbose=0)
+    h = found.csi["validation"] - 0.5
+    nmse = np.sum((csi_hat - 0.5 - h) ** 2) / np.sum(h**2)
+    best = min(record["val_nmse_db"] for record in run.read_metrics())
+    assert best == pytest.approx(10 * np.log10(nmse), abs=1e-3)
+
+
+def test_an_encoder_is_pulled_to_the_points_of_the_file(settings, handed, tmp_path):
+    """Loss and gradients, the nominal decoder's apart from the encoder's."""
+    config = settings(tmp_path / "x", collaboration="nw_first", model="csinet")
+    strategy = tf.distribute.get_strategy()
+    trainer = second_side.EncoderTrainer(config, strategy, (32, 32, 2), 8)
+    csi, codeword = (x[:20] for x in exchange.examples(config, "train"))
+    with tf.GradientTape(persistent=True) as tape:
+        error, more = trainer._error(csi, codeword, draw=tf.constant(0, tf.int64))
+    ours = trainer.model.encoder(csi, training=True).numpy()
+    np.testing.assert_allclose(more, np.mean((ours - codeword) ** 2, 1), rtol=1e-4)
+    encoder, decoder = (
+        part.trainable_variables
+        for part in (trainer.model.encoder, trainer.model.decoder)
+    )
+    assert all(x is None for x in tape.gradient(error, encoder))
+    assert all(x is None for x in tape.gradient(more, decoder))
+    assert None not in tape.gradient(more, encoder)
+
+
+@pytest.mark.parametrize("kind", ["nw_first", "ue_first"])
+def test_a_pair_is_evaluated_over_real_bits(trained, tiny_run, kind):
+    run = trained[kind]
+    row, h, h_hat = evaluation.evaluate(run, first=tiny_run)
+    sides = (run, tiny_run) if kind == "nw_first" else (tiny_run, run)
+    ue, nw = (side.load() for side in sides)
+    test = splits.load_split(tiny_run.config(), "test")
+    sent = ue.quantizer(ue.encoder.predict(test.csi, verbose=0))
+    expected = nw.decoder.predict(np.asarray(sent), verbose=0) - 0.5
+    np.testing.assert_allclose(h_hat, expected, atol=1e-5)
+    nmse = np.sum((expected - h) ** 2) / np.sum(h**2)
+    assert row["nmse_db"] == pytest.approx(10 * np.log10(nmse), abs=1e-3)
+    assert row["collaboration"] == kind and row["feedback_bits"] == 8 * 24
+    names = [row[side]["model"] for side in ("encoder", "decoder")]
+    assert names == (["csinet", "crnet"] if kind == "nw_first" else ["crnet", "csinet"])
+    assert row["pairing_id"] == pairing.pairing_id(tiny_run)
+    assert row["train_data"].endswith(f"of file {files.sha256(_file(run))[:16]}")
+    if kind == "ue_first":
+        assert row["index_agreement"] is None
+        return
+    theirs = nw.quantizer.indices(nw.encoder.predict(test.csi, verbose=0))
+    same = np.mean(
+        ue.quantizer.indices(ue.encoder.predict(test.csi, verbose=0)) == theirs
+    )
+    assert row["index_agreement"] == pytest.approx(same)
+
+
+def _file(run):
+    return run.config().exchange
+
+
+def test_the_same_encoder_agrees_with_itself(settings, tiny_run, tmp_path):
+    """A UE that begins with the network's own encoder and moves by nothing."""
+    still = {"lr": 1e-12, "lr_min": 0.0, "epochs": 1, "bn_statistics": "moving"}
+    start = {"weights": str(tiny_run.path), "collaboration": "nw_first"}
+    run = session.train(settings(tmp_path / "x", **still, **start))
+    row = evaluation.evaluate(run, first=tiny_run)[0]
+    assert row["index_agreement"] > 0.85  # the moving averages alone have moved
+    goal = row["performance_target"]["value"]
+    assert row["nmse_db"] == pytest.approx(goal, abs=0.3)
+
+
+def test_starts_are_least_squares(settings, handed, tmp_path):
+    """A start from the pairs is near what regressions on them can do."""
+    found = exchange.read(str(handed))
+    h = (found.csi["train"] - 0.5).reshape(160, -1)
+    x = np.c_[found.codeword["train"], np.ones(160)]
+    rest = h - x @ np.linalg.lstsq(x, h, rcond=None)[0]
+    best_db = 10 * np.log10(np.sum(rest**2) / np.sum(h**2))
+    config = settings(tmp_path / "x", collaboration="ue_first", init="klt", epochs=1)
+    config = dataclasses.replace(config, num_validation=0, model="csinet", lr=1e-9)
+    run = session.train(config)
+    start = run.load().decoder.predict(found.codeword["train"], verbose=0) - 0.5
+    found_db = 10 * np.log10(np.sum((start.reshape(160, -1) - h) ** 2) / np.sum(h**2))
+    assert best_db <= found_db < best_db + 1
+
+
+def test_pairs_that_do_not_belong_together(trained, tiny_run, tiny_config, tmp_path):
+    run = trained["nw_first"]
+    with pytest.raises(ValueError, match="one side alone: give --partner=DIR"):
+        evaluation.evaluate(run)
+    with pytest.raises(ValueError, match="trained with both of its sides"):
+        evaluation.evaluate(tiny_run, first=tiny_run)
+    other = session.train(tiny_config(tmp_path / "other", epochs=1, seed=7))
+    with pytest.raises(
+        ValueError, match=r"other is pair .* was trained for [0-9a-f]+:"
+    ):
+        evaluation.evaluate(run, first=other)
+    with pytest.raises(ValueError, match="one side alone: expected both sides"):
+        hand_over.hand_over(run, tmp_path / "x.npz")
+    float_run = session.train(
+        tiny_config(tmp_path / "float", epochs=1, quantizer="none", bits=0)
+    )
+    with pytest.raises(ValueError, match="--quantizer=none, whose points are its own"):
+        hand_over.hand_over(float_run, tmp_path / "x.npz")
+
+
+def test_points_of_another_quantiser(handed, settings, tmp_path):
+    arrays = dict(np.load(handed))
+    arrays["points"] = arrays["points"] * np.float32(0.9)
+    np.savez(tmp_path / "x.npz", **arrays)
+    config = settings(tmp_path / "run", collaboration="ue_first")
+    config = dataclasses.replace(config, exchange=str(tmp_path / "x.npz"))
+    with pytest.raises(ValueError, match=r"expected those of --quantizer=uniform"):
+        session.train(config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_run_refuses_another_file(trained, handed, tmp_path):
+    run = trained["ue_first"]
+    config = run.config()
+    arrays = dict(np.load(handed))
+    arrays["train_csi"] = arrays["train_csi"][::-1].copy()
+    whole = handed.read_bytes()
+    try:
+        np.savez(handed, **arrays)
+        with pytest.raises(ValueError, match="was trained on .* now there is"):
+            session.train(config)
+    finally:
+        handed.write_bytes(whole)
+    assert session.train(config).path == run.path  # complete: nothing to do
+
+
+@pytest.mark.slow
+def test_both_ways_in_processes_of_their_own(data_dir, tmp_path):
+    """The second side in a folder without the first one's run, or its data set."""
+    common = {"num_train": 160, "num_validation": 50, "epochs": 1, "batch_size": 20}
+    common |= {"warmup_epochs": 0.5, "image_every": 0, "cpu_step": "native"}
+    flags = [f"--{k}={v}" for k, v in common.items()]
+    first = tmp_path / "first"
+    data = [f"--data_dir={data_dir}", "--num_test=50"]
+    pair = [f"--dataset={TINY['dataset']}", "--codeword_dim=32", *data]
+    pair += ["--quantizer=uniform", "--bits=2", f"--run_dir={first}"]
+    commands = [("zoo.train", *flags, *pair)]
+    file = tmp_path / "handed" / "x.npz"
+    commands.append(("zoo.export", f"--run={first}", f"--exchange={file}"))
+    for kind in ("nw_first", "ue_first"):
+        run = tmp_path / kind
+        own = [f"--exchange={file}", f"--collaboration={kind}", f"--run_dir={run}"]
+        nothing = f"--data_dir={tmp_path / 'nothing'}"
+        commands.append(("zoo.train", "--model=csinet", *flags, *own, nothing))
+        commands.append(("zoo.evaluate", f"--run={run}", f"--partner={first}"))
+    for module, *args in commands:
+        if module == "zoo.evaluate" and first.with_name("away").exists():
+            first.with_name("away").rename(first)
+        elif module == "zoo.train" and file.exists():
+            first.rename(first.with_name("away"))
+        done = run_command(module, *args)
+        assert done.returncode == 0, f"{module} {args}\n{done.stderr[-2000:]}"
+    row = files.read_json(tmp_path / "nw_first" / "evaluation.json")
+    assert row["encoder"]["model"] == "csinet" and row["feedback_bits"] == 64
+    done = run_command("zoo.evaluate", f"--run={tmp_path / 'nw_first'}")
+    assert_one_line_error(done, "--partner=DIR")
+    done = run_command("zoo.export", f"--run={first}", f"--exchange={file}", "--out=x")
+    assert_one_line_error(done, "--out has no effect with --exchange")
+    file.write_bytes(file.read_bytes()[:1000])
+    done = run_command("zoo.train", f"--exchange={file}", "--collaboration=nw_first")
+    assert_one_line_error(done, "x.npz")
+
+
+def test_several_ues_of_one_network_side(settings, handed, tiny_run, tmp_path):
+    """A decoder from the files of two UEs serves the encoders of both."""
+    second = tmp_path / "y.npz"
+    other = session.train(
+        dataclasses.replace(
+            tiny_run.config(), run_dir=str(tmp_path / "other"), seed=3, model="csinet"
+        )
+    )
+    hand_over.hand_over(other, second)
+    config = settings(tmp_path / "nw", collaboration="ue_first", epochs=1)
+    config = dataclasses.replace(config, exchange=f"{handed},{second}", num_train=100)
+    run = session.train(config)
+    assert RunDirectory(run.path).trained_on().count("train[:100]") == 2
+    for ue in (tiny_run, other):
+        row = evaluation.evaluate(run, first=ue)[0]
+        assert row["pairs_of_training"] == 2 and row["num_train"] == 200
+        assert row["encoder"]["model"] == ue.config().model
