@@ -70,6 +70,37 @@ def with_phase(vectors: np.ndarray, kind: str = "port") -> np.ndarray:
     return (vectors * np.conj(_unit(turn))).astype(vectors.dtype, copy=False)
 
 
+def as_csi(vectors: np.ndarray) -> np.ndarray:
+    """Eigenvectors as an image in [0, 1], as networks for CSI take it.
+
+    Half of an entry beside 0.5: no entry of a unit vector leaves the range.
+
+    Args:
+      vectors: complex `[n, subbands, P, layers]`.
+
+    Returns:
+      float32 `[n, P, layers subbands, 2]`: all subbands of the first layer, then those
+      of the next.
+    """
+    h = np.transpose(vectors, (0, 2, 3, 1)).reshape(len(vectors), vectors.shape[2], -1)
+    return np.stack([h.real, h.imag], axis=-1).astype(np.float32) / 2 + np.float32(0.5)
+
+
+def of_csi(h: np.ndarray, num_layers: int) -> np.ndarray:
+    """Inverse of `as_csi`.
+
+    Args:
+      h: zero-centred float `[n, P, layers subbands, 2]`.
+      num_layers: of them.
+
+    Returns:
+      complex64 `[n, subbands, P, layers]`.
+    """
+    h = np.ascontiguousarray(2 * h, np.float32).view(np.complex64)[..., 0]
+    h = h.reshape(*h.shape[:2], num_layers, -1)
+    return np.transpose(h, (0, 3, 1, 2))
+
+
 def _unit(turn: np.ndarray) -> np.ndarray:
     """Phase of complex numbers; 1 of zeros."""
     size = np.abs(turn)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tfds_builders import blocks
+from tfds_builders import blocks, subbands
 from zoo import config_checks, files
 
 
@@ -136,6 +136,23 @@ class ExperimentConfig:
     num_frames: int = _flag(
         0, "of a data set of sequences, the first frames of each only; 0: all"
     )
+    target: str = _flag(
+        "csi",
+        "what is sent: the CSI, or the eigenvectors of its subbands, which a base "
+        "station of 3GPP asks for",
+        ("csi", "eigenvectors"),
+    )
+    rank: int = _flag(1, "layers of --target=eigenvectors, the strongest first")
+    num_subbands: int = _flag(
+        0, "subbands of --target=eigenvectors; 0: as many as are stored, or 13"
+    )
+    phase: str = _flag(
+        "port",
+        "what the free phases of --target=eigenvectors make real: the port that is "
+        "strongest over all subbands, the strongest of each, or the product with the "
+        "subband before",
+        subbands.PHASES,
+    )
     stream_workers: int = _flag(1, "processes that simulate for DATASET:stream")
     csi_noise: str = _flag(
         "none",
@@ -173,8 +190,9 @@ class ExperimentConfig:
     loss: str = _flag(
         "csi",
         "squared error of the CSI, of the codeword behind the receiver, or of the "
-        "phase in radians weighted by the true magnitude (MDPP)",
-        ("csi", "codeword", "phase"),
+        "phase in radians weighted by the true magnitude (MDPP); or 1 - SGCS of "
+        "eigenvectors",
+        ("csi", "codeword", "phase", "sgcs"),
     )
     collaboration: str = _flag(
         "joint",

@@ -16,22 +16,31 @@ POSITIVE = (
 )  # fmt: skip
 NOT_NEGATIVE = (
     "num_train", "num_validation", "num_test", "seed", "logical_cpus", "image_every",
-    "lr_min", "warmup_epochs", "num_frames", "dense_rate",
+    "lr_min", "warmup_epochs", "num_frames", "dense_rate", "num_subbands",
 )  # fmt: skip
 LATER = {  # flags that config.json of an older run lacks: it did what is the default
     "quantizer_args", "csi_noise", "train_snr_db", "test_snr_db", "normaliser",
     "feedback_snr_db", "feedback_snr_low_db", "receiver", "train_part", "loss",
     "num_frames", "weights_sha256", "dense_rate", "test_split", "optimizer", "ema",
     "collaboration", "exchange",
+    "target", "rank", "num_subbands", "phase",
 }  # fmt: skip
 THEN = {"bn_statistics": "moving"}  # or this is what it did
 APART = {  # what a training from --exchange files may be
     "train_part": ("all",), "csi_noise": ("none",), "feedback_snr_db": (math.inf,),
-    "num_frames": (0,), "loss": ("csi",), "init": ("paper", "klt"),
+    "num_frames": (0,), "loss": ("csi", "sgcs"), "init": ("paper", "klt"),
 }  # fmt: skip
 SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
 
 
+# Flags of eigenvectors, as they are of CSI; and those of CSI, as they may be of them.
+EIGEN = {"rank": 1, "num_subbands": 0, "phase": "port"}
+CSI_ALONE = {
+    "scaling": ("stored",),
+    "csi_noise": ("none",),
+    "num_frames": (0,),
+    "loss": ("csi", "codeword", "sgcs"),
+}
 TRAINED = ("lsq", "lszq", "ssq")  # quantisers with weights of their own
 EXAMPLES = {"model_args": '{"head": "3x3"}', "quantizer_args": '{"per_entry": true}'}
 
@@ -111,6 +120,7 @@ def check(config) -> None:
     _check_feedback(config)
     _check_stage(config)
     _check_collaboration(config)
+    _check_target(config)
 
 
 def _require(config, name: str, fulfilled: bool, expected: str) -> None:
@@ -234,6 +244,32 @@ def _check_collaboration(config) -> None:
         expected = " or ".join(map(str, only))
         expected += f" with --collaboration={config.collaboration}"
         _require(config, name, getattr(config, name) in only, expected)
+
+
+def _check_target(config) -> None:
+    """Flags of eigenvectors, and those that are for CSI alone."""
+    if config.target == "csi":
+        own = {name: getattr(config, name) for name in EIGEN}
+        other = [name for name, value in own.items() if value != EIGEN[name]]
+        if other or config.loss == "sgcs":
+            name = other[0] if other else "loss"
+            raise ValueError(
+                f"--{name}={getattr(config, name)} is of eigenvectors: give "
+                "--target=eigenvectors, or leave it out"
+            )
+        return
+    _require(config, "rank", 1 <= config.rank <= 4, "1 to 4")
+    for name, of_csi in CSI_ALONE.items():
+        if getattr(config, name) not in of_csi:
+            raise ValueError(
+                f"--{name}={getattr(config, name)}: of CSI alone, not of "
+                f"--target=eigenvectors; give {' or '.join(map(str, of_csi))}"
+            )
+    if config.dataset.endswith(":stream"):
+        raise ValueError(
+            f"--dataset={config.dataset}: a stream has no eigenvectors, leave out "
+            "':stream'"
+        )
 
 
 def stored(values: dict, fields: Iterable[dataclasses.Field]) -> dict:

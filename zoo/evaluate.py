@@ -86,7 +86,9 @@ def _evaluate(path: Path, own: dict[str, str], target: Path, noise: list) -> Non
         settings = run.config()
         settings = replace(settings, test_split=split or settings.test_split)
         _save_samples(Path(flags.FLAGS.samples), h, settings)
-    keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits")
+    keys = ["nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits"]
+    if row.get("sent") == "eigenvectors":
+        keys[3:4] = ["sgcs_by_layer", "sgcs_weighted", "zf_rate"]
     print(json.dumps({k: row.get(k) for k in keys}))
     print(f"results row: {target}")
 

@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
         return cluster.supervise(flags.FLAGS.worker_timeout)
     import tensorflow as tf  # seconds that no wrong name waits for
 
+    from zoo.metrics import metrics_file
     from zoo.training import distribution, session
 
     show(settings, flags.FLAGS.verbose)
@@ -52,14 +53,14 @@ def main(argv: list[str]) -> int:
         raise OSError(f"{type(error).__name__}: {reason}") from error
     if distribution.worker_index(settings):
         return 0
-    best = min(run.read_metrics(), key=lambda r: r["val_nmse_db"], default=None)
+    best = metrics_file.best(run.read_metrics())
     if best:
         command = ["python -m zoo.evaluate", f"--run={run.path}"]
         command += ["--partner=FIRST"] if settings.exchange else []
         command += config_flags.named(settings)
         print(
-            f"best epoch {best['epoch']}: validation NMSE {best['val_nmse_db']:.2f} dB"
-            f"; next: {' '.join(command)}"
+            f"best epoch {best['epoch']}: validation {metrics_file.reached(best)}; "
+            f"next: {' '.join(command)}"
         )
     return 0
 

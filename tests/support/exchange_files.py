@@ -11,7 +11,8 @@ def header(**changes) -> dict:
     """What a file says."""
     settings = {
         "dataset": "a/b", "scaling": "stored", "codeword_dim": M,
-        "quantizer": "uniform", "bits": BITS,
+        "quantizer": "uniform", "bits": BITS, "target": "csi", "rank": 1,
+        "num_subbands": 0, "phase": "port",
     }  # fmt: skip
     return {
         "format": 1,

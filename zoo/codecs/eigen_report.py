@@ -16,7 +16,7 @@ from zoo.codecs.codebooks.panel import Panel
 from zoo.config import ExperimentConfig
 from zoo.data import eigenmodes, splits, stream
 from zoo.data.eigenmodes import Eigenmodes
-from zoo.metrics import eigen_klt, precoding, results_row
+from zoo.metrics import eigen_klt, eigen_row, precoding, results_row
 
 KLT_CODED = ("klt_coded", "klt_mixture")
 METHODS = ("klt", *KLT_CODED, *CODEBOOKS)
@@ -105,22 +105,14 @@ def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
     return {
         "model": report.name,
         **results_row.data_set(settings, builder),
-        "sent": "eigenvectors",
-        "rank": report.rank,
-        "num_subbands": v.shape[1],
-        "num_ports": v.shape[2],
-        "phase": None if codebook else report.phase,
+        **eigen_row.sent(v, None if codebook else report.phase),
         "ratio": None,
         "bits": None,
         "train_data": part,
         **found,
-        **precoding.likeness(v, w, test.values),
         "nmse_db": nmse_db,
         "closed_form": klt,
-        **precoding.link_metrics(
-            test.vectors, test.values, w, report.snr_db, report.num_users, settings.seed
-        ),
-        "definitions": precoding.DEFINITIONS,
+        **eigen_row.measured(*test, w, report.snr_db, report.num_users, settings.seed),
         "num_test": len(v),
         "seed": settings.seed,
         **files.environment(),

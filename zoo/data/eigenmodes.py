@@ -9,7 +9,8 @@ import numpy as np
 
 from tfds_builders import subbands, transforms
 from zoo.config import ExperimentConfig
-from zoo.data import split_reader, splits
+from zoo.data import split_reader
+from zoo.data.stored_splits import chosen
 from zoo.metrics import accuracy
 
 NUM_SUBBANDS = 13  # 52 resource blocks of 10 MHz, four in each
@@ -88,6 +89,29 @@ def num_subbands_of(builder, wanted: int = 0) -> int:
     return have
 
 
+def input_shape(config: ExperimentConfig, builder) -> tuple[int, int, int]:
+    """(P, subbands layers, 2) of a configuration, of data that need not be there yet.
+
+    Args:
+        config: rank, num_subbands and model apply.
+        builder: TFDS builder of its data set.
+
+    Raises:
+        ValueError: other subbands than those stored, or more layers than there are.
+    """
+    features, ports = builder.info.features, array_of(builder).num_ports
+    if "eigenvalues" in features:
+        layers = features["eigenvalues"].shape[1]
+    else:
+        layers = features["csi"].shape[-3] // ports
+    if config.rank > layers:
+        raise ValueError(
+            f"--rank={config.rank}: {config.dataset} has {layers} layers, one for each "
+            "receive antenna"
+        )
+    return ports, num_subbands_of(builder, config.num_subbands) * config.rank, 2
+
+
 def load(
     config: ExperimentConfig,
     split: str,
@@ -112,15 +136,18 @@ def load(
             f"--csi_noise={config.csi_noise}: eigenvectors are those of clean "
             "channels, leave it out"
         )
-    builder, stored, wanted = splits.chosen(config, split, at_most)
+    builder, stored, count = chosen(config, split, at_most)
     num_subbands = num_subbands_of(builder, num_subbands)
     if "eigenvalues" in builder.info.features:
         names = {"eigenvectors", "eigenvalues"}
-        read = split_reader.read(builder, stored, wanted, names)
+        read = split_reader.read(builder, stored, count, names)
         vectors, values = accuracy.to_complex(read["eigenvectors"]), read["eigenvalues"]
     else:
-        part = splits.load_split(config, split, at_most)
-        h, last = accuracy.to_complex(part.h), part.last_taps
+        split_reader.check_fits(config, builder.info.features)
+        read = split_reader.read(builder, stored, count, {"csi", "scale"})
+        csi = split_reader.scaled(config, builder, read, stored)["csi"]
+        h = accuracy.to_complex(csi - np.float32(0.5))
+        last = int((builder.info.metadata or {}).get("last_taps", 0))
         vectors, values = of_csi(h, array_of(builder), num_subbands, last)
     return Eigenmodes(subbands.with_phase(vectors, phase), values.astype(np.float64))
 

@@ -24,8 +24,10 @@ from typing import NamedTuple
 import numpy as np
 
 from serving.codec import bitstream
+from tfds_builders import subbands
 from tfds_builders.untrusted import json_files, numpy_files
 from tfds_builders.untrusted.json_files import (
+    COUNT,
     NUMBER,
     NUMBER_OR_NONE,
     POSITIVE,
@@ -49,6 +51,10 @@ SETTINGS = record(
         "codeword_dim": POSITIVE,
         "quantizer": {"enum": list(QUANTIZERS)},
         "bits": {**POSITIVE, "maximum": bitstream.MAX_BITS},
+        "target": {"enum": ["csi", "eigenvectors"]},
+        "rank": {**POSITIVE, "maximum": 4},
+        "num_subbands": COUNT,
+        "phase": {"enum": list(subbands.PHASES)},
     }
 )  # flags that both sides share
 HEADER = record(

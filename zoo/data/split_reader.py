@@ -26,6 +26,12 @@ def check_fits(config: ExperimentConfig, features) -> None:
     """
     spec, shape = registry.get(config.model), features["csi"].shape
     wanted, frames = spec.takes_sequences, config.num_frames
+    other = "sequences" if wanted else "the uplink" if spec.takes_uplink else ""
+    if config.target == "eigenvectors" and other:
+        raise ValueError(
+            f"--model={config.model} takes {other}, which --target=eigenvectors has "
+            "not: choose another network"
+        )
     if wanted != (len(shape) == 4):
         have = f"sequences {shape}" if len(shape) == 4 else f"single snapshots {shape}"
         fix = "[T, N_t, N_a, 2] sequences" if wanted else "[N_t, N_a, 2] snapshots"

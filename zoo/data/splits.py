@@ -6,19 +6,30 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfds_builders import build
+from tfds_builders import build, subbands
 from tfds_builders.csi_examples import FREQUENCY_GRID
 from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, exchange, scaling, split_reader, stream
+from zoo.data import (
+    eigenmodes,
+    estimation_noise,
+    exchange,
+    scaling,
+    split_reader,
+    stream,
+)
 from zoo.data.batches import steps_per_epoch
+from zoo.data.stored_splits import chosen, name_of, open_builder, wanted
 from zoo.metrics import accuracy, results_row
+from zoo.metrics.eigen_row import Truth
 from zoo.metrics.results_row import Subcarriers
 
 
 @dataclass(frozen=True)
 class Split:
     """One split in memory.
+
+    Of `--target=eigenvectors` CSI is what `subbands.as_csi` makes of eigenvectors.
 
     Attributes:
         csi: the network's input, float32 `[n, N_t, N_a, 2]` (of sequences
@@ -36,6 +47,7 @@ class Split:
             `csi_clean`; None where the data set does not say.
         codeword: what the other side sends of the CSI, `[n, M]` float32; None but where
             one side trains apart.
+        eigen: of a test split of eigenvectors all layers and their eigenvalues.
     """
 
     csi: np.ndarray
@@ -47,6 +59,7 @@ class Split:
     subcarriers: Subcarriers = results_row.PUBLISHED
     energy: np.ndarray | None = None
     codeword: np.ndarray | None = None
+    eigen: Truth | None = None
 
     @property
     def side(self) -> tuple[np.ndarray, ...]:
@@ -59,7 +72,12 @@ class Split:
         return accuracy.frames(self.csi_clean) - np.float32(0.5)
 
     def frequency_metrics(self, h_hat: np.ndarray) -> dict:
-        """Metrics over subcarriers of an estimate, as `h`; see `results_row`."""
+        """Metrics over subcarriers of an estimate, as `h`; see `results_row`.
+
+        Of eigenvectors those over subbands, and what was sent; see `eigen_row`.
+        """
+        if self.eigen is not None:
+            return self.eigen.row(h_hat)
         return results_row.frequency_metrics(
             self.h,
             h_hat,
@@ -79,20 +97,6 @@ class Split:
     def h_seen(self) -> np.ndarray:
         """What the network sees of `h`: with noise, where there is some."""
         return accuracy.frames(self.csi) - np.float32(0.5)
-
-
-def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
-    """Find a TFDS builder by 'name/config[:stream]' and make sure its data exist.
-
-    Raises:
-        ValueError: unknown data set or configuration.
-        FileNotFoundError: published files are missing from `manual_dir`.
-        OSError: simulating failed; the next call takes up what is staged.
-    """
-    dataset, _ = stream.parse(dataset)
-    builder = build.find_builder(dataset, data_dir)
-    build.prepare(builder, manual_dir=manual_dir)
-    return builder
 
 
 def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
@@ -116,67 +120,33 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     split_reader.check_fits(config, features)
     if streamed:
         stream.check(config, features["csi"].shape)
-    _stored(config, builder, "test")  # before a training that is tested there
+    name_of(config, builder, "test")  # before a training that is tested there
     for split in splits:
-        available = build.num_examples(builder, _stored(config, builder, split))
+        available = build.num_examples(builder, name_of(config, builder, split))
         if available is None:
             continue
-        number = _wanted(config, split, available)
+        number = wanted(config, split, available)
         if split == "train":
             steps_per_epoch(config.num_train or number, config.batch_size)
+    if config.target == "eigenvectors":
+        return eigenmodes.input_shape(config, builder)
     shape = features["csi"].shape
     return (config.num_frames, *shape[1:]) if config.num_frames else shape
 
 
 def _check_exchange(config: ExperimentConfig) -> tuple:
     """As `check`, of a configuration whose data are those of the other side."""
-    if registry.get(config.model).takes_uplink:
+    spec = registry.get(config.model)
+    if spec.takes_uplink or spec.takes_sequences:
+        what = "an uplink" if spec.takes_uplink else "sequences"
         raise ValueError(
-            f"--model={config.model} takes an uplink, which no --exchange file has: "
+            f"--model={config.model} takes {what}, which no --exchange file has: "
             "choose another network"
         )
     csi, _ = exchange.examples(config, "train")
     steps_per_epoch(len(csi), config.batch_size)
     exchange.examples(config, "validation")
     return csi.shape[1:]
-
-
-def _stored(config: ExperimentConfig, builder, split: str) -> str:
-    """Name of the stored split, which the data set must have."""
-    stored, known = config.stored(split), build.splits_of(builder)
-    if known and stored not in known:
-        if split != "test":
-            raise ValueError(
-                f"--dataset={config.dataset} has {', '.join(known)}, no {split} split: "
-                "give a data set that has one"
-            )
-        raise ValueError(
-            f"--test_split={stored}: {config.dataset} has {', '.join(known)}; data "
-            "sets of UEs on a track (tr38901/lora_rma_nlos_track) have all of them"
-        )
-    return stored
-
-
-def _wanted(config: ExperimentConfig, split: str, available: int) -> int:
-    """Examples of a split that are read, of so many."""
-    fresh = split == "train" and stream.parse(config.dataset)[1]
-    wanted = available if fresh else getattr(config, f"num_{split}") or available
-    if wanted > available:
-        raise ValueError(
-            f"--num_{split}={wanted}: {config.dataset} has {available} {split} examples"
-        )
-    return wanted
-
-
-def chosen(config: ExperimentConfig, split: str, at_most: int = 0) -> tuple:
-    """Builder with its data, name of a stored split, and how many of it are read.
-
-    Arguments and errors as `load_split`.
-    """
-    builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
-    stored = _stored(config, builder, split)
-    wanted = _wanted(config, split, builder.info.splits[stored].num_examples)
-    return builder, stored, min(wanted, at_most or wanted)
 
 
 def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
@@ -195,14 +165,16 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     if config.exchange and split != "test":
         csi, codeword = exchange.examples(config, split, at_most)
         return Split(csi, csi, None, FREQUENCY_GRID, codeword=codeword)
-    builder, stored_split, wanted = chosen(config, split, at_most)
+    if config.target == "eigenvectors":
+        return _load_eigenvectors(config, split, at_most)
+    builder, stored_split, count = chosen(config, split, at_most)
     split_reader.check_fits(config, builder.info.features)
     names = {"csi", "scale"}
     if registry.get(config.model).takes_uplink:
         names |= {*split_reader.UPLINK}
     if split == "test":
         names |= {"csi_freq", "energy"} & set(builder.info.features)
-    stored = split_reader.read(builder, stored_split, wanted, names)
+    stored = split_reader.read(builder, stored_split, count, names)
     arrays = split_reader.scaled(config, builder, stored, stored_split)
     if config.num_frames:
         arrays = {name: x[:, : config.num_frames] for name, x in arrays.items()}
@@ -219,6 +191,19 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     uplink = arrays.get("uplink")
     truth = subcarriers, arrays.get("energy")
     return Split(noisy, csi, csi_freq, grid, last, uplink, *truth)
+
+
+def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Split:
+    """As `load_split`, of eigenvectors, which are never noisy."""
+    builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
+    split_reader.check_fits(config, builder.info.features)
+    eigenmodes.input_shape(config, builder)
+    modes = eigenmodes.load(config, split, config.num_subbands, config.phase, at_most)
+    csi = subbands.as_csi(modes.vectors[..., : config.rank])
+    truth = Truth(*modes, config.rank, config.phase, config.seed)
+    return Split(
+        csi, csi, None, modes.values.shape[1], eigen=truth if split == "test" else None
+    )
 
 
 def read_from(config: ExperimentConfig) -> dict:

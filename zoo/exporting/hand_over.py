@@ -69,12 +69,13 @@ def hand_over(run: RunDirectory, target: Path) -> dict:
 
 def _header(run: RunDirectory, settings: ExperimentConfig) -> dict:
     row, environment = evaluate(run)[0], files.environment()
+    metric = "sgcs" if settings.target == "eigenvectors" else "nmse_db"
     return {
         "format": 1,
         "pairing_id": pairing.pairing_id(run),
         "settings": pairing.shared(settings),
         "performance": {
-            "metric": "nmse_db", "value": row["nmse_db"], "test_data": row["test_data"],
+            "metric": metric, "value": row[metric], "test_data": row["test_data"],
         },
         "normalisation": exporter.normalisation(run, settings),
         "by": {key: environment[key] for key in ("commit", "version", "date")},

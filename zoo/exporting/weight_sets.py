@@ -23,6 +23,7 @@ from zoo.config import MAY_CHANGE, OWN, ExperimentConfig
 from zoo.config_checks import is_reference
 from zoo.exporting import fit_quantizer, kept_grids, weight_cards
 from zoo.importing import weights_by_name
+from zoo.metrics import metrics_file
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation
 
@@ -54,7 +55,7 @@ def ship(
     """
     rows = [_checked(run) for run in runs]
     _check_seeds(runs)
-    reached = [min(r["val_nmse_db"] for r in run.read_metrics()) for run in runs]
+    reached = [metrics_file.best(run.read_metrics())["val_nmse_db"] for run in runs]
     best = int(np.argmin(reached))
     run, row = runs[best], rows[best]
     target = RunDirectory(weights_by_name.SHIPPED / name)

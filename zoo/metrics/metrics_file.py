@@ -42,6 +42,24 @@ def read(path: Path) -> list[dict]:
     return records
 
 
+def best(records: list[dict]) -> dict:
+    """Record of the epoch whose weights are kept; empty where there is none.
+
+    The last one that was the best so far; records of before do not say so.
+    """
+    kept = [r for r in records if r.get("best")]
+    return (
+        kept[-1] if kept else min(records, key=lambda r: r["val_nmse_db"], default={})
+    )
+
+
+def reached(epoch: dict) -> str:
+    """NMSE of a record in words and, of eigenvectors, SGCS."""
+    sgcs = epoch.get("val_sgcs")
+    nmse = f"NMSE {epoch['val_nmse_db']:.2f} dB"
+    return nmse if sgcs is None else f"SGCS {sgcs:.4f}, {nmse}"
+
+
 def rewind(path: Path, epochs: int) -> None:
     """Drop records after the given number of epochs (left by a killed run)."""
     kept = [r for r in read(path) if r["epoch"] <= epochs]

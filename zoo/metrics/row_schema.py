@@ -16,7 +16,7 @@ ROW = record(
         "model": TEXT,
         "dataset": TEXT,
         "dataset_config": TEXT,
-        "nmse_db": NUMBER,
+        "nmse_db": NUMBER_OR_NONE,
         "nmse_float_db": NUMBER_OR_NONE,
         "nmse_pca_db": NUMBER_OR_NONE,
         "feedback_bits": NUMBER_OR_NONE,

@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfds_builders import progress
-from zoo.metrics import plots
+from zoo.metrics import metrics_file, plots
+
+SCALARS = ("loss", "val_loss", "val_nmse_db", "val_sgcs", "lr", "samples_per_s")
 
 
 class Progress:
@@ -45,7 +47,7 @@ class Progress:
         seconds = state["elapsed"] / max(1, done) * left
         progress.say(
             f"epoch {record['epoch']}/{self.epochs} loss {record['loss']:.3e} "
-            f"val NMSE {record['val_nmse_db']:.2f} dB{' *' * record['best']} "
+            f"val {metrics_file.reached(record)}{' *' * record['best']} "
             f"lr {record['lr']:.1e} {record['samples_per_s']:.0f} samples/s "
             f"ETA {self._bar.format_interval(seconds)}"
         )
@@ -74,8 +76,8 @@ class TensorBoard:
         """Write one epoch; `h`, `h_hat` are `[n, N_t, N_a, 2]` zero-centred."""
         epoch = record["epoch"]
         with self.writer.as_default(step=epoch):
-            for name in ("loss", "val_loss", "val_nmse_db", "lr", "samples_per_s"):
-                if record[name] is not None:
+            for name in SCALARS:
+                if record.get(name) is not None:
                     tf.summary.scalar(name, record[name])
             if self.image_every and epoch % self.image_every == 0:
                 buffer = io.BytesIO()

@@ -114,8 +114,7 @@ def evaluate(
         **run_row.describe(run, settings, builder, (csi_shape, codeword.shape[1])),
         "feedback_snr_db": None if snr_db == math.inf else snr_db,
         **bits,
-        **nmse_metrics(test.h, h_hat),
-        "nmse_float_db": accuracy.nmse_db(test.h, h_float),
+        **_errors(settings, test.h, h_hat, h_float),
         "nmse_pca_db": train
         and klt_db(
             train.h, test.h, _klt_length(settings, codeword, csi_shape), test.h_seen
@@ -165,6 +164,14 @@ def send(
             seen = model.encoder.predict(train.csi, batch_size=BATCH, verbose=0)
             return EntropyCodec(layer, seen).send(codeword)
     return codeword, {"feedback_bits": None}
+
+
+def _errors(settings: ExperimentConfig, h, h_hat, h_float) -> dict:
+    """NMSE of estimates behind the bits and before; none of a network without phase."""
+    if settings.loss == "sgcs":
+        return {"nmse_db": None, "nmse_float_db": None}
+    before = accuracy.nmse_db(h, h_float)
+    return nmse_metrics(h, h_hat) | {"nmse_float_db": before}
 
 
 def _check(run: RunDirectory, settings: ExperimentConfig, snr_db: float, uplink: str):

@@ -10,6 +10,7 @@ from zoo import files, registry
 from zoo.config import ExperimentConfig
 from zoo.config_checks import label, parse_object
 from zoo.keras_compat import LEGACY
+from zoo.metrics import metrics_file
 from zoo.metrics.results_row import data_set
 from zoo.run_directory import RunDirectory
 
@@ -74,15 +75,14 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
         known = {"seed": settings.seed, "epochs": 0, "train_data": run.trained_on()}
         return known | dict.fromkeys(unknown)
     records = run.read_metrics()
-    best = min(records, key=lambda r: r["val_nmse_db"]) if records else {}
     trained = files.read_json(run.path / "env.json", files.ENVIRONMENT)
     return {
         "seed": settings.seed,
         "init": settings.init,
         "cpu_step": settings.cpu_step,
         "epochs": records[-1]["epoch"] if records else 0,
-        "best_epoch": best.get("epoch"),
-        **progress(records),
+        "best_epoch": metrics_file.best(records).get("epoch"),
+        **progress([] if settings.loss == "sgcs" else records),
         "batch_size": settings.batch_size,
         "train_seconds": records[-1]["seconds"] if records else None,
         "train_cpu_seconds": records[-1].get("cpu_seconds") if records else None,
@@ -96,8 +96,9 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
 def progress(records: list[dict]) -> dict:
     """Validation NMSE of the start, and what the last fifth of the epochs gained [dB].
 
-    Of at least one epoch. A random start is not validated; what a training of a single
-    epoch has gained from there is its distance from the estimate 0.
+    None without records. The fifth is of at least one epoch. A random start is not
+    validated; what a training of a single epoch has gained from there is its distance
+    from the estimate 0.
     """
     by_epoch = {r["epoch"]: r["val_nmse_db"] for r in records}
     epochs = max(by_epoch, default=0)

@@ -14,39 +14,39 @@ the file as they are; the encoder of the run is never trained.
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
 
 from zoo.data import splits
 from zoo.data.batches import in_batches
 from zoo.data.exchange import Exchange
 from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
+from zoo.training import losses
 from zoo.training.trainer import Trainer
 
 
 class EncoderTrainer(Trainer):
     """Trainer of an encoder for the decoder of the other side."""
 
-    def _error(self, csi, codeword, *, draw):
+    def _losses(self, csi, codeword, *, draw):
         del draw
-        mismatch = tf.square(self._link.encode(csi) - codeword)
+        mismatch = losses.mean_square(codeword, self._link.encode(csi))
         csi_hat, penalty = self._link.decode(self._link.repair(codeword), csi)
-        return csi_hat - csi, tf.reduce_mean(mismatch, axis=1) + penalty
+        return mismatch + self._distance(csi, csi_hat) + penalty
 
 
 class DecoderTrainer(Trainer):
     """Trainer of a decoder for the encoders of the other side."""
 
-    def _error(self, csi, codeword, *, draw):
+    def _losses(self, csi, codeword, *, draw):
         del draw
         csi_hat, penalty = self._link.decode(self._link.repair(codeword), csi)
-        return csi_hat - csi, penalty
+        return self._distance(csi, csi_hat) + penalty
 
     def validate(self, split: splits.Split) -> tuple[float, np.ndarray]:
-        """NMSE in dB of what the file's codewords become, and the recovered CSI."""
+        """Error in dB of what the file's codewords become, and the recovered CSI."""
         csi_hat = in_batches(self.receive, split.codeword)
         h_hat = accuracy.frames(csi_hat) - np.float32(0.5)
-        return accuracy.nmse_db(split.h, h_hat), h_hat
+        return losses.in_db(self.settings.loss, split.h, h_hat), h_hat
 
 
 TRAINERS = {"joint": Trainer, "nw_first": EncoderTrainer, "ue_first": DecoderTrainer}

@@ -15,6 +15,7 @@ from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, exchange, splits, training_source
 from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
+from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.starts import by_name, klt_start
@@ -30,7 +31,8 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     """Train to the last epoch, resuming where a killed run stopped.
 
     Returns:
-        The run directory: best weights (by validation NMSE), checkpoint, metrics.
+        The run directory: best weights (by validation NMSE, or SGCS where that is the
+        loss), checkpoint, metrics.
 
     Raises:
         ValueError: bad configuration or data, another run in the directory, or a loss
@@ -132,15 +134,16 @@ def _start(trainer, run, validation, source, chief: bool) -> dict:
     state["best_db"], h_hat = trainer.validate(validation)
     # Of two digits: workers validate apart, and must not differ by rounding errors.
     state["dense_rate"] = float(f"{min(1.0, 10 ** (state['best_db'] / 20)):.2g}")
+    error = "1 - SGCS" if trainer.settings.loss == "sgcs" else "NMSE"
     print(
-        f"initial weights from {source}: val NMSE {state['best_db']:.2f} dB "
+        f"initial weights from {source}: val {error} {state['best_db']:.2f} dB "
         f"({state['seconds']:.0f} s)",
         flush=True,
     )
     if chief:
         run.save_weights(trainer.model)
-        val_loss = _val_loss(trainer.settings, validation, h_hat)
-        run.append_metrics(_record(trainer, state, state["best_db"], val_loss))
+        validated = _validated(trainer.settings, validation, h_hat)
+        run.append_metrics(_record(trainer, state, state["best_db"], validated))
     return state
 
 
@@ -173,28 +176,32 @@ def _fit_quantizer(trainer) -> None:
             quantizer.magnitudes.fit_ranking(codeword, magnitude)
 
 
-def _val_loss(settings, validation, h_hat) -> float | None:
-    """Mean square error of the validation CSI; None where the loss is another one.
+def _validated(settings, validation, h_hat) -> dict:
+    """Loss, NMSE and, of eigenvectors, the mean SGCS of the validation split.
 
-    It has none of the terms that a network adds to its loss in training.
+    The loss is None where it is not known of the CSI alone, and has none of the terms
+    that a network adds to it in training.
     """
-    if settings.loss != "csi":
-        return None
-    return float(np.mean(np.square(h_hat - validation.h), dtype=np.float64))
+    h, found = validation.h, {"val_loss": None}
+    found["val_nmse_db"] = accuracy.nmse_db(h, h_hat)
+    if settings.target == "eigenvectors":
+        found["val_sgcs"] = accuracy.sgcs(*map(accuracy.to_complex, (h, h_hat)))
+    if settings.loss == "csi":
+        found["val_loss"] = float(np.mean(np.square(h_hat - h), dtype=np.float64))
+    elif settings.loss == "sgcs":
+        found["val_loss"] = 1 - found["val_sgcs"]
+    return found
 
 
-def _record(
-    trainer, state, val_nmse_db, val_loss, steps=0, loss=None, rate=None
-) -> dict:
+def _record(trainer, state, error_db, validated, steps=0, loss=None, rate=None) -> dict:
     """Metrics of an epoch; 0 is the fitted start, before any update."""
     cpu = state["cpu_seconds"]
     return {
         "epoch": state["epoch"],
         "step": state["epoch"] * steps,
         "loss": loss,
-        "val_loss": val_loss,
-        "val_nmse_db": val_nmse_db,
-        "best": val_nmse_db <= state["best_db"],
+        **validated,
+        "best": error_db <= state["best_db"],
         "lr": trainer.rate(),
         "seconds": round(state["seconds"], 3),
         "cpu_seconds": None if cpu is None else round(cpu, 3),
@@ -225,8 +232,8 @@ def _run_epochs(
             "best_db": min(value, state["best_db"]),
         }
         rate = round(steps * settings.batch_size / seconds, 1)
-        val_loss = _val_loss(settings, validation, h_hat)
-        record = _record(trainer, state, value, val_loss, steps, loss, rate)
+        validated = _validated(settings, validation, h_hat)
+        record = _record(trainer, state, value, validated, steps, loss, rate)
         # Order matters: a kill between two of these repeats the epoch.
         if chief and record["best"]:
             run.save_weights(trainer.model)

@@ -13,10 +13,9 @@ from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, splits, training_source
 from zoo.data.batches import in_batches
 from zoo.keras_compat import keras
-from zoo.layers.polar import phase_error
 from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
-from zoo.training import distribution
+from zoo.training import distribution, losses
 from zoo.training.freezing import freeze, trained_part
 from zoo.training.fused import use_fused
 from zoo.training.link import Link
@@ -90,6 +89,7 @@ class Trainer:
         )
         fused = use_fused(settings)
         self._link = Link(self.model, fused)
+        self._distance = losses.LOSSES[settings.loss]
         self._apply = self._apply_gradients
         if fused:
             self._apply = tf.function(self._apply_gradients, jit_compile=True)
@@ -102,39 +102,36 @@ class Trainer:
         """One replica's update; returns its share of the global mean loss."""
         draw = self._draw()
         with tf.GradientTape() as tape:
-            error, rate = self._error(*training_source.parts(batch), draw=draw)
-            axes = tuple(range(1, error.shape.rank))
-            per_sample = tf.reduce_mean(tf.square(error), axis=axes) + rate
+            per_sample = self._losses(*training_source.parts(batch), draw=draw)
             loss = tf.reduce_sum(per_sample) / self.settings.batch_size
             target = self.optimizer.scale_loss(loss) if self.scaled else loss
         self._apply(tape.gradient(target, self.model.trained.trainable_variables))
         return loss
 
-    def _error(self, csi, *uplink, draw):
-        """What the loss is the mean square of, `[batch, ...]`, and what adds to it."""
+    def _losses(self, csi, *uplink, draw):
+        """Loss of each example `[batch]`."""
         settings = self.settings
         noisy = csi
         if self.noise_ratio:
             noisy = estimation_noise.fresh(csi, self.noise_ratio, settings.seed, draw)
         if self.model.joint is not None:
-            return tf.stack(self._link.joint(noisy), 1) - csi[:, None], 0
+            rates = tf.stack(self._link.joint(noisy), 1)
+            return self._distance(csi[:, None], rates)
         codeword = self._link.encode(noisy)
         arrived, rate = self._link.send(codeword, settings.seed, draw)
         if channel_noise.is_noisy(settings):
             arrived = channel_noise.fresh(arrived, settings, draw)
         repaired = self._link.repair(arrived)
         if settings.loss == "codeword":
-            return repaired - tf.stop_gradient(codeword), rate
+            return self._distance(tf.stop_gradient(codeword), repaired) + rate
         csi_hat, penalty = self._link.decode(repaired, csi, *uplink)
-        if settings.loss == "phase":
-            return phase_error(csi, csi_hat), rate + penalty
-        return csi_hat - csi, rate + penalty
+        return self._distance(csi, csi_hat) + (rate + penalty)
 
     def estimate_statistics_on(self, batches: tf.data.Dataset) -> None:
         """Estimate batch-norm statistics on these batches before each validation."""
 
         def forward(batch):
-            self._error(*training_source.parts(batch), draw=self._draw())
+            self._losses(*training_source.parts(batch), draw=self._draw())
 
         self._statistics = Statistics(
             self.strategy, self.model.trained.variables, forward, batches
@@ -185,7 +182,7 @@ class Trainer:
         return self.strategy.reduce("SUM", losses, axis=None)
 
     def validate(self, split: splits.Split) -> tuple[float, np.ndarray]:
-        """NMSE in dB of a split and its recovered CSI, zero-centred."""
+        """Error of a split in dB, see `losses.in_db`, and its recovered CSI."""
         settings = self.settings
         sent = in_batches(self.transmit, split.csi)
         arrived = channel_noise.received(
@@ -197,7 +194,7 @@ class Trainer:
         )
         csi_hat = in_batches(self.receive, arrived, *split.side)
         h_hat = accuracy.frames(csi_hat) - np.float32(0.5)
-        return accuracy.nmse_db(split.h, h_hat), h_hat
+        return losses.in_db(settings.loss, split.h, h_hat), h_hat
 
     def codewords(self, csi: np.ndarray) -> np.ndarray:
         """What the encoder makes of `[n, N_t, N_a, 2]`, before the quantiser."""
