@@ -115,6 +115,12 @@ class ExperimentConfig:
         "cost2100_sim/indoor",
         "TFDS name/config; NAME/CONFIG:stream simulates fresh training drops",
     )
+    mix: str = _flag(
+        "",
+        "further data sets, separated by commas, whose training and validation "
+        "examples are mixed with those of --dataset; --num_train and --num_validation "
+        "are shared evenly",
+    )
     data_dir: str = _flag("", "TFDS data directory; empty: TFDS default")
     manual_dir: str = _flag("", "folder with the published .mat files (cost2100)")
     scaling: str = _flag(

@@ -14,6 +14,7 @@ from zoo.data import (
     eigenmodes,
     estimation_noise,
     exchange,
+    mixture,
     scaling,
     split_reader,
     stream,
@@ -114,6 +115,8 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     """
     if config.exchange:
         return _check_exchange(config)
+    if config.mix:
+        return _check_mixed(config, splits)
     stored, streamed = stream.parse(config.dataset)
     builder = build.find_builder(stored, config.data_dir)
     features = builder.info.features
@@ -132,6 +135,18 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
         return eigenmodes.input_shape(config, builder)
     shape = features["csi"].shape
     return (config.num_frames, *shape[1:]) if config.num_frames else shape
+
+
+def _check_mixed(config: ExperimentConfig, splits) -> tuple:
+    """As `check`, of several data sets, which must have CSI of one size."""
+    if registry.get(config.model).takes_uplink:
+        raise ValueError(
+            f"--mix={config.mix}: --model={config.model} takes an uplink, leave it out"
+        )
+    shapes = {one.dataset: check(one, splits) for one in mixture.parts(config)}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"--mix: {shapes}, expected CSI of one size")
+    return next(iter(shapes.values()))
 
 
 def _check_exchange(config: ExperimentConfig) -> tuple:
@@ -165,6 +180,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     if config.exchange and split != "test":
         csi, codeword = exchange.examples(config, split, at_most)
         return Split(csi, csi, None, FREQUENCY_GRID, codeword=codeword)
+    if config.mix and split != "test":
+        return _load_mixed(config, split, at_most)
     if config.target == "eigenvectors":
         return _load_eigenvectors(config, split, at_most)
     builder, stored_split, count = chosen(config, split, at_most)
@@ -193,6 +210,17 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     return Split(noisy, csi, csi_freq, grid, last, uplink, *truth)
 
 
+def _load_mixed(config: ExperimentConfig, split: str, at_most: int) -> Split:
+    """As `load_split`, of training or validation data of several data sets."""
+    parts = [load_split(one, split) for one in mixture.parts(config)]
+    order = mixture.order([len(part.csi) for part in parts])[: at_most or None]
+    csi, clean = (
+        np.concatenate([getattr(part, name) for part in parts])[order]
+        for name in ("csi", "csi_clean")
+    )
+    return Split(csi, clean, None, parts[0].num_subcarriers)
+
+
 def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Split:
     """As `load_split`, of eigenvectors, which are never noisy."""
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
@@ -210,12 +238,24 @@ def read_from(config: ExperimentConfig) -> dict:
     """What a training reads: the parts by name, and how their channels are scaled."""
     if config.exchange:
         return exchange.read_from(config)
+    if config.mix:
+        return _joined(list(map(read_from, mixture.parts(config))))
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
     return {
         "train": results_row.training_part(config, builder),
         "validation": results_row.stored_part(config, builder, "validation"),
         "normalisation": scaling.describe(config.scaling, builder),
     }
+
+
+def _joined(parts: list[dict]) -> dict:
+    """What `read_from` says of several data sets."""
+    names = {k: " + ".join(x[k] for x in parts) for k in ("train", "validation")}
+    scalings = [part["normalisation"] for part in parts]
+    says = f"{scaling.UNKNOWN}of {' and of '.join(x['says'] for x in scalings)}"
+    if scalings.count(scalings[0]) == len(scalings):
+        return names | {"normalisation": scalings[0]}
+    return names | {"normalisation": {"scale": None, "constant": None, "says": says}}
 
 
 def load_fine_tuning(config: ExperimentConfig, at_most: int) -> Split:

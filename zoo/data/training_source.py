@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.config import ExperimentConfig
-from zoo.data import exchange, scaling, splits, stream
+from zoo.data import exchange, mixture, scaling, splits, stream
 from zoo.data.batches import steps_per_epoch
 
 
@@ -108,6 +108,10 @@ def _examples(config: ExperimentConfig, at_most: int = 0):
 
 def num_train(config: ExperimentConfig, builder) -> int:
     """Training examples per epoch; of a stream, fresh ones in each."""
+    if config.mix:
+        parts = mixture.parts(config)
+        found = [splits.open_builder(x.dataset, x.data_dir) for x in parts]
+        return sum(map(num_train, parts, found))
     return config.num_train or builder.info.splits["train"].num_examples
 
 

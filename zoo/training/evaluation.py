@@ -119,7 +119,7 @@ def evaluate(
         and klt_db(
             train.h, test.h, _klt_length(settings, codeword, csi_shape), test.h_seen
         ),
-        "klt_data": train and stored_part(settings, builder, "train"),
+        "klt_data": train and _klt_data(settings, builder),
         "uplink": uplink if side else None,
         **test.frequency_metrics(h_hat),
         **complexity.summary(model),
@@ -190,6 +190,13 @@ def _side(test: splits.Split, uplink: str) -> tuple:
     if uplink == "shuffled":
         return tuple(np.roll(x, 1, axis=0) for x in test.side)
     return test.side
+
+
+def _klt_data(settings: ExperimentConfig, builder) -> str:
+    """What the KLT line is fitted to: the stored training data."""
+    if settings.mix:
+        return splits.read_from(settings)["train"]
+    return stored_part(settings, builder, "train")
 
 
 def _klt_length(settings: ExperimentConfig, codeword: np.ndarray, csi_shape) -> int:

@@ -17,7 +17,8 @@ from zoo.models.autoencoder import CsiAutoencoder, connect
 from zoo.run_directory import RunDirectory
 
 SHARED = tuple(SETTINGS["properties"])  # flags that both sides must agree on
-DATA = ("dataset", "data_dir", "manual_dir", "num_train", "num_validation", "num_test")
+DATA = ("dataset", "mix", "data_dir", "manual_dir", "num_train", "num_validation")
+DATA += ("num_test",)
 
 
 def shared(settings: ExperimentConfig) -> dict:
