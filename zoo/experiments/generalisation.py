@@ -1,11 +1,11 @@
 """Networks on channels that they were not trained for.
 
 zoo.generalisation: CRNet 1/4 (1/16 at `fast`) trained on COST2100 indoor, COST2100
-outdoor or TR 38.901 UMa, tested on each, and continued on a little of the channels it is
-tested on. All have the same array (a ULA of 32), the same orientation and truncation (32
-angles by the first 32 delays) and the same scaling (each sample on its own), so that what
-is lost is the statistics of the channels. The lines to beat: the estimate 0, which takes
-no feedback; that little alone; the linear KLT of either channels.
+outdoor or TR 38.901 UMa, tested on each, and continued on a little of the channels it
+is tested on. All have the same array (a ULA of 32), the same orientation and truncation
+(32 angles by the first 32 delays) and the same scaling (each sample on its own), so
+that what is lost is the statistics of the channels. The lines to beat: the estimate 0,
+which takes no feedback; that little alone; the linear KLT of either channels.
 
 zoo.generalisation_eigenvectors: eigenvectors of subbands in real bits, by the cases of
 TR 38.843: trained where it is tested (1), elsewhere (2), elsewhere and then on a little
