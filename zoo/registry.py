@@ -25,7 +25,8 @@ _NAMES = (
     "cl_acrnet", "cllwcsinet", "clnet", "convlstm_csinet", "crnet", "cs_csinet",
     "csinet", "csinet_lstm", "csinet_plus", "csinet_plus_pm", "csinet_plus_sm",
     "deepcmc", "ds_nlcsinet", "dualnet_mag", "dualnet_mp", "fista_net", "ista_net",
-    "ista_net_cnn", "klt_residual", "lora", "tilista_joint", "transnet",
+    "ista_net_cnn", "klt_residual", "lora", "subband_transformer", "tilista_joint",
+    "transnet",
 )  # fmt: skip
 _SHARED = {  # modules that are not called as their networks, with several SPECS
     "cl_csinet": "conv_latent",

@@ -1,6 +1,8 @@
-"""Post-norm transformer stacks over the tokens of one example."""
+"""Transformer stacks over the tokens of one example, post-norm or pre-norm."""
 
 from __future__ import annotations
+
+import functools
 
 import tensorflow as tf
 
@@ -18,6 +20,11 @@ class TransformerEncoder(layers.Layer):
         x +- self_attn -+ + - norm1 -+- linear1 - ReLU - linear2 -+ + - norm2
           +-------------+            +----------------------------+
 
+    and with the norms first, x unchanged while the last matrices are zero::
+
+        x +- norm1 - self_attn -+ + -+- norm2 - linear1 - ReLU - linear2 -+ +
+          +---------------------+    +------------------------------------+
+
     Every head computes softmax(Q K^T / sqrt(d / heads)) V over the T tokens of one
     example, softmax and normalisation in float32 under every precision policy.
 
@@ -30,6 +37,7 @@ class TransformerEncoder(layers.Layer):
         heads: attention heads; must divide d.
         ffn: hidden units of the feed-forward network.
         shared: whether all layers use the weights of `layers.0`.
+        norm_first: whether each norm is in front of what it belongs to (pre-norm).
 
     Raises:
         ValueError: `heads` does not divide d.
@@ -38,11 +46,17 @@ class TransformerEncoder(layers.Layer):
     attentions: tuple[str, ...] = ("self_attn",)
 
     def __init__(
-        self, num_layers: int, heads: int, ffn: int, shared: bool = False, **kwargs
+        self,
+        num_layers: int,
+        heads: int,
+        ffn: int,
+        shared: bool = False,
+        norm_first: bool = False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_layers, self.heads = num_layers, heads
-        self.ffn, self.shared = ffn, shared
+        self.ffn, self.shared, self.norm_first = ffn, shared, norm_first
 
     def build(self, input_shape):
         """Create the weights for tokens `[batch, T, d]`."""
@@ -68,12 +82,21 @@ class TransformerEncoder(layers.Layer):
         for i in range(self.num_layers):
             w = self._layer(0 if self.shared else i)
             for n, name in enumerate(self.attentions):
-                y = attention(x, memory if n else x, w, name, self.heads)
-                x = _norm(x + y, w, f"norm{n + 1}")
-            y = tf.nn.relu(linear(x, w["linear1.weight"], w["linear1.bias"]))
-            y = linear(y, w["linear2.weight"], w["linear2.bias"])
-            x = _norm(x + y, w, f"norm{len(self.attentions) + 1}")
+                attend = functools.partial(self._attend, memory if n else None, w, name)
+                x = self._add(x, attend, w, f"norm{n + 1}")
+            feed = functools.partial(_feed_forward, w)
+            x = self._add(x, feed, w, f"norm{len(self.attentions) + 1}")
         return x
+
+    def _attend(self, memory, w: dict, name: str, x):
+        """Attention to the memory; without one to x itself."""
+        return attention(x, x if memory is None else memory, w, name, self.heads)
+
+    def _add(self, x, branch, w: dict, norm: str):
+        """Sum of x and what a branch makes of it."""
+        if self.norm_first:
+            return x + branch(_norm(x, w, norm))
+        return _norm(x + branch(x), w, norm)
 
     def _layer(self, i: int) -> dict:
         """Weights of layer i without their prefix."""
@@ -111,7 +134,33 @@ class TransformerEncoder(layers.Layer):
             "heads": self.heads,
             "ffn": self.ffn,
             "shared": self.shared,
+            "norm_first": self.norm_first,
         }
+
+
+@keras.utils.register_keras_serializable(package="zoo")
+class Positions(layers.Layer):
+    """Adds a trained vector to each token of `[batch, T, d]`."""
+
+    def build(self, input_shape):
+        """Create one vector a token, normal with a standard deviation of 0.02."""
+        initializer = keras.initializers.RandomNormal(stddev=0.02)
+        self.positions = self.add_weight(
+            name="positions", shape=tuple(input_shape)[1:], initializer=initializer
+        )
+        super().build(input_shape)
+
+    def call(self, x):
+        """Same shape as x."""
+        return x + tf.cast(self.positions, x.dtype)
+
+    def macs(self) -> int:
+        """Additions alone."""
+        return 0
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the input."""
+        return tuple(input_shape)
 
 
 @keras.utils.register_keras_serializable(package="zoo")
@@ -179,6 +228,12 @@ def attention(target, memory, w: dict, name: str, heads: int):
     y = tf.transpose(tf.matmul(tf.cast(scores, v.dtype), v), (0, 2, 1, 3))
     y = tf.reshape(y, (-1, *target.shape[1:]))
     return linear(y, w[f"{name}.out_proj.weight"], w[f"{name}.out_proj.bias"])
+
+
+def _feed_forward(w: dict, x):
+    """Two linear maps with a ReLU between them, `[batch, T, d]`."""
+    y = tf.nn.relu(linear(x, w["linear1.weight"], w["linear1.bias"]))
+    return linear(y, w["linear2.weight"], w["linear2.bias"])
 
 
 def _split_heads(x, heads: int):

@@ -11,6 +11,7 @@ from zoo.starts import (
     nested_rates,
     recurrent,
     residual,
+    tokens,
     transformer,
     unfolded,
 )
@@ -24,6 +25,7 @@ STARTS = {
     "residual": residual.start,
     "recurrent": recurrent.start,
     "transformer": transformer.start,
+    "tokens": tokens.start,
 }
 
 
@@ -31,6 +33,7 @@ CHECKS = {
     "linear": klt_start.check,
     "unfolded": unfolded.check,
     "tied": unfolded.check,
+    "tokens": tokens.check,
 }
 
 

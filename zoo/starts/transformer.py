@@ -50,11 +50,11 @@ def _carrier(tokens: np.ndarray) -> np.ndarray:
 
 def _pass_encoder(stack, carrier: np.ndarray) -> None:
     """Add the constant to all tokens, and nothing else to anything."""
-    _silence(stack)
+    silence(stack)
     stack.tensors["layers.0.self_attn.out_proj.bias"].assign(carrier)
 
 
-def _silence(stack) -> None:
+def silence(stack) -> None:
     """Let attentions and feed-forward networks give zero."""
     for name, tensor in stack.tensors.items():
         if "out_proj" in name or "linear2" in name:
@@ -63,7 +63,7 @@ def _silence(stack) -> None:
 
 def _fit_decoder(decoder, codeword: np.ndarray, tokens: np.ndarray, carrier) -> None:
     """Make the decoder the best linear estimate of the tokens, undone behind it."""
-    _silence(decoder.get_layer("transformer"))
+    silence(decoder.get_layer("transformer"))
     gain = SIGNAL / tokens.std()
     given_up = carrier != 0
     wanted = gain * tokens * ~given_up
