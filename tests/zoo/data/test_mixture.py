@@ -28,7 +28,9 @@ def test_examples_of_both(tiny_config, tmp_path):
     shape = splits.check(config)
     mixed = splits.load_split(config, "train").csi
     own = [
-        splits.load_split(tiny_config(tmp_path, dataset=name, num_train=20), "train").csi
+        splits.load_split(
+            tiny_config(tmp_path, dataset=name, num_train=20), "train"
+        ).csi
         for name in (TINY["dataset"], OTHER)
     ]
     assert mixed.shape == (40, *shape)
