@@ -117,14 +117,17 @@ def measure(
     if flipped_bit is not None:
         frames = [flip_bit(frame, flipped_bit) for frame in frames]
     h_hat, valid, seconds = decode_all(decoder, frames, batch, uplink)
-    nmse_db = None
+    nmse_db, more = None, {}
     if valid.any():
         nmse_db = nmse.nmse_db(h[valid], h_hat[valid])
+        if "eigenvectors" in encoder.codec:
+            more = {"sgcs": nmse.sgcs(h[valid], h_hat[valid])}
     return {
         "model": encoder.codec["model"],
         "samples": len(h),
         "invalid": int(np.sum(~valid)),
         "nmse_db": nmse_db,
+        **more,
         "payload_bits_per_csi": 8 * sum(map(len, payloads)) / len(h),
         "frame_bytes_per_csi": sum(map(len, frames)) / len(h),
         "batch": batch,
@@ -139,6 +142,8 @@ def _print(report: dict) -> None:
         for key in ("encode_ms", "round_trip_ms")
     }
     nmse = "-" if report["nmse_db"] is None else f"{report['nmse_db']:.3f} dB"
+    if "sgcs" in report:
+        nmse += f", SGCS {report['sgcs']:.4f}"
     print(
         f"{report['model']}, {report['samples']} CSI: NMSE {nmse}, "
         f"{report['invalid']} invalid; {report['payload_bits_per_csi']:g} payload "
@@ -158,11 +163,11 @@ def main(argv: list[str]) -> None:
     from serving.ue_side.decoder_client import Decoder
 
     encoder, received = streams.encoder(values)
-    h = csi_source.load_samples(Path(values.samples), values.limit)
+    path = Path(values.samples)
+    h = csi_source.load_samples(path, values.limit, codec=encoder.codec)
     csi_scale.check(h, encoder.codec, values.samples)
     uplink = None
     if encoder.codec.get("uplink"):
-        path = Path(values.samples)
         uplink = csi_source.load_samples(path, values.limit, "uplink")[..., 0]
     where = (values.endpoint, values.model_name, values.timeout)
     how = {

@@ -104,10 +104,11 @@ def main(argv: list[str]) -> None:
         raise ValueError(
             "--stream=coded has one decoder: give --model_name, no --routes"
         )
+    codec = encoder.codec
     source = open_source(
-        values.source, encoder.codec.get("uplink", False), values.repeat
+        values.source, codec.get("uplink", False), values.repeat, codec
     )
-    connect = _connect(values, encoder.codec["csi_shape"])
+    connect = _connect(values, codec["csi_shape"])
     link = Link(lambda: received(connect()))
     daemon = UeDaemon(encoder, source, link, Schedule(values.period_ms / 1e3))
     threading.Thread(target=_close_after, args=(stop, link), daemon=True).start()

@@ -1,4 +1,4 @@
-"""NMSE of recovered CSI, the same for networks and for what is served (NumPy)."""
+"""Errors of recovered CSI, the same for networks and for what is served (NumPy)."""
 
 from __future__ import annotations
 
@@ -58,3 +58,16 @@ def nmse_db(h: np.ndarray, h_hat: np.ndarray, definition: str = "global") -> flo
     raise ValueError(
         f"definition is {definition!r}, expected global, batch_db or sample_db"
     )
+
+
+def sgcs(h: np.ndarray, h_hat: np.ndarray) -> float:
+    """Mean squared cosine of columns, blind to a complex factor of each.
+
+    Args:
+        h: zero-centred eigenvectors `[n, P, columns, 2]`, none of them zero.
+        h_hat: estimate; a column of zeros has 0.
+    """
+    v, w = (x[..., 0].astype(np.float64) + 1j * x[..., 1] for x in (h, h_hat))
+    inner = np.abs(np.sum(v.conj() * w, axis=1)) ** 2
+    power = np.prod([np.sum(np.abs(x) ** 2, axis=1) for x in (v, w)], axis=0)
+    return float(np.mean(inner / np.where(power > 0, power, 1)))

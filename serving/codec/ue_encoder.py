@@ -9,6 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from serving.codec import checksums, csi_scale, tflite_sizes
+from tfds_builders import subbands
 from tfds_builders.untrusted import json_files, sizes
 from tfds_builders.untrusted.json_files import (
     FLAG,
@@ -33,6 +34,9 @@ _BITS = {**POSITIVE, "maximum": 32}
 _SECTION = {**_PAIR, "items": [_SIZE, _BITS]}
 _SECTIONS = {"type": "array", "minItems": 1, "items": _SECTION}
 _SCALING = record({}, {"scale": TEXT_OR_NONE, "says": TEXT, "constant": NUMBER_OR_NONE})
+_EIGENVECTORS = record(
+    {"rank": POSITIVE, "num_subbands": POSITIVE, "phase": {"enum": [*subbands.PHASES]}}
+)
 SCHEMA = record(
     {
         "model": TEXT,
@@ -52,6 +56,7 @@ SCHEMA = record(
         "tables": TEXT,
         "norms": {**_PAIR, "items": NUMBER},
         "normalisation": _SCALING,
+        "eigenvectors": _EIGENVECTORS,
         "quantizer": OBJECT,
         "int8_io": {
             "type": "object",

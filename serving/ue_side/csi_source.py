@@ -8,18 +8,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serving.ue_side import eigen_source
 from tfds_builders.untrusted import numpy_files
 
 MAX_FILES = 1000  # in a directory, looked at once a period
 
 
-def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.ndarray:
+def load_samples(
+    path: Path, limit: int | None = None, key: str = "h", codec: dict | None = None
+) -> np.ndarray:
     """Read CSI float32 `[n, 32, 32, 2]` from .npz or .npy.
 
     Args:
         path: the file.
         limit: read the first so many.
         key: array of a .npz: `h`, or `uplink` for magnitudes `[n, 32, 32, 1]`.
+        codec: content of codec.json; where eigenvectors are sent a .npz may hold
+            `channels` or `eigenvectors` instead, see `eigen_source`.
 
     Raises:
         OSError: no such file, or it cannot be read.
@@ -27,6 +32,9 @@ def load_samples(path: Path, limit: int | None = None, key: str = "h") -> np.nda
     """
     h = numpy_files.load(path)
     if isinstance(h, dict):
+        if "eigenvectors" in (codec or {}) and {*eigen_source.KEYS} & {*h}:
+            cut = {name: x[:limit] for name, x in h.items()}
+            return eigen_source.as_input(cut, codec)
         if key not in h:
             raise ValueError(f"{path} has keys {list(h)}: expected {key}")
         h = h[key]
@@ -55,12 +63,19 @@ class FileSource:
         path: the file; with `uplink` a .npz that has that key too.
         uplink: whether the decoder takes the uplink.
         repeat: begin again after the last one.
+        codec: as of `load_samples`.
     """
 
     superseded = 0
 
-    def __init__(self, path: Path, uplink: bool = False, repeat: bool = False):
-        self._h = load_samples(path)
+    def __init__(
+        self,
+        path: Path,
+        uplink: bool = False,
+        repeat: bool = False,
+        codec: dict | None = None,
+    ):
+        self._h = load_samples(path, codec=codec)
         self._uplink = load_samples(path, key="uplink")[..., 0] if uplink else None
         if uplink and len(self._uplink) != len(self._h):
             raise ValueError(
@@ -138,9 +153,12 @@ class DirectorySource:
 
 
 def open_source(
-    path: str | Path, uplink: bool = False, repeat: bool = False
+    path: str | Path,
+    uplink: bool = False,
+    repeat: bool = False,
+    codec: dict | None = None,
 ) -> FileSource | DirectorySource:
-    """Open a .npz, .npy or directory.
+    """Open a .npz, .npy or directory; arguments as of `FileSource`.
 
     Raises:
         OSError: no such file or directory.
@@ -148,7 +166,7 @@ def open_source(
     """
     path = Path(path)
     if not path.is_dir():
-        return FileSource(path, uplink, repeat)
+        return FileSource(path, uplink, repeat, codec)
     if uplink:
         raise ValueError(
             f"--source={path}: the decoder takes the uplink and a directory has CSI "

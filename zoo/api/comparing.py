@@ -100,6 +100,11 @@ def carry_out(
     extra = shlex.join([f"--dataset={dataset}", *more])
     settings = settings_of(comparison.FLAGFILE, extra)
     check_names(settings)
+    if settings.loss == "sgcs":
+        raise ValueError(
+            "--flags=--loss=sgcs: networks are compared by NMSE, which that loss leaves"
+            " open; leave it out, or train and evaluate them one by one"
+        )
     with locks.alone(directory):
         return _carry_out(plan, settings, extra, directory, new_pool)
 
@@ -111,7 +116,7 @@ def _carry_out(plan, settings, extra: str, directory: Path, new_pool) -> dict:
         settings.dataset, settings.data_dir, settings.manual_dir
     )
     sequences = len(builder.info.features["csi"].shape) == SEQUENCE_AXES
-    plan, notes = plan.with_fitting_baselines(sequences)
+    plan, notes = plan.with_fitting_baselines(sequences, settings.target)
     print(*notes, sep="\n", end="\n" * bool(notes))
     data = data_digest(builder)
     runner = Runner(directory, comparison.FLAGFILE, extra, data=data)

@@ -87,3 +87,5 @@ CODEBOOKS: dict[str, tuple[str, str]] = {
 
 # Those that send real bytes of a given number instead of M numbers, see `zoo.codecs`.
 CODED = ("dft", "klt_coded", "klt_mixture", "pursuit", "pursuit_learned")
+# Those that networks which send eigenvectors are compared with (--target).
+OF_EIGENVECTORS = ("klt", "klt_coded", "klt_mixture")

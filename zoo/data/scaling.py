@@ -56,17 +56,28 @@ def stored_rule(builder) -> str:
     return said or f"{UNKNOWN}{builder.info.full_name} does not say how it was scaled"
 
 
-def describe(scaling: str, builder) -> dict:
+OF_EIGENVECTORS = {
+    "scale": "half of unit eigenvectors",
+    "constant": 0.5,
+    "says": "0.5 of unit eigenvectors, phases fixed as `eigenvectors` says: layer by "
+    "layer, the subbands of each side by side",
+}
+
+
+def describe(scaling: str, builder, target: str = "csi") -> dict:
     """How a channel H is scaled under a scaling: h = factor * H.
 
     Args:
         scaling: 'stored', 'per_sample' or 'global'.
         builder: TFDS builder of the data.
+        target: what is sent; the factor of 'eigenvectors' is always the same.
 
     Returns:
         `scale`, the rule that gives the factor of a sample; `constant`, the one factor
         of all; each None where it is not that, or not known; `says`, a sentence.
     """
+    if target == "eigenvectors":
+        return OF_EIGENVECTORS
     if scaling == "global":
         try:
             constant = float(global_scale(builder))

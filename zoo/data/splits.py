@@ -49,6 +49,7 @@ class Split:
         codeword: what the other side sends of the CSI, `[n, M]` float32; None but where
             one side trains apart.
         eigen: of a test split of eigenvectors all layers and their eigenvalues.
+        loss: of the training that it is for.
     """
 
     csi: np.ndarray
@@ -61,6 +62,7 @@ class Split:
     energy: np.ndarray | None = None
     codeword: np.ndarray | None = None
     eigen: Truth | None = None
+    loss: str = "csi"
 
     @property
     def side(self) -> tuple[np.ndarray, ...]:
@@ -93,6 +95,16 @@ class Split:
         return results_row.kept_subcarriers(
             h_hat, self.csi_freq, self.last_taps, self.subcarriers
         )
+
+    def error_db(self, h_hat: np.ndarray) -> float:
+        """What the best of several estimates has least of, in dB.
+
+        NMSE, or 1 - SGCS where that is the loss: an estimate then has no scale.
+        """
+        if self.loss != "sgcs":
+            return accuracy.nmse_db(self.h, h_hat)
+        likeness = accuracy.sgcs(*map(accuracy.to_complex, (self.h, h_hat)))
+        return float(accuracy.to_db(1 - likeness))
 
     @property
     def h_seen(self) -> np.ndarray:
@@ -228,10 +240,11 @@ def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Sp
     eigenmodes.input_shape(config, builder)
     modes = eigenmodes.load(config, split, config.num_subbands, config.phase, at_most)
     csi = subbands.as_csi(modes.vectors[..., : config.rank])
-    truth = Truth(*modes, config.rank, config.phase, config.seed)
-    return Split(
-        csi, csi, None, modes.values.shape[1], eigen=truth if split == "test" else None
-    )
+    truth = None
+    if split == "test":
+        truth = Truth(*modes, config.rank, config.phase, config.seed)
+    columns = modes.values.shape[1]
+    return Split(csi, csi, None, columns, eigen=truth, loss=config.loss)
 
 
 def read_from(config: ExperimentConfig) -> dict:
@@ -244,7 +257,7 @@ def read_from(config: ExperimentConfig) -> dict:
     return {
         "train": results_row.training_part(config, builder),
         "validation": results_row.stored_part(config, builder, "validation"),
-        "normalisation": scaling.describe(config.scaling, builder),
+        "normalisation": scaling.describe(config.scaling, builder, config.target),
     }
 
 

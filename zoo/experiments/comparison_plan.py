@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zoo import config_flags, registry
-from zoo.baselines.catalogue import BASELINES, CODED
+from zoo.baselines.catalogue import BASELINES, CODED, OF_EIGENVECTORS
 from zoo.config_checks import is_reference, label
 from zoo.experiments.runner import settings_of
 
@@ -149,25 +149,30 @@ class Plan:
             **quantised,
         }
 
-    def with_fitting_baselines(self, sequences: bool) -> tuple[Plan, list[str]]:
-        """The same without baselines that are no match, and a note of these.
+    def with_fitting_baselines(
+        self, sequences: bool, target: str = "csi"
+    ) -> tuple[Plan, list[str]]:
+        """The same without baselines that are no match, and notes of these.
 
         Args:
             sequences: whether the data set has sequences instead of single snapshots.
+            target: what the networks send.
         """
-        names = self.baselines
+        unfit = []
         if sequences:
             why = "they take single snapshots, the data set has sequences"
+            unfit.append((self.baselines, why))
         elif not any(self.bits):
-            names, why = CODED, "they send bits, and --bits gives none"
+            unfit.append((CODED, "they send bits, and --bits gives none"))
         elif self.quantizer not in SENDS_M_BITS:
-            names, why = (
-                CODED,
-                f"--quantizer={self.quantizer} may send other than M B bits",
-            )
-        else:
-            return self, []
-        left_out = [name for name in self.baselines if name in names]
-        kept = tuple(name for name in self.baselines if name not in names)
-        notes = [f"without {', '.join(left_out)}: {why}"] if left_out else []
+            why = f"--quantizer={self.quantizer} may send other than M B bits"
+            unfit.append((CODED, why))
+        if target == "eigenvectors":
+            names = {*self.baselines} - {*OF_EIGENVECTORS}
+            unfit.append((names, "they send no eigenvectors"))
+        kept, notes = self.baselines, []
+        for names, why in unfit:
+            left_out = [name for name in kept if name in names]
+            kept = tuple(name for name in kept if name not in names)
+            notes += [f"without {', '.join(left_out)}: {why}"] if left_out else []
         return dataclasses.replace(self, baselines=kept), notes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zoo import config_flags, files, registry
 from zoo.config import MAY_CHANGE, OWN, ExperimentConfig, digest
-from zoo.config_checks import is_reference
+from zoo.config_checks import EIGEN, is_reference
 from zoo.experiments import jobs
 from zoo.experiments.jobs import FOLDER, Job
 from zoo.experiments.pool import PendingRow, Pool
@@ -136,6 +136,8 @@ class Runner:
         settings = self.settings(name, seed=seed, **length)
         here = _everywhere(settings)
         given = {key: getattr(here, key) for key in BASELINE_FLAGS} | overrides
+        if here.target == "eigenvectors":
+            given |= {key: getattr(here, key) for key in ("target", *EIGEN)}
         if math.isinf(here.test_snr_db):  # noise in the training alone
             given["csi_noise"] = "none"
         options = [f"--{key}={value}" for key, value in given.items()]

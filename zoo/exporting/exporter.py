@@ -22,6 +22,10 @@ from zoo.quantization.encoder_files import int8_grids, save_encoders
 from zoo.quantization.precisions import DEFAULT_PRECISIONS, PRECISIONS, EncoderOptions
 from zoo.run_directory import RunDirectory
 
+INPUTS = {
+    "csi": "h, zero-centred CSI [angle, delay, re/im]",
+    "eigenvectors": "h, zero-centred eigenvectors [port, layer and subband, re/im]",
+}
 ENCODERS = [PRECISIONS[name].file for name in DEFAULT_PRECISIONS]
 
 
@@ -60,6 +64,7 @@ def make_codec(
     spec = registry.get(settings.model)
     return agreement(
         {
+            **_sent(settings, model),
             "model": spec.name,
             "model_args": parse_object("model_args", settings.model_args),
             "csi_shape": list(model.encoder.input.shape[1:]),
@@ -77,6 +82,19 @@ def make_codec(
         },
         frame_version,
     )
+
+
+def _sent(settings: ExperimentConfig, model: CsiAutoencoder) -> dict:
+    """Which eigenvectors are sent; of CSI nothing."""
+    if settings.target == "csi":
+        return {}
+    columns = model.encoder.input.shape[2]
+    about = {
+        "rank": settings.rank,
+        "num_subbands": columns // settings.rank,
+        "phase": settings.phase,
+    }
+    return {"eigenvectors": about}
 
 
 def agreement(about: dict, frame_version: int = 1) -> dict:
@@ -123,7 +141,7 @@ def input_of(settings: ExperimentConfig, described: dict) -> dict:
     of the data set itself where it is as stored; 'unknown: ...' where there is none.
     """
     return {
-        "input": "h, zero-centred CSI [angle, delay, re/im]",
+        "input": INPUTS[settings.target],
         "dataset": settings.dataset,
         "scaling": settings.scaling,
         **described,
@@ -139,7 +157,7 @@ def _scaling(run: RunDirectory, settings: ExperimentConfig) -> dict:
         builder = build.find_builder(name, settings.data_dir)
     except ValueError as error:
         return {"scale": None, "constant": None, "says": f"unknown: {error}"}
-    return scaling.describe(settings.scaling, builder)
+    return scaling.describe(settings.scaling, builder, settings.target)
 
 
 def training_csi(settings: ExperimentConfig, num: int) -> np.ndarray | None:

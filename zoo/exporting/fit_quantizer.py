@@ -26,7 +26,6 @@ from zoo.exporting import kept_grids
 from zoo.exporting.kept_grids import Fit
 from zoo.importing import shipped_weights
 from zoo.keras_compat import set_precision
-from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation
@@ -143,12 +142,12 @@ def with_bits(run: RunDirectory, quantizer: str, bits: int, keep: str | Path = "
 
 
 def tested_nmse_db(model: CsiAutoencoder, settings: ExperimentConfig) -> float:
-    """NMSE of the test split through the grid of a network [dB]."""
+    """Error of the test split through the grid of a network, see `Split` [dB]."""
     test = splits.load_split(settings, "test")
     codeword = model.encoder.predict(test.csi, batch_size=BATCH, verbose=0)
     indices = in_batches(model.quantizer.indices, codeword)
     arrives = in_batches(model.quantizer.dequantize, indices)
-    return accuracy.nmse_db(test.h, evaluation.decode(model, arrives, *test.side))
+    return test.error_db(evaluation.decode(model, arrives, *test.side))
 
 
 def _best(model: CsiAutoencoder, csi, held_out: splits.Split, bits: int) -> Fit:
@@ -157,20 +156,20 @@ def _best(model: CsiAutoencoder, csi, held_out: splits.Split, bits: int) -> Fit:
     codeword = encode.predict(csi, batch_size=BATCH, verbose=0)
     sent = encode.predict(held_out.csi, batch_size=BATCH, verbose=0)
 
-    def nmse_db(arrives):
+    def error_db(arrives):
         h_hat = evaluation.decode(model, arrives, *held_out.side)
-        return accuracy.nmse_db(held_out.h, h_hat)
+        return held_out.error_db(h_hat)
 
     def through(choice):
         _set_grid(model.quantizer, codeword, *choice)
         indices = in_batches(model.quantizer.indices, sent)
-        return nmse_db(in_batches(model.quantizer.dequantize, indices))
+        return error_db(in_batches(model.quantizer.dequantize, indices))
 
     choices = [(each, width) for each in (True, False) for width in WIDTHS]
     reached = {choice: through(choice) for choice in choices}
     best = min(reached, key=reached.get)
     _set_grid(model.quantizer, codeword, *best)
-    return Fit(bits, *best, nmse_db(sent), reached[best], len(sent))
+    return Fit(bits, *best, error_db(sent), reached[best], len(sent))
 
 
 def _set_grid(quantizer, codeword: np.ndarray, per_entry: bool, width: float) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from zoo.data.batches import in_batches
 from zoo.data.splits import Split
-from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization.quantized_encoder import QuantizedEncoder
 
@@ -72,7 +71,9 @@ def losses(
 
 
 def nmse_db(model: CsiAutoencoder, encoder, split: Split) -> float:
-    """NMSE of CSI through an encoder, the codeword quantiser and the decoder.
+    """Error of CSI through an encoder, the codeword quantiser and the decoder.
+
+    NMSE, or 1 - SGCS in dB of networks that were trained so.
 
     Args:
         model: trained network with a quantiser.
@@ -85,4 +86,4 @@ def nmse_db(model: CsiAutoencoder, encoder, split: Split) -> float:
         return np.asarray(model.receive(model.quantizer.dequantize(indices), *side))
 
     h_hat = in_batches(reconstruct, split.h_seen, *split.side) - np.float32(0.5)
-    return accuracy.nmse_db(split.h, h_hat)
+    return split.error_db(h_hat)

@@ -1,12 +1,10 @@
-"""What a training makes small, and by what its best epoch is chosen."""
+"""What a training makes small."""
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
 from zoo.layers.polar import phase_error
-from zoo.metrics import accuracy
 
 
 def mean_square(x, x_hat):
@@ -42,17 +40,3 @@ def _mean_of(x):
 
 
 LOSSES = {"csi": mean_square, "codeword": mean_square, "phase": phase, "sgcs": sgcs}
-
-
-def in_db(loss: str, h: np.ndarray, h_hat: np.ndarray) -> float:
-    """What the kept epoch has least of: NMSE, or 1 - SGCS where that is the loss.
-
-    Args:
-        loss: name of the loss.
-        h: zero-centred truth `[n, N_t, N_a, 2]`.
-        h_hat: estimate.
-    """
-    if loss != "sgcs":
-        return accuracy.nmse_db(h, h_hat)
-    likeness = accuracy.sgcs(*map(accuracy.to_complex, (h, h_hat)))
-    return float(accuracy.to_db(1 - likeness))

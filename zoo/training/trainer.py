@@ -182,7 +182,7 @@ class Trainer:
         return self.strategy.reduce("SUM", losses, axis=None)
 
     def validate(self, split: splits.Split) -> tuple[float, np.ndarray]:
-        """Error of a split in dB, see `losses.in_db`, and its recovered CSI."""
+        """Error of a split in dB, see `Split`, and its recovered CSI, zero-centred."""
         settings = self.settings
         sent = in_batches(self.transmit, split.csi)
         arrived = channel_noise.received(
@@ -194,7 +194,7 @@ class Trainer:
         )
         csi_hat = in_batches(self.receive, arrived, *split.side)
         h_hat = accuracy.frames(csi_hat) - np.float32(0.5)
-        return losses.in_db(settings.loss, split.h, h_hat), h_hat
+        return split.error_db(h_hat), h_hat
 
     def codewords(self, csi: np.ndarray) -> np.ndarray:
         """What the encoder makes of `[n, N_t, N_a, 2]`, before the quantiser."""

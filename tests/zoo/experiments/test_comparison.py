@@ -12,6 +12,8 @@ import zoo
 from tests.conftest import TINY, assert_one_line_error, run_command
 from zoo import files, registry
 from zoo.api import comparing
+from zoo.baselines.catalogue import OF_EIGENVECTORS
+from zoo.codecs import eigen_flags
 from zoo.experiments import comparison, step_trial
 from zoo.experiments.comparison_plan import CLASSIC, Case, Plan
 from zoo.experiments.comparison_summary import summary
@@ -65,6 +67,11 @@ def test_baselines_are_those_that_can_be_compared():
         plan = Plan(("crnet",), (32,), **{"bits": (4,), "epochs": 1, **changes})
         found, (note,) = plan.with_fitting_baselines(sequences)
         assert found.baselines == kept and words in note
+    plan = Plan(("crnet",), (32,), (4,), epochs=1)
+    found, (note,) = plan.with_fitting_baselines(False, "eigenvectors")
+    assert found.baselines == ("klt",)
+    assert note == "without fista, dft, pursuit: they send no eigenvectors"
+    assert set(OF_EIGENVECTORS) <= set(eigen_flags.BELONGS["target"])
 
 
 def test_cases_are_trained_alike_but_for_their_own_rates_and_starts():

@@ -27,6 +27,19 @@ def test_mu_law_against_formula(bits):
         assert error[np.abs(z[0]) < 0.05].max() < 2.0 / levels / 4  # finer around zero
 
 
+@pytest.mark.parametrize(
+    ("bits", "points"), [(1, [1 / 4, 3 / 4]), (2, [1 / 8, 3 / 8, 5 / 8, 7 / 8])]
+)
+def test_uniform_quantiser_is_that_of_the_work_item(bits, points):
+    """Nearest points in [0, 1], of entries in [-1, 1] and beyond."""
+    z = np.random.default_rng(bits).uniform(-1.2, 1.2, (50, 40)).astype(np.float32)
+    quantizer = UniformQuantizer(bits)
+    index = np.abs((z[..., None] + 1) / 2 - points).argmin(axis=-1)
+    np.testing.assert_array_equal(quantizer.indices(z), index)
+    expected = np.array(points)[index]
+    np.testing.assert_allclose((quantizer(z).numpy() + 1) / 2, expected, atol=1e-6)
+
+
 def test_sign_quantiser():
     z = np.array([[-0.9, -1e-9, 0.0, 0.3]], np.float32)
     np.testing.assert_array_equal(SignQuantizer()(z), [[-1, -1, 1, 1]])
