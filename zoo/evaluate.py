@@ -75,11 +75,13 @@ def _evaluate(path: Path, own: dict[str, str], target: Path, noise: list) -> Non
     from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
     from zoo.training.evaluation import evaluate
+    from zoo.training.pairing import Pair
 
-    run, split = RunDirectory(path, **own), flags.FLAGS.test_split
-    partner = flags.FLAGS.partner
-    first = RunDirectory(Path(partner)) if partner else None
-    row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink, split, first)
+    partner, split = flags.FLAGS.partner, flags.FLAGS.test_split
+    run = RunDirectory(path, **own)
+    if partner:
+        run = Pair(path, **own, first=Path(partner))
+    row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink, split)
     _save_figures(target, h[:SHOWN], h_hat[:SHOWN], accuracy.nmse(h, h_hat))
     files.write_json(target, row)
     if flags.FLAGS.samples:

@@ -11,7 +11,8 @@ A run or weights (`--weights=NAME`) that were trained without quantiser get one 
 it costs is printed. `--fitted_run=DIR` keeps that network for zoo.evaluate.
 
 `--exchange=FILE` instead of `--out` hands over to the other side what it needs to train
-its part (`--collaboration` of zoo.train): CSI and code bits, nothing of the network.
+its part (`--collaboration` of zoo.train): CSI and code bits, nothing of the network. Of
+a run of one side alone `--partner=DIR`, the run that handed over to it, is the rest.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from zoo.quantization import precisions
 
 CODECS = ("pursuit",)
 NETWORK = (
-    "run", "weights", "weights_sha256", "bits", "fitted_run", "precision", *OWN,
-    "calibration_samples", "int8_loss", "qat_epochs", "qat_lr", "qat_samples",
+    "run", "partner", "weights", "weights_sha256", "bits", "fitted_run", "precision",
+    *OWN, "calibration_samples", "int8_loss", "qat_epochs", "qat_lr", "qat_samples",
     "sparsity", "clusters", "evaluate", "test_samples",
 )  # fmt: skip
 ALSO = ("run", "weights", "weights_sha256", *OWN)  # of these, with --exchange
@@ -92,8 +93,11 @@ def _network(values: flags.FlagValues) -> Path:
     from zoo.exporting.exporter import export
     from zoo.quantization import precision_table
     from zoo.run_directory import RunDirectory
+    from zoo.training.pairing import Pair
 
     run = RunDirectory(path, **own)
+    if values.partner:
+        run = Pair(path, **own, first=Path(values.partner))
     with fit_quantizer.with_bits(run, fitted, values.bits, values.fitted_run) as sends:
         codec = export(sends, out, values.version, options, values.frame_version)
     if options.evaluate:
@@ -135,6 +139,9 @@ def define_flags() -> None:
     flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer=uniform")
     flags.DEFINE_string("fitted_run", "", "directory to keep the fitted network in")
     flags.DEFINE_string("out", "", "directory to create")
+    flags.DEFINE_string(
+        "partner", "", "of a run of one side alone: the run that handed over to it"
+    )
     flags.DEFINE_string("exchange", "", "file to hand over to the other side instead")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     flags.DEFINE_integer(

@@ -17,6 +17,7 @@ def header(**changes) -> dict:
     return {
         "format": 1,
         "pairing_id": "0123456789abcdef",
+        "payload_id": f"{M}x{BITS}",
         "settings": settings,
         "performance": {"metric": "nmse_db", "value": -7.5, "test_data": "a/b test"},
         "normalisation": {"scale": None, "constant": None, "says": "unknown: test"},

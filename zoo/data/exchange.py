@@ -38,8 +38,9 @@ from tfds_builders.untrusted.json_files import (
 from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.config_checks import require_default
+from zoo.data import mixture
 
-SPLITS = ("train", "validation")
+SPLITS, KINDS = ("train", "validation"), ("csi", "payload")
 QUANTIZERS = ("uniform", "mu_law", "sign")  # those whose points follow from their bits
 METRICS = ("nmse_db", "sgcs")
 PAIR_ID = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
@@ -61,6 +62,7 @@ HEADER = record(
     {
         "format": {"enum": [1]},
         "pairing_id": PAIR_ID,
+        "payload_id": TEXT,
         "settings": SETTINGS,
         "performance": record(
             {"metric": {"enum": list(METRICS)}, "value": NUMBER, "test_data": TEXT}
@@ -142,7 +144,7 @@ def _read(path: str, *changed: int) -> Exchange:
 
 def _parse(path: str, arrays: dict) -> tuple[dict, np.ndarray, dict, dict]:
     """Header, points, CSI and codewords of the arrays of a file."""
-    names = {"header", "points", *(f"{s}_{x}" for s in SPLITS for x in _KINDS)}
+    names = {"header", "points", *(f"{s}_{x}" for s in SPLITS for x in KINDS)}
     if set(arrays) != names:
         raise ValueError(
             f"{path}: arrays {sorted(arrays)!r:.80}, expected "
@@ -150,6 +152,11 @@ def _parse(path: str, arrays: dict) -> tuple[dict, np.ndarray, dict, dict]:
         )
     header = _header(path, arrays["header"])
     m, bits = (header["settings"][name] for name in ("codeword_dim", "bits"))
+    if header["payload_id"] != payload_id(header["settings"]):
+        raise ValueError(
+            f"{path}: payload_id is {header['payload_id']!r:.40}, expected "
+            f"{payload_id(header['settings'])}, as its settings are"
+        )
     points = arrays["points"]
     fits = points.dtype == np.float32 and points.shape == (1 << bits,)
     if not fits or not np.isfinite(points).all() or not (np.diff(points) > 0).all():
@@ -179,7 +186,9 @@ def _parse(path: str, arrays: dict) -> tuple[dict, np.ndarray, dict, dict]:
     return header, points, csi, codeword
 
 
-_KINDS = ("csi", "payload")
+def payload_id(settings: dict) -> str:
+    """Latent length and bits of an entry, as '64x2'."""
+    return f"{settings['codeword_dim']}x{settings['bits']}"
 
 
 def _header(path: str, octets: np.ndarray) -> dict:
@@ -259,7 +268,7 @@ def examples(
 ) -> tuple[np.ndarray, np.ndarray]:
     """CSI `[n, N_t, N_a, 2]` in [0, 1] and codewords `[n, M]` of a split, float32.
 
-    Of several files one behind the other, `num_<split>` of each.
+    Of several files in turn, `num_<split>` of each.
 
     Raises:
         ValueError: a file has fewer.
@@ -273,8 +282,9 @@ def examples(
             )
         count = wanted or have
         parts.append((file.csi[split][:count], file.codeword[split][:count]))
-    csi, codeword = map(np.concatenate, zip(*parts, strict=True))
-    return csi[: at_most or None], codeword[: at_most or None]
+    order = mixture.order([len(csi) for csi, _ in parts])[: at_most or None]
+    csi, codeword = (np.concatenate(x)[order] for x in zip(*parts, strict=True))
+    return csi, codeword
 
 
 def read_from(config: ExperimentConfig) -> dict:

@@ -191,7 +191,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     """
     if config.exchange and split != "test":
         csi, codeword = exchange.examples(config, split, at_most)
-        return Split(csi, csi, None, FREQUENCY_GRID, codeword=codeword)
+        grid, loss = FREQUENCY_GRID, config.loss
+        return Split(csi, csi, None, grid, loss=loss, codeword=codeword)
     if config.mix and split != "test":
         return _load_mixed(config, split, at_most)
     if config.target == "eigenvectors":
@@ -230,7 +231,7 @@ def _load_mixed(config: ExperimentConfig, split: str, at_most: int) -> Split:
         np.concatenate([getattr(part, name) for part in parts])[order]
         for name in ("csi", "csi_clean")
     )
-    return Split(csi, clean, None, parts[0].num_subcarriers)
+    return Split(csi, clean, None, parts[0].num_subcarriers, loss=config.loss)
 
 
 def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Split:

@@ -69,11 +69,13 @@ def hand_over(run: RunDirectory, target: Path) -> dict:
 
 def _header(run: RunDirectory, settings: ExperimentConfig) -> dict:
     row, environment = evaluate(run)[0], files.environment()
+    shared = pairing.shared(settings)
     metric = "sgcs" if settings.target == "eigenvectors" else "nmse_db"
     return {
         "format": 1,
         "pairing_id": pairing.pairing_id(run),
-        "settings": pairing.shared(settings),
+        "payload_id": exchange.payload_id(shared),
+        "settings": shared,
         "performance": {
             "metric": metric, "value": row[metric], "test_data": row["test_data"],
         },

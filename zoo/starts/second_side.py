@@ -11,11 +11,14 @@ import numpy as np
 from zoo.keras_compat import Model, layers
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.spec import ModelSpec
-from zoo.starts import klt_start
+from zoo.models.subband_transformer import STACK
+from zoo.starts import by_name, klt_start, tokens
 from zoo.starts.conv_start import let_through
 from zoo.starts.regression import ridge_regression
+from zoo.starts.transformer import silence
 
 INSIDE = 0.98  # of tanh's range, where a point lies on its edge
+DECODERS = {"linear": klt_start.fit_decoder, "tokens": tokens.fit_decoder}
 
 
 def check(spec: ModelSpec, model: CsiAutoencoder) -> None:
@@ -24,20 +27,23 @@ def check(spec: ModelSpec, model: CsiAutoencoder) -> None:
     Raises:
         ValueError: it has none, or another start of its own.
     """
-    klt_start.check(model)
-    if spec.fitted_start != "linear":
+    by_name.check(spec, model)
+    if spec.fitted_start not in DECODERS:
         raise ValueError(
-            f"--init=klt of one side alone is for networks that start linearly, "
-            f"--model={spec.name} does not: use --init=paper"
+            "--init=klt of one side alone is for networks whose own fitted start is a "
+            f"pair of regressions, --model={spec.name} has none: use --init=paper"
         )
+    klt_start.last_dense(model.encoder)
 
 
 def fit(
-    model: CsiAutoencoder, csi: np.ndarray, codeword: np.ndarray, encoder: bool
-) -> None:
+    spec: ModelSpec, model: CsiAutoencoder, csi: np.ndarray, codeword: np.ndarray,
+    encoder: bool,
+) -> None:  # fmt: skip
     """Set the initial weights of a decoder and, if asked for, of an encoder.
 
     Args:
+        spec: of the network.
         model: network.
         csi: `[n, N_t, N_a, 2]` float32 in [0, 1].
         codeword: what the other side makes of them, `[n, M]` in [-1, 1].
@@ -48,14 +54,20 @@ def fit(
     """
     klt_start.check_enough(csi, codeword.shape[1])
     h = csi - np.float32(0.5)
-    klt_start.fit_decoder(model.decoder, codeword, h)
-    if encoder:
-        _fit_encoder(model.encoder, csi, h, codeword)
+    DECODERS[spec.fitted_start](model.decoder, codeword, h)
+    if not encoder:
+        return
+    if spec.fitted_start == "tokens":
+        silence(model.encoder.get_layer(STACK))
+    else:
+        some = slice(klt_start.WALKED)
+        let_through(model.encoder, csi[some], h[some] / h.std())
+    _fit_encoder(model.encoder, csi, codeword)
 
 
-def _fit_encoder(encoder: Model, csi, h, codeword: np.ndarray) -> None:
+def _fit_encoder(encoder: Model, csi: np.ndarray, codeword: np.ndarray) -> None:
+    """Fit the last layer before the normaliser, and the normaliser to its outputs."""
     compress = klt_start.last_dense(encoder)
-    let_through(encoder, csi[: klt_start.WALKED], h[: klt_start.WALKED] / h.std())
     behind = encoder.layers[encoder.layers.index(compress) + 1 :]
     norms = [x for x in behind if isinstance(x, layers.BatchNormalization)]
     if norms:  # what must enter the tanh behind it

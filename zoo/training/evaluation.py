@@ -19,7 +19,8 @@ from zoo.metrics import accuracy, complexity
 from zoo.metrics.results_row import klt_db, nmse_metrics, stored_part
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.run_directory import RunDirectory
-from zoo.training import pairing, run_row
+from zoo.training import run_row
+from zoo.training.pairing import Pair
 
 
 def decode(model: CsiAutoencoder, codeword: np.ndarray, *uplink) -> np.ndarray:
@@ -66,18 +67,16 @@ def evaluate(
     feedback_snr_db: float | None = None,
     uplink: str = "paired",
     test_split: str | None = None,
-    first: RunDirectory | None = None,
 ) -> tuple[dict, np.ndarray, np.ndarray]:
     """Evaluate a run's best weights on its test split, read once.
 
     Args:
-        run: the run.
+        run: the run; of one side alone the `Pair`.
         csi_noise: kind of test noise instead of the run's.
         test_snr_db: SNR of the test instead of the run's.
         feedback_snr_db: SNR of the codeword instead of the run's.
         uplink: 'paired', or 'shuffled' to give each decoder that of another drop.
         test_split: split that is tested on instead of the run's.
-        first: of a run that is one side alone, the run that handed over to it.
 
     Returns:
         The results row, and zero-centred truth and recovered CSI
@@ -86,16 +85,13 @@ def evaluate(
     Raises:
         FileNotFoundError, ValueError: no such run, damaged files or unusable data.
     """
-    pairing.check(run, first)
-    settings = pairing.settings_of(run, first) if first else run.config()
-    settings = with_noise(settings, csi_noise, test_snr_db)
+    settings = with_noise(run.config(), csi_noise, test_snr_db)
     settings = dataclasses.replace(
         settings, test_split=test_split or settings.test_split
     )
     snr_db = settings.feedback_snr_db if feedback_snr_db is None else feedback_snr_db
     _check(run, settings, snr_db, uplink)
-    shape = splits.check(settings, ("test",))
-    model = pairing.load(run, first, shape) if first else run.load(shape)
+    model = run.load(splits.check(settings, ("test",)))
     builder = splits.open_builder(
         settings.dataset, settings.data_dir, settings.manual_dir
     )
@@ -128,8 +124,8 @@ def evaluate(
         if run.origin != "ours"
         else training_source.num_train(settings, builder),
     }
-    if first:
-        row |= pairing.describe(run, first, test.csi)
+    if isinstance(run, Pair):
+        row |= run.describe(test.csi)
     return row, test.h, h_hat
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 
@@ -33,95 +34,96 @@ def pairing_id(run: RunDirectory) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
-def check(run: RunDirectory, first: RunDirectory | None) -> None:
-    """Refuse a run that is not whole, or that is no other side of `first`.
+@dataclasses.dataclass(frozen=True)
+class Pair(RunDirectory):
+    """A run of one side alone with the other side, the run that handed over to it.
 
-    Args:
-        run: to evaluate.
-        first: the run that handed over; None: none is given.
+    It loads as the whole network: the encoder of one, the decoder of the other, with
+    the training of the second side and the data of the first.
+
+    Attributes:
+        first: run directory that handed over.
 
     Raises:
-        ValueError: as said.
+        ValueError: the run has both sides, or is not the other side of `first`.
     """
-    apart = run.config().collaboration != "joint"
-    if apart and first is None:
-        raise ValueError(
-            f"{run.path} is one side alone: give --partner=DIR, the run that has "
-            "handed over to it"
+
+    first: Path = Path()
+
+    def __post_init__(self):
+        if self._trained() == "joint":
+            raise ValueError(
+                f"--partner={self.first}: {self.path} was trained with both of its "
+                "sides, leave it out"
+            )
+        names = [header["pairing_id"] for header in self._headers()]
+        own = pairing_id(self._first())
+        if own not in names:
+            raise ValueError(
+                f"--partner={self.first} is pair {own}, {self.path} was trained for "
+                f"{', '.join(names) or 'none'}: give the run that handed over"
+            )
+
+    def config(self) -> ExperimentConfig:
+        """Network and training of the second side, data of the first."""
+        theirs = self._first().config()
+        data = {name: getattr(theirs, name) for name in DATA}
+        return dataclasses.replace(
+            super().config(), collaboration="joint", exchange="", **data
         )
-    if first is None:
-        return
-    if not apart:
-        raise ValueError(
-            f"--partner={first.path}: {run.path} was trained with both of its sides, "
-            "leave it out"
-        )
-    names = [x["pairing_id"] for x in data_record.read(run.data).get("exchange", [])]
-    if pairing_id(first) not in names:
-        raise ValueError(
-            f"--partner={first.path} is pair {pairing_id(first)}, {run.path} was "
-            f"trained for {', '.join(names) or 'none'}: give the run that handed over"
-        )
 
+    def load(self, csi_shape=None) -> CsiAutoencoder:
+        """The pair as one network; see `RunDirectory.load`."""
+        ue, nw = (side.load_side(csi_shape) for side in self._sides())
+        return connect(ue.encoder, nw.decoder, nw.path, nw.receiver)
 
-def settings_of(run: RunDirectory, first: RunDirectory) -> ExperimentConfig:
-    """Network and training of the second side, data of the first."""
-    theirs = first.config()
-    data = {name: getattr(theirs, name) for name in DATA}
-    return dataclasses.replace(run.config(), collaboration="joint", exchange="", **data)
+    def describe(self, test_csi: np.ndarray) -> dict:
+        """What a results row says of a pair: who was first, both networks, the target.
 
+        Args:
+            test_csi: the encoder's input of the test split.
+        """
+        headers, kind = self._headers(), self._trained()
+        own = pairing_id(self._first())
+        header = next(x for x in headers if x["pairing_id"] == own)
+        networks = map(_network, self._sides())
+        return {
+            "collaboration": kind,
+            "pairing_id": own,
+            "pairs_of_training": len({x["pairing_id"] for x in headers}),
+            **dict(zip(("encoder", "decoder"), networks, strict=True)),
+            "performance_target": header["performance"],
+            "num_train": data_record.read(self.data)["num_train"],
+            "index_agreement": self._agreement(test_csi)
+            if kind == "nw_first"
+            else None,
+        }
 
-def load(run: RunDirectory, first: RunDirectory, csi_shape) -> CsiAutoencoder:
-    """The pair as one network.
+    def _agreement(self, csi: np.ndarray) -> float:
+        """Share of codeword entries for which both encoders send the same index."""
+        sent = []
+        for side in (self, self._first()):
+            model = side.load_side(csi.shape[1:])
+            codeword = in_batches(lambda x, m=model: m.encoder(x, training=False), csi)
+            sent.append(np.asarray(model.quantizer.indices(codeword)))
+        return float(np.mean(sent[0] == sent[1]))
 
-    Args:
-        run: the second side.
-        first: the run that handed over.
-        csi_shape: (N_t, N_a, 2) of the data.
-    """
-    ue, nw = run.load(csi_shape), first.load(csi_shape)
-    if run.config().collaboration == "ue_first":
-        ue, nw = nw, ue
-    return connect(ue.encoder, nw.decoder, nw.path, nw.receiver)
+    def _first(self) -> RunDirectory:
+        return RunDirectory(self.first)
 
+    def _trained(self) -> str:
+        """Which side was first."""
+        return ExperimentConfig.of_run(self.path).collaboration
 
-def agreement(run: RunDirectory, first: RunDirectory, csi: np.ndarray) -> float:
-    """Share of codeword entries for which both encoders send the same index.
+    def _headers(self) -> list[dict]:
+        """Those of the files that the second side was trained on."""
+        return data_record.read(self.data).get("exchange", [])
 
-    Args:
-        run: an encoder for the decoder of `first`.
-        first: the run that handed over.
-        csi: `[n, N_t, N_a, 2]` float32 in [0, 1].
-    """
-    sent = []
-    for side in (run, first):
-        model = side.load(csi.shape[1:])
-        codeword = in_batches(lambda x, m=model: m.encoder(x, training=False), csi)
-        sent.append(np.asarray(model.quantizer.indices(codeword)))
-    return float(np.mean(sent[0] == sent[1]))
-
-
-def describe(run: RunDirectory, first: RunDirectory, test_csi: np.ndarray) -> dict:
-    """What a results row says of a pair: who was first, both networks, the target.
-
-    Args:
-        run: the second side.
-        first: the run that handed over.
-        test_csi: the encoder's input of the test split.
-    """
-    record, kind = data_record.read(run.data), run.config().collaboration
-    sides = (run, first) if kind == "nw_first" else (first, run)
-    header = next(x for x in record["exchange"] if x["pairing_id"] == pairing_id(first))
-    is_encoder = kind == "nw_first"
-    return {
-        "collaboration": kind,
-        "pairing_id": header["pairing_id"],
-        "pairs_of_training": len({x["pairing_id"] for x in record["exchange"]}),
-        **dict(zip(("encoder", "decoder"), map(_network, sides), strict=True)),
-        "performance_target": header["performance"],
-        "num_train": record["num_train"],
-        "index_agreement": agreement(run, first, test_csi) if is_encoder else None,
-    }
+    def _sides(self) -> tuple[RunDirectory, RunDirectory]:
+        """Runs with the encoder and with the decoder."""
+        second = RunDirectory(self.path, self.model, self.quantizer)
+        sides = (second, self._first())
+        return sides if self._trained() == "nw_first" else sides[::-1]
 
 
 def _network(run: RunDirectory) -> dict:

@@ -46,7 +46,7 @@ class DecoderTrainer(Trainer):
         """Error in dB of what the file's codewords become, and the recovered CSI."""
         csi_hat = in_batches(self.receive, split.codeword)
         h_hat = accuracy.frames(csi_hat) - np.float32(0.5)
-        return losses.in_db(self.settings.loss, split.h, h_hat), h_hat
+        return split.error_db(h_hat), h_hat
 
 
 TRAINERS = {"joint": Trainer, "nw_first": EncoderTrainer, "ue_first": DecoderTrainer}

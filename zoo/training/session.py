@@ -42,6 +42,7 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     """
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
+    settings = exchange.filled(settings)
     run = RunDirectory(settings.resolved_run_dir)
     settings = run.taken_up(settings)
     strategy = distribution.make_strategy(settings)
@@ -102,6 +103,7 @@ def check(
         ValueError: data, network, codeword path, start or run directory do not fit.
         OSError: there are no such weights, or the directory cannot be written.
     """
+    settings = exchange.filled(settings)
     run, spec = RunDirectory(settings.resolved_run_dir), registry.get(settings.model)
     shape = splits.check(settings)
     run.check(settings)
@@ -152,13 +154,14 @@ def _initialise(trainer):
     settings = trainer.settings
     if settings.init == "paper":
         return None
+    spec = registry.get(settings.model)
     if settings.exchange:
         csi, codeword = exchange.examples(settings, "train", klt_start.EXAMPLES)
         encoder = settings.collaboration == "nw_first"
-        second_start.fit(trainer.model, csi, codeword, encoder)
+        second_start.fit(spec, trainer.model, csi, codeword, encoder)
         return f"{len(csi)} pairs of CSI and codeword"
     csi = training_source.training_examples(settings, klt_start.EXAMPLES)
-    spec, exact = registry.get(settings.model), settings.init == "klt_exact"
+    exact = settings.init == "klt_exact"
     by_name.fit(spec, trainer.model, csi, exact)
     return f"{len(csi)} examples"
 

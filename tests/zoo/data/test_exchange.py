@@ -71,7 +71,8 @@ def test_several_files(tmp_path):
     ue_first = config(both, collaboration="ue_first", num_train=5)
     csi, codeword = exchange.examples(ue_first, "train")
     assert len(csi) == len(codeword) == 10
-    np.testing.assert_array_equal(csi[:5], csi[5:])
+    np.testing.assert_array_equal(csi[::2], csi[1::2])  # the files are equal
+    np.testing.assert_array_equal(codeword[::2], codeword[1::2])
     told = exchange.read_from(ue_first)
     assert told["train"].count("train[:5]") == 2
     assert len(told["exchange"]) == 2
@@ -108,6 +109,10 @@ WRONG = {
         {"points": np.float32([0, 1, 2, 3, 4, 5, 6, math.inf])}, "expected 8 finite",
     ),
     "header": ({"header": CSI}, "expected the bytes of JSON"),
+    "payload": (
+        {"header": as_array(exchange_files.header(payload_id="6x4"))},
+        "payload_id is '6x4', expected 6x3",
+    ),
     "no JSON": ({"header": np.frombuffer(b"{\xff", np.uint8)}, "not a JSON file"),
 }  # fmt: skip
 
@@ -144,7 +149,7 @@ def test_headers_of_other_types(tmp_path):
 def test_a_codeword_longer_than_the_csi(tmp_path):
     settings = SETTINGS | {"codeword_dim": 41}
     payload = {f"{s}_payload": np.zeros((n, 16), np.uint8) for s, n in _SIZES.items()}
-    document = exchange_files.header(settings=settings)
+    document = exchange_files.header(settings=settings, payload_id="41x3")
     path = save(tmp_path / "x.npz", header=as_array(document), **payload)
     with pytest.raises(ValueError, match="in 41 codeword entries"):
         exchange.read(str(path))

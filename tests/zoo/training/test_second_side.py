@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import TINY, assert_one_line_error, run_command
-from zoo import files
+from zoo import files, registry
 from zoo.codeword.network import build_autoencoder
 from zoo.data import exchange, splits
 from zoo.exporting import hand_over
@@ -50,6 +50,10 @@ def trained(settings, tmp_path_factory):
     }
 
 
+def pair(run, first) -> pairing.Pair:
+    return pairing.Pair(run.path, first=first.path)
+
+
 def nmse_db(h_hat, h) -> float:
     """Mean over samples, in float64."""
     error, power = (
@@ -85,14 +89,14 @@ def _changed(before, after) -> list[bool]:
 
 def test_the_network_side_trains_no_encoder(trained):
     run = trained["ue_first"]
-    before, after = _initial(run), run.load()
+    before, after = _initial(run), run.load_side()
     assert not any(_changed(before.encoder, after.encoder))
     assert any(_changed(before.decoder, after.decoder))
 
 
 def test_the_error_of_a_decoder_is_that_of_the_files_codewords(trained, handed):
     run, found = trained["ue_first"], exchange.read(str(handed))
-    csi_hat = run.load().decoder.predict(found.codeword["validation"], verbose=0)
+    csi_hat = run.load_side().decoder.predict(found.codeword["validation"], verbose=0)
     expected = nmse_db(csi_hat - 0.5, found.csi["validation"] - 0.5)
     best = min(record["val_nmse_db"] for record in run.read_metrics())
     assert best == pytest.approx(expected, abs=1e-3)
@@ -123,9 +127,9 @@ def test_an_encoder_is_pulled_to_the_points_of_the_file(settings, handed, tmp_pa
 @pytest.mark.parametrize("kind", ["nw_first", "ue_first"])
 def test_a_pair_is_evaluated_over_real_bits(trained, tiny_run, kind):
     run = trained[kind]
-    row, h, h_hat = evaluation.evaluate(run, first=tiny_run)
+    row, h, h_hat = evaluation.evaluate(pair(run, tiny_run))
     sides = (run, tiny_run) if kind == "nw_first" else (tiny_run, run)
-    ue, nw = (side.load() for side in sides)
+    ue, nw = (side.load_side() for side in sides)
     test = splits.load_split(tiny_run.config(), "test")
     sent = ue.quantizer(ue.encoder.predict(test.csi, verbose=0))
     expected = nw.decoder.predict(np.asarray(sent), verbose=0) - 0.5
@@ -156,7 +160,7 @@ def test_the_same_encoder_agrees_with_itself(settings, tiny_run, tmp_path):
     still = {"lr": 1e-12, "lr_min": 0.0, "epochs": 1, "bn_statistics": "moving"}
     start = {"weights": str(tiny_run.path), "collaboration": "nw_first"}
     run = session.train(settings(tmp_path / "x", **still, **start))
-    row = evaluation.evaluate(run, first=tiny_run)[0]
+    row = evaluation.evaluate(pair(run, tiny_run))[0]
     assert row["index_agreement"] > 0.85  # the moving averages alone have moved
     goal = row["performance_target"]["value"]
     assert row["nmse_db"] == pytest.approx(goal, abs=0.3)
@@ -170,7 +174,8 @@ def test_starts_are_least_squares(settings, handed, tmp_path, kind):
     h = (csi - 0.5).reshape(160, -1)
     config = settings(tmp_path / "x", collaboration=kind, init="klt", model="csinet")
     network = build_autoencoder(config, (32, 32, 2))
-    second_start.fit(network, csi, codeword, encoder=kind == "nw_first")
+    spec = registry.get("csinet")
+    second_start.fit(spec, network, csi, codeword, encoder=kind == "nw_first")
     said = network.encoder.predict(csi, verbose=0)
     if kind == "nw_first":  # 2,048 features of 160 examples: nearly exact
         assert np.mean((said - codeword) ** 2) < 0.02 * np.var(codeword)
@@ -188,7 +193,7 @@ def test_pairs_that_do_not_belong_together(trained, tiny_run, tmp_path):
     with pytest.raises(ValueError, match="one side alone: give --partner=DIR"):
         evaluation.evaluate(run)
     with pytest.raises(ValueError, match="trained with both of its sides"):
-        evaluation.evaluate(tiny_run, first=tiny_run)
+        evaluation.evaluate(pair(tiny_run, tiny_run))
     other = RunDirectory(tmp_path / "other")
     shutil.copytree(tiny_run.path, other.path)
     with other.weights.open("ab") as weights:
@@ -196,7 +201,7 @@ def test_pairs_that_do_not_belong_together(trained, tiny_run, tmp_path):
     with pytest.raises(
         ValueError, match=r"other is pair .* was trained for [0-9a-f]+:"
     ):
-        evaluation.evaluate(run, first=other)
+        evaluation.evaluate(pair(run, other))
     with pytest.raises(ValueError, match="one side alone: expected both sides"):
         hand_over.hand_over(run, tmp_path / "x.npz")
     floats = dataclasses.replace(tiny_run.config(), quantizer="none", bits=0)
@@ -282,6 +287,6 @@ def test_several_ues_of_one_network_side(settings, handed, tiny_run, tmp_path):
     run = session.train(config)
     assert RunDirectory(run.path).trained_on().count("train[:100]") == 2
     for ue in (tiny_run, other):
-        row = evaluation.evaluate(run, first=ue)[0]
+        row = evaluation.evaluate(pair(run, ue))[0]
         assert row["pairs_of_training"] == 2 and row["num_train"] == 200
         assert row["encoder"]["model"] == ue.config().model
