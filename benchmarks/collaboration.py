@@ -31,8 +31,6 @@ FLAGS = (
     "--dataset=cost2100_sim/indoor_quick --codeword_dim=64 --quantizer=uniform "
     "--bits=4 --epochs=20 --batch_size=100 --lr=1e-3 --init=klt --image_every=0"
 )
-SHARED = ("dataset", "codeword_dim", "quantizer", "bits", "scaling", "target")
-SHARED += ("rank", "phase", "num_subbands")  # a file has them
 KEPT = ("feedback_bits", "nmse_db", "sgcs", "index_agreement", "train_cpu_seconds")
 
 _NETWORKS = flags.DEFINE_list("networks", ["crnet", "csinet"], "the first is first")
@@ -67,14 +65,13 @@ class Cell(NamedTuple):
         return (self.run / "evaluation.json").is_file()
 
     def flags(self) -> list[str]:
-        """Flags of zoo.train; of one side alone those that its file does not have."""
-        shared = shlex.split(_FLAGS.value)
-        own = [f"--model={self.network}", f"--run_dir={self.run}"]
+        """Flags of zoo.train; one side alone has its data from the file."""
+        whole = [*shlex.split(_FLAGS.value), f"--model={self.network}"]
+        whole.append(f"--run_dir={self.run}")
         if self.order == "joint":
-            return [*shared, *own, f"--seed={self.seed}", f"--data_dir={data_dir()}"]
-        told = [x for x in shared if x.lstrip("-").partition("=")[0] not in SHARED]
-        own += [f"--exchange={self.first.run}.npz", f"--collaboration={self.order}"]
-        return [*told, *own, f"--seed={_SEEDS.value + self.seed}"]
+            return [*whole, f"--seed={self.seed}", f"--data_dir={data_dir()}"]
+        whole += [f"--exchange={self.first.run}.npz", f"--collaboration={self.order}"]
+        return [*whole, f"--seed={_SEEDS.value + self.seed}"]
 
     def make(self) -> None:
         """Train and evaluate; a pair that is first is handed over."""

@@ -35,8 +35,9 @@ EIGEN_CHANNELS = {
 }
 MIX, CODEBOOK, COMBINATION = "mix of all", "enhanced Type II", 4
 EIGEN = {  # 84 x 2 bits, the most that part 2 of the codebook's report takes at rank 1
-    "target": "eigenvectors", "rank": 1, "phase": "sequential", "loss": "sgcs",
-    "model": "crnet", "codeword_dim": 84, "quantizer": "uniform", "bits": 2,
+    "target": "eigenvectors", "rank": 1, "loss": "sgcs", "init": "klt",
+    "model": "subband_transformer", "codeword_dim": 84, "quantizer": "uniform",
+    "bits": 2, "batch_size": 100, "lr": 1e-3, "lr_min": 1e-6,
 }  # fmt: skip
 
 
@@ -133,7 +134,7 @@ def _eigen_data(lab: Lab, channels: str) -> str:
 def _eigen_rows(lab: Lab, name: str, **own) -> list[PendingRow]:
     """Results rows of a training on eigenvectors, of as many samples in any case."""
     usual = {"num_train": lab.of(20_000, 40_000), "epochs": lab.of(15, 200)}
-    flags = EIGEN | usual | {"lr": 1e-3} | own
+    flags = EIGEN | usual | own
     return lab.rows(_name(name), **flags)
 
 

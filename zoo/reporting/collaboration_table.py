@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.reporting.blocks import NMSE_UNIT, Table
-from zoo.reporting.cells import Cell, fixed, number, spread
+from zoo.reporting.cells import Cell, fixed, number, spread, whole
 
 ORDERS = {"joint": "joint", "nw_first": "network first", "ue_first": "UE first"}
 KINDS = {"nmse_db": (NMSE_UNIT, "dB worse"), "sgcs": ("SGCS", "SGCS lost")}
@@ -32,7 +32,7 @@ def table(content: dict) -> Table:
     cells = []
     for (order, encoder, decoder), rows in found.items():
         line = [ORDERS[order], encoder, decoder, number(len(rows))]
-        line.append(number(float(np.mean([row["feedback_bits"] for row in rows]))))
+        line.append(whole(float(np.mean([row["feedback_bits"] for row in rows]))))
         for kind in kinds:
             line += _measured(kind, rows)
         cells.append([*line, _share(rows)])

@@ -185,7 +185,7 @@ def test_generalisation_of_eigenvectors(made, directory, monkeypatch):
     names = ("r18_dense_urban_2ghz_tiny", "r18_dense_urban_4ghz_tiny")
     tiny = {name: (name, None) for name in names}
     monkeypatch.setattr(generalisation, "EIGEN_CHANNELS", tiny)
-    small = {"codeword_dim": 8, "phase": "port"}
+    small = {"codeword_dim": 8, "model": "crnet"}
     monkeypatch.setattr(generalisation, "EIGEN", generalisation.EIGEN | small)
     result = made("zoo.generalisation_eigenvectors")
     found = values(result)
