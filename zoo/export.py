@@ -126,7 +126,7 @@ def _exchange(values: flags.FlagValues) -> None:
         header = hand_over.hand_over(RunDirectory(path, **own), target)
     goal = header["performance"]
     print(
-        f"{target}: pair {header['pairing_id']}, {goal['metric']} {goal['value']:.2f}; "
+        f"{target}: pair {header['pairing_id']}, {goal['metric']} {goal['value']:.4g}; "
         f"next: python -m zoo.train --exchange={target} --collaboration=nw_first, or "
         "ue_first"
     )

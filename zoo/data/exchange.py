@@ -39,9 +39,11 @@ from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.config_checks import require_default
 from zoo.data import mixture
+from zoo.data.batches import in_batches
 
 SPLITS, KINDS = ("train", "validation"), ("csi", "payload")
 QUANTIZERS = ("uniform", "mu_law", "sign")  # those whose points follow from their bits
+MOST_HEADER = 1 << 20  # bytes
 METRICS = ("nmse_db", "sgcs")
 PAIR_ID = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
 SCALING = record({"scale": TEXT_OR_NONE, "constant": NUMBER_OR_NONE, "says": TEXT})
@@ -110,7 +112,8 @@ def write(path: Path, header: dict, points, csi: dict, indices: dict) -> None:
     arrays = {"points": np.asarray(points, np.float32)}
     for split in SPLITS:
         arrays[f"{split}_csi"] = np.asarray(csi[split], np.float32)
-        arrays[f"{split}_payload"] = bitstream.pack(indices[split], bits)
+        packed = in_batches(lambda x: bitstream.pack(x, bits), indices[split])
+        arrays[f"{split}_payload"] = packed
     text = json.dumps(header).encode()
     arrays["header"] = np.frombuffer(text, np.uint8)
     _parse(str(path), arrays)
@@ -168,15 +171,17 @@ def _parse(path: str, arrays: dict) -> tuple[dict, np.ndarray, dict, dict]:
     for split in SPLITS:
         csi[split] = _csi(path, f"{split}_csi", arrays[f"{split}_csi"])
         payload = arrays[f"{split}_payload"]
-        try:
-            codeword[split] = points[bitstream.unpack(payload, m, bits)]
-        except bitstream.BitstreamError as error:
-            raise ValueError(f"{path}: {split}_payload: {error}") from error
         if payload.ndim != 2 or len(payload) != len(csi[split]):
             raise ValueError(
                 f"{path}: {split}_payload of shape {list(payload.shape)}, expected one "
                 f"for each of {len(csi[split])} CSI"
             )
+        try:
+            codeword[split] = in_batches(
+                lambda x: points[bitstream.unpack(x, m, bits)], payload
+            )
+        except bitstream.BitstreamError as error:
+            raise ValueError(f"{path}: {split}_payload: {error}") from error
     shapes = [list(x.shape[1:]) for x in csi.values()]
     if shapes[0] != shapes[1] or m > math.prod(shapes[0]):
         raise ValueError(
@@ -193,9 +198,10 @@ def payload_id(settings: dict) -> str:
 
 def _header(path: str, octets: np.ndarray) -> dict:
     """The JSON in an array of bytes."""
-    if octets.dtype != np.uint8 or octets.ndim != 1:
+    if octets.dtype != np.uint8 or octets.ndim != 1 or octets.size > MOST_HEADER:
         raise ValueError(
-            f"{path}: header is {octets.dtype}, expected the bytes of JSON"
+            f"{path}: header is {octets.dtype} {list(octets.shape)}, expected the "
+            f"bytes of JSON, at most {MOST_HEADER:,}"
         )
     return json_files.parse(f"{path}: header", octets.tobytes(), HEADER)
 

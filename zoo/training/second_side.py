@@ -14,6 +14,7 @@ the file as they are; the encoder of the run is never trained.
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
 from zoo.data import splits
 from zoo.data.batches import in_batches
@@ -29,7 +30,8 @@ class EncoderTrainer(Trainer):
 
     def _losses(self, csi, codeword, *, draw):
         del draw
-        mismatch = losses.mean_square(codeword, self._link.encode(csi))
+        said = tf.cast(self._link.encode(csi), codeword.dtype)
+        mismatch = losses.mean_square(codeword, said)
         csi_hat, penalty = self._link.decode(self._link.repair(codeword), csi)
         return mismatch + self._distance(csi, csi_hat) + penalty
 

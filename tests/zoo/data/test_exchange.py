@@ -109,6 +109,7 @@ WRONG = {
         {"points": np.float32([0, 1, 2, 3, 4, 5, 6, math.inf])}, "expected 8 finite",
     ),
     "header": ({"header": CSI}, "expected the bytes of JSON"),
+    "long": ({"header": np.zeros(1 << 21, np.uint8)}, "at most 1,048,576"),
     "payload": (
         {"header": as_array(exchange_files.header(payload_id="6x4"))},
         "payload_id is '6x4', expected 6x3",

@@ -13,7 +13,7 @@ from tests.conftest import TINY, assert_one_line_error, run_command
 from zoo import files, registry
 from zoo.codeword.network import build_autoencoder
 from zoo.data import exchange, splits
-from zoo.exporting import hand_over
+from zoo.exporting import exporter, hand_over
 from zoo.keras_compat import keras
 from zoo.run_directory import RunDirectory
 from zoo.starts import second_side as second_start
@@ -233,6 +233,23 @@ def test_a_resumed_run_refuses_another_file(trained, handed, tmp_path):
     finally:
         handed.write_bytes(whole)
     assert session.train(config).path == run.path  # complete: nothing to do
+
+
+@pytest.mark.slow
+@pytest.mark.tflite
+def test_a_pair_is_exported(trained, tiny_run, tmp_path):
+    """Encoder of the UE, decoder of the network: each file verified by the export."""
+    run, out = trained["nw_first"], tmp_path / "export"
+    with pytest.raises(ValueError, match="one side alone: give --partner=DIR"):
+        exporter.export(run, out)
+    assert not out.exists()
+    codec = exporter.export(pair(run, tiny_run), out)
+    assert codec["model"] == "csinet" and codec["sections"] == [[32, 6]]
+    served = tf.saved_model.load(str(out / "decoder" / "1"))
+    found = exchange.read(run.config().exchange)
+    decoded = served.signatures["decode_float"](tf.constant(found.codeword["train"]))
+    ours = tiny_run.load().receive(found.codeword["train"])
+    np.testing.assert_allclose(decoded["h"], ours - 0.5, atol=1e-5)
 
 
 @pytest.mark.slow
