@@ -8,7 +8,7 @@ from zoo.reporting.blocks import NMSE_UNIT, Table
 from zoo.reporting.cells import Cell, fixed, number, spread, whole
 
 ORDERS = {"joint": "joint", "nw_first": "network first", "ue_first": "UE first"}
-KINDS = {"nmse_db": (NMSE_UNIT, "dB worse"), "sgcs": ("SGCS", "SGCS lost")}
+KINDS = {"nmse_db": (NMSE_UNIT, "dB"), "sgcs": ("SGCS", "SGCS")}
 SIGN = {"nmse_db": 1, "sgcs": -1}  # of a difference that is worse
 HEAD = ["training", "encoder", "decoder", "seeds", "feedback bits"]
 
@@ -27,7 +27,7 @@ def table(content: dict) -> Table:
     columns = list(HEAD)
     for kind in kinds:
         mean, lost = KINDS[kind]
-        columns += [mean, f"{mean}, spread", f"{lost} than the first pair"]
+        columns += [mean, f"{mean}, spread", f"{lost} lost against the first pair"]
     columns[-1:] = [columns[-1], "equal indices"]
     cells = []
     for (order, encoder, decoder), rows in found.items():

@@ -30,12 +30,12 @@ def test_losses_are_against_the_first_pair_of_each_seed():
     assert joint["training"] == "joint" and joint["equal indices"] == ""
     assert apart["training"] == "network first" and apart["encoder"] == "csinet"
     assert apart["seeds"] == "2" and apart["feedback bits"] == "128"
-    assert float(joint["dB worse than the first pair"]) == 0
-    assert apart["dB worse than the first pair"] == "+0.75"
-    assert apart["SGCS lost than the first pair"] == "+0.0300"
+    assert float(joint["dB lost against the first pair"]) == 0
+    assert apart["dB lost against the first pair"] == "+0.75"
+    assert apart["SGCS lost against the first pair"] == "+0.0300"
     assert apart["equal indices"] == "85.0%"
     for line in rows:
         line["nmse_db"] = None  # trained for the direction of eigenvectors
     found = table_of(Path("collaboration.json"), {"rows": rows})
-    assert "dB worse than the first pair" not in found.columns
+    assert "dB lost against the first pair" not in found.columns
     assert "SGCS" in found.columns
