@@ -27,14 +27,15 @@ from zoo.importing import weights_by_name
 SHOWN = 6  # examples of the test split
 
 
-def _save_figures(target: Path, h, h_hat, ratios: np.ndarray) -> None:
-    """Draw two plots beside a results row, and keep what they are drawn from."""
+def _save_figures(target: Path, h, h_hat, ratios: np.ndarray, by_nmse: bool) -> None:
+    """Draw plots beside a results row, and keep what they are drawn from."""
     from zoo.metrics import plots
 
     with files.atomic_path(target.with_name(target.stem + "_examples.png")) as image:
         plots.save_examples(h, h_hat, image)
-    with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
-        plots.save_nmse_histogram(ratios, image)
+    if by_nmse:
+        with files.atomic_path(target.with_name(target.stem + "_nmse.png")) as image:
+            plots.save_nmse_histogram(ratios, image)
     with files.atomic_path(target.with_name(target.stem + "_figures.npz")) as archive:
         np.savez(archive, h=h, h_hat=h_hat, ratios=ratios)
 
@@ -82,14 +83,15 @@ def _evaluate(path: Path, own: dict[str, str], target: Path, noise: list) -> Non
     if partner:
         run = Pair(path, **own, first=Path(partner))
     row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink, split)
-    _save_figures(target, h[:SHOWN], h_hat[:SHOWN], accuracy.nmse(h, h_hat))
+    shown, by_nmse = (h[:SHOWN], h_hat[:SHOWN]), row["nmse_db"] is not None
+    _save_figures(target, *shown, accuracy.nmse(h, h_hat), by_nmse)
     files.write_json(target, row)
     if flags.FLAGS.samples:
         settings = run.config()
         settings = replace(settings, test_split=split or settings.test_split)
         _save_samples(Path(flags.FLAGS.samples), h, settings)
     keys = ["nmse_db", "nmse_float_db", "nmse_pca_db", "rho", "feedback_bits"]
-    if row.get("sent") == "eigenvectors":
+    if "sent" in row:
         keys[3:4] = ["sgcs_by_layer", "sgcs_weighted", "zf_rate"]
     print(json.dumps({k: row.get(k) for k in keys}))
     print(f"results row: {target}")

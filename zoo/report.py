@@ -38,7 +38,8 @@ def write_run(run: Path, formats: list[str]) -> None:
             raise ValueError(f"--format={kind}: expected some of {expected}")
     evaluation, page = run / "evaluation.json", run / "report.html"
     row = files.read_json(evaluation, row_schema.ROW)
-    keys = ("nmse_db", "nmse_float_db", "nmse_pca_db", "feedback_bits")
+    keys = ["nmse_db", "nmse_float_db", "nmse_pca_db", "feedback_bits"]
+    keys += ["sgcs_by_layer", "sgcs_weighted", "zf_rate"] if "sent" in row else []
     rows = {key: row[key] for key in keys}
     for path in [page, *run_page.write(page, evaluation, run, rows, formats)]:
         print(f"report: {path}")

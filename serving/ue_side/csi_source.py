@@ -32,7 +32,8 @@ def load_samples(
     """
     h = numpy_files.load(path)
     if isinstance(h, dict):
-        if "eigenvectors" in (codec or {}) and {*eigen_source.KEYS} & {*h}:
+        sent = codec is not None and "eigenvectors" in codec
+        if sent and key not in h and {*eigen_source.KEYS} & {*h}:
             cut = {name: x[:limit] for name, x in h.items()}
             return eigen_source.as_input(cut, codec)
         if key not in h:

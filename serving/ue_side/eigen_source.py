@@ -24,6 +24,8 @@ def as_input(arrays: dict[str, np.ndarray], codec: dict) -> np.ndarray:
     about = codec["eigenvectors"]
     name = next(key for key in KEYS if key in arrays)
     vectors = arrays[name]
+    if vectors.dtype.kind != "c":
+        raise ValueError(f"{name} are {vectors.dtype}: expected complex numbers")
     if name == "channels":
         vectors = _of_channels(vectors, about)
     wanted = [about["num_subbands"], codec["csi_shape"][0], about["rank"]]
@@ -32,9 +34,8 @@ def as_input(arrays: dict[str, np.ndarray], codec: dict) -> np.ndarray:
             f"eigenvectors {list(vectors.shape)}: expected [n, subbands, ports, rank] "
             f"with {wanted}"
         )
-    return subbands.as_csi(subbands.with_phase(vectors, about["phase"])) - np.float32(
-        0.5
-    )
+    vectors = subbands.with_phase(vectors, about["phase"])
+    return subbands.as_csi(vectors) - np.float32(0.5)
 
 
 def _of_channels(h: np.ndarray, about: dict) -> np.ndarray:

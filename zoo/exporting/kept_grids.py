@@ -24,7 +24,8 @@ class Fit(NamedTuple):
         bits: B.
         per_entry: whether each codeword entry has a grid of its own.
         width: the grid reaches so many standard deviations; inf: all codewords.
-        nmse_float_db: of validation CSI through the real-valued codeword.
+        nmse_float_db: of validation CSI through the real-valued codeword; 1 - SGCS in
+            dB of a network that was trained so.
         nmse_db: of the same through the bits.
         num_validation: how many CSI.
     """

@@ -89,13 +89,16 @@ def save_nmse_histogram(ratios: np.ndarray, target) -> None:
     save(figure, target)
 
 
-def save_training_curve(records: list[dict], target, reference_db=None) -> None:
+def save_training_curve(
+    records: list[dict], target, reference_db=None, by_sgcs: bool = False
+) -> None:
     """Loss of training and validation, and validation NMSE, against epochs.
 
     Args:
         records: lines of metrics.jsonl.
         target: see `save`.
         reference_db: NMSE of the KLT line, drawn dashed.
+        by_sgcs: whether the loss is 1 - SGCS, which is drawn in the place of NMSE.
     """
     epochs = [r["epoch"] for r in records]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -104,13 +107,13 @@ def save_training_curve(records: list[dict], target, reference_db=None) -> None:
         loss = np.array([r.get(key) for r in records], float)  # None: NaN
         if np.isfinite(loss).any():
             left.semilogy(epochs, loss, label=label, **style)
-    left.set_ylabel("loss (MSE)")
+    left.set_ylabel("loss (1 - SGCS)" if by_sgcs else "loss (MSE)")
     legend_above(left)
-    values = [r["val_nmse_db"] for r in records]
+    values = [r["val_sgcs" if by_sgcs else "val_nmse_db"] for r in records]
     right.plot(epochs, values, label="validation", **style)
-    if reference_db is not None:
+    if reference_db is not None and not by_sgcs:
         right.axhline(reference_db, label=KLT, **DASHED)
-    right.set_ylabel("NMSE [dB]")
+    right.set_ylabel("SGCS" if by_sgcs else "NMSE [dB]")
     legend_above(right)
     for axis in (left, right):
         axis.set_xlabel("epoch")

@@ -63,9 +63,9 @@ def build_subband_transformer(
     Raises:
         ValueError: a size or option is not usable.
 
-    Deviations: EVCsiNet-T is deeper, and competitors train it with dropout and
-    averages of several networks. The decoder has no positions: the biases of its first
-    layer are some.
+    Deviations: the sizes are not those of EVCsiNet-T, nor is the training, which there
+    has more data made of the same and an average of several networks. The decoder has
+    no positions: the biases of its first layer are some.
     """
     shape = check_sizes(csi_shape, codeword_dim)
     options = {"width": width, "heads": heads, "blocks": blocks, "mlp": mlp}

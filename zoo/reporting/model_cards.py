@@ -122,23 +122,28 @@ def flow(model: CsiAutoencoder) -> list[Flow]:
     return [Flow("UE", stages(model.encoder)), Flow("BS", behind)]
 
 
-def ratio_of(codeword_dim: int) -> list[str]:
+def ratio_of(spec: ModelSpec, codeword_dim: int) -> list[str]:
     """Ratio, where the zoo names one of that length, and length of a codeword."""
     names = {dim: name for name, dim in RATIOS.items()}
-    return [place(names.get(codeword_dim)), number(codeword_dim)]
+    usual = spec.csi_shape[-3:] == (32, 32, 2)  # others are named by M alone
+    return [place(names.get(codeword_dim) if usual else None), number(codeword_dim)]
 
 
-def counts_table(name: str, counts: dict[int, dict]) -> Table:
+def counts_table(spec: ModelSpec, counts: dict[int, dict]) -> Table:
     """Parameters, MACs and bytes per side; `counts`: of `flops.summary` by length."""
     rows = [
-        [*ratio_of(dim), label, *(number(found[f"{side}_{key}"]) for key in COUNTS)]
+        [
+            *ratio_of(spec, dim),
+            label,
+            *(number(found[f"{side}_{key}"]) for key in COUNTS),
+        ]
         for dim, found in counts.items()
         for side, label in SIDES.items()
     ]
     columns = ["ratio", "M", "side", "ours, parameters", "ours, MACs"]
     columns += ["ours, bytes fp32", "ours, bytes int8"]
-    caption = f"{name}: counted from the built network."
-    return Table(columns, rows, caption, f"counts_{name}")
+    caption = f"{spec.name}: counted from the built network."
+    return Table(columns, rows, caption, f"counts_{spec.name}")
 
 
 def published_table(spec: ModelSpec) -> Table | None:
@@ -178,13 +183,13 @@ def card(spec: ModelSpec) -> tuple[Details, list[str]]:
         f"Licence of the public code: {spec.licence}."
         + (f" Options: {options}." if options else ""),
         *flow(models[dims[-1]]),
-        counts_table(spec.name, counts),
+        counts_table(spec, counts),
         published_table(spec) or "No NMSE of this network is published.",
         f"Weights (`--weights=NAME`): {weights_text(spec) or 'none so far'}.",
         f"Deviations: {deviations}",
     ]
     found = counts[dims[-1]]
-    row = [spec.name, *ratio_of(dims[-1])]
+    row = [spec.name, *ratio_of(spec, dims[-1])]
     row += [millions(found[f"{side}_macs"]) for side in SIDES]
     kib = found["ue_bytes_fp32"] / 1024
     row += [Cell(f"{kib:,.0f}", value=kib), spec.paper.partition(":")[0]]

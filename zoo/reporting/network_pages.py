@@ -72,7 +72,7 @@ def sections(spec: ModelSpec) -> list[Section]:
         "Options": [options_list(spec), f"Codeword lengths M: {lengths}."],
         "Commands": [commands(spec)],
         f"Layers, M = {dim}": [flow_table(model_cards.flow(model))],
-        "Cost": [model_cards.counts_table(spec.name, counts)],
+        "Cost": [model_cards.counts_table(spec, counts)],
         "Published figures": [published or "No NMSE of this network is published."],
         "Deviations": [deviations[:1].upper() + deviations[1:] or "None known."],
     }

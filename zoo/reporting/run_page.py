@@ -78,8 +78,13 @@ def write(
 
 def _training(records: list[dict], row: dict) -> Figure:
     """Loss and validation NMSE, the KLT line of the results row beside them."""
-    klt_db = row.get("nmse_pca_db")
-    draw = functools.partial(plots.save_training_curve, records, reference_db=klt_db)
+    klt_db, by_sgcs = row.get("nmse_pca_db"), row["nmse_db"] is None
+    draw = functools.partial(
+        plots.save_training_curve, records, reference_db=klt_db, by_sgcs=by_sgcs
+    )
+    if by_sgcs:
+        caption = "Training loss and SGCS of the validation split by epoch."
+        return Figure("training", "Training", caption, draw)
     caption = (
         "Training loss and NMSE of the validation split by epoch; dashed: the linear "
         "KLT of the same codeword length on the test split."
@@ -111,24 +116,26 @@ def _test(evaluation: Path, row: dict) -> list[Figure]:
     path = evaluation.with_name(f"{evaluation.stem}_figures.npz")
     arrays = numpy_files.load(path)
     h, h_hat, ratios = (arrays[name] for name in ("h", "h_hat", "ratios"))
-    histogram = functools.partial(plots.save_nmse_histogram, ratios)
-    examples = functools.partial(plots.save_examples, h, h_hat)
-    return [
-        Figure(
-            "nmse",
-            "Test split",
-            f"NMSE of each of the {len(ratios):,} test samples; the line is the "
-            f"global value, {row['nmse_db']:.2f} dB.",
-            histogram,
-        ),
-        Figure(
-            "examples",
-            "Examples",
-            f"|H| of {len(h)} test samples in the angular-delay domain, true above "
-            "recovered, relative to the largest true entry of each.",
-            examples,
-        ),
-    ]
+    domain = "|H| of {} test samples in the angular-delay domain"
+    if row.get("sent") == "eigenvectors":
+        domain = "Magnitudes of the eigenvectors of {} test samples, ports by subbands"
+    examples = Figure(
+        "examples",
+        "Examples",
+        f"{domain.format(len(h))}, true above recovered, relative to the largest true "
+        "entry of each.",
+        functools.partial(plots.save_examples, h, h_hat),
+    )
+    if row["nmse_db"] is None:
+        return [examples]
+    histogram = Figure(
+        "nmse",
+        "Test split",
+        f"NMSE of each of the {len(ratios):,} test samples; the line is the "
+        f"global value, {row['nmse_db']:.2f} dB.",
+        functools.partial(plots.save_nmse_histogram, ratios),
+    )
+    return [histogram, examples]
 
 
 def _section(number: int, figure: Figure) -> Section:

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from serving.codec import bitstream
+from tfds_builders import subbands
 from zoo import registry
 from zoo.codeword import channel_noise, codeword_path
 from zoo.codeword.entropy_coding import EntropyCodec
@@ -15,7 +16,7 @@ from zoo.config import ExperimentConfig
 from zoo.data import splits, training_source
 from zoo.data.batches import BATCH, in_batches
 from zoo.layers.entropy_model import EntropyBottleneck
-from zoo.metrics import accuracy, complexity
+from zoo.metrics import accuracy, complexity, precoding
 from zoo.metrics.results_row import klt_db, nmse_metrics, stored_part
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.run_directory import RunDirectory
@@ -106,6 +107,8 @@ def evaluate(
     h_float = h_hat = decode(model, codeword, *side)
     if sent is not codeword:
         h_hat = decode(model, sent, *side)
+    if settings.loss == "sgcs":
+        h_hat = _of_unit_length(h_hat, settings.rank)
     row = {
         **run_row.describe(run, settings, builder, (csi_shape, codeword.shape[1])),
         "feedback_snr_db": None if snr_db == math.inf else snr_db,
@@ -168,6 +171,12 @@ def _errors(settings: ExperimentConfig, h, h_hat, h_float) -> dict:
         return {"nmse_db": None, "nmse_float_db": None}
     before = accuracy.nmse_db(h, h_float)
     return nmse_metrics(h, h_hat) | {"nmse_float_db": before}
+
+
+def _of_unit_length(h_hat: np.ndarray, rank: int) -> np.ndarray:
+    """Recovered eigenvectors as a base station uses them."""
+    vectors = precoding.unit(subbands.of_csi(h_hat, rank))
+    return subbands.as_csi(vectors) - np.float32(0.5)
 
 
 def _check(run: RunDirectory, settings: ExperimentConfig, snr_db: float, uplink: str):

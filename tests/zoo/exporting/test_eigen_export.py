@@ -92,11 +92,14 @@ def test_input_of_channels_and_of_eigenvectors(exported, eigen_config, key, tmp_
 
 def test_unusable_input_is_refused(exported, tmp_path):
     codec = json.loads((exported[1] / "codec.json").read_text())
+    one = np.ones((2, 26, 2, 32), complex)
     for arrays, message in (
-        ({"channels": np.ones((2, 25, 2, 32))}, "a multiple of 13 subcarriers"),
-        ({"channels": np.ones((2, 26, 1, 32))}, "expected 2 receive antennas or more"),
-        ({"channels": np.ones((2, 26, 2, 16))}, r"expected .* with \[13, 32, 2\]"),
-        ({"eigenvectors": np.ones((2, 13, 32, 1))}, r"expected .* with \[13, 32, 2\]"),
+        ({"channels": one[:, :25]}, "a multiple of 13 subcarriers"),
+        ({"channels": one[:, :, :1]}, "expected 2 receive antennas or more"),
+        ({"channels": one[..., :16]}, r"expected .* with \[13, 32, 2\]"),
+        ({"eigenvectors": one[:, :13]}, r"expected .* with \[13, 32, 2\]"),
+        ({"channels": one.real}, "channels are float64: expected complex numbers"),
+        ({"eigenvectors": np.array(["x"])}, "eigenvectors are <U1: expected complex"),
     ):
         np.savez(tmp_path / "x.npz", **arrays)
         with pytest.raises(ValueError, match=message):

@@ -69,6 +69,19 @@ def test_labels_keep_their_names(run):
     assert not list(run.glob("page_*"))
 
 
+def test_eigenvectors_trained_by_sgcs_have_no_nmse(run):
+    row = json.loads((run / "evaluation.json").read_text())
+    row |= {"nmse_db": None, "nmse_float_db": None, "sent": "eigenvectors"}
+    (run / "evaluation.json").write_text(json.dumps(row))
+    record = EPOCH | {"val_nmse_db": 40.0, "val_sgcs": 0.6}
+    (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    run_page.write(run / "page.html", run / "evaluation.json", run, {"sgcs": 0.6})
+    page = ReportPage(run / "page.html")
+    text = "".join(page.texts)
+    assert "SGCS of the validation split" in text and "eigenvectors of 6 test" in text
+    assert "NMSE of" not in text and len(page.images) == 2
+
+
 def test_what_is_missing_is_named(run):
     (run / "evaluation_figures.npz").unlink()
     done = run_command("zoo.report", f"--run={run}")
