@@ -53,6 +53,7 @@ def on(
     return dataclasses.replace(
         settings,
         dataset=dataset or settings.dataset,
+        mix="" if dataset else settings.mix,
         test_split=split or settings.test_split,
     )
 
