@@ -65,9 +65,15 @@ class Pair(RunDirectory):
             )
 
     def config(self) -> ExperimentConfig:
-        """Network and training of the second side, data of the first."""
+        """Network and training of the second side, data of the first.
+
+        The loss is that of the decoder's side: of one trained for the direction of
+        eigenvectors NMSE says nothing.
+        """
         theirs = self._first().config()
         data = {name: getattr(theirs, name) for name in DATA}
+        if self._trained() == "nw_first":
+            data["loss"] = "sgcs" if theirs.loss == "sgcs" else "csi"
         return dataclasses.replace(
             super().config(), collaboration="joint", exchange="", **data
         )

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tests.conftest import TINY, assert_one_line_error, run_command
 from zoo import files, registry
 from zoo.codeword.network import build_autoencoder
+from zoo.config import ExperimentConfig
 from zoo.data import exchange, splits
 from zoo.exporting import exporter, hand_over
 from zoo.keras_compat import keras
@@ -152,6 +153,33 @@ def test_a_pair_is_evaluated_over_real_bits(trained, tiny_run, kind):
 
 def _file(run):
     return run.config().exchange
+
+
+@pytest.mark.slow
+def test_eigenvectors_apart(eigen_config, tmp_path):
+    """Loss and target follow the side that has the decoder, and the file."""
+    common = {"num_train": 100, "num_validation": 20, "epochs": 1, "batch_size": 20}
+    common |= {"cpu_step": "native", "warmup_epochs": 0.1, "image_every": 0}
+    own = {"target": "eigenvectors", "loss": "sgcs", "codeword_dim": 8, "bits": 2}
+    first = session.train(
+        dataclasses.replace(
+            eigen_config, run_dir=str(tmp_path / "first"), model="csinet",
+            quantizer="uniform", **common, **own,
+        )
+    )  # fmt: skip
+    header = hand_over.hand_over(first, tmp_path / "x.npz")
+    assert header["payload_id"] == "8x2" and header["performance"]["metric"] == "sgcs"
+    told = {"exchange": str(tmp_path / "x.npz"), "model": "csinet"}
+    for kind in ("nw_first", "ue_first"):
+        run = session.train(
+            ExperimentConfig(
+                run_dir=str(tmp_path / kind), collaboration=kind, **told, **common
+            )
+        )
+        assert run.config().target == "eigenvectors" and run.config().loss == "csi"
+        row = evaluation.evaluate(pair(run, first))[0]
+        assert 0 < row["sgcs"] < 1 and row["sent"] == "eigenvectors"
+        assert (row["nmse_db"] is None) == (kind == "nw_first")
 
 
 @pytest.mark.slow
