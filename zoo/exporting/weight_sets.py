@@ -55,7 +55,9 @@ def ship(
     """
     rows = [_checked(run) for run in runs]
     _check_seeds(runs)
-    reached = [metrics_file.best(run.read_metrics())["val_nmse_db"] for run in runs]
+    reached = [
+        metrics_file.error(metrics_file.best(run.read_metrics())) for run in runs
+    ]
     best = int(np.argmin(reached))
     run, row = runs[best], rows[best]
     target = RunDirectory(weights_by_name.SHIPPED / name)

@@ -13,7 +13,12 @@ SCHEMA = {  # of all lines
     "type": "array",
     "items": record(
         {"epoch": COUNT},
-        {"loss": NUMBER_OR_NONE, "val_nmse_db": NUMBER, "seconds": NUMBER},
+        {
+            "loss": NUMBER_OR_NONE,
+            "val_nmse_db": NUMBER,
+            "val_sgcs": NUMBER,
+            "seconds": NUMBER,
+        },
     ),
 }
 
@@ -48,16 +53,22 @@ def best(records: list[dict]) -> dict:
     The last one that was the best so far; records of before do not say so.
     """
     kept = [r for r in records if r.get("best")]
-    return (
-        kept[-1] if kept else min(records, key=lambda r: r["val_nmse_db"], default={})
-    )
+    return kept[-1] if kept else min(records, key=error, default={})
 
 
 def reached(epoch: dict) -> str:
-    """NMSE of a record in words and, of eigenvectors, SGCS."""
-    sgcs = epoch.get("val_sgcs")
-    nmse = f"NMSE {epoch['val_nmse_db']:.2f} dB"
-    return nmse if sgcs is None else f"SGCS {sgcs:.4f}, {nmse}"
+    """NMSE of a record in words, of eigenvectors SGCS too, or alone as the loss."""
+    parts = []
+    if "val_sgcs" in epoch:
+        parts.append(f"SGCS {epoch['val_sgcs']:.4f}")
+    if "val_nmse_db" in epoch:
+        parts.append(f"NMSE {epoch['val_nmse_db']:.2f} dB")
+    return ", ".join(parts)
+
+
+def error(epoch: dict) -> float:
+    """What the best of several runs has least of: NMSE in dB, or 1 - SGCS."""
+    return epoch["val_nmse_db"] if "val_nmse_db" in epoch else 1 - epoch["val_sgcs"]
 
 
 def rewind(path: Path, epochs: int) -> None:

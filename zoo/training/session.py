@@ -15,7 +15,7 @@ from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise, exchange, splits, training_source
 from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
-from zoo.metrics import accuracy
+from zoo.metrics import accuracy, metrics_file
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.starts import by_name, klt_start
@@ -136,15 +136,14 @@ def _start(trainer, run, validation, source, chief: bool) -> dict:
     state["best_db"], h_hat = trainer.validate(validation)
     # Of two digits: workers validate apart, and must not differ by rounding errors.
     state["dense_rate"] = float(f"{min(1.0, 10 ** (state['best_db'] / 20)):.2g}")
-    error = "1 - SGCS" if trainer.settings.loss == "sgcs" else "NMSE"
+    validated = _validated(trainer.settings, validation, h_hat)
     print(
-        f"initial weights from {source}: val {error} {state['best_db']:.2f} dB "
+        f"initial weights from {source}: val {metrics_file.reached(validated)} "
         f"({state['seconds']:.0f} s)",
         flush=True,
     )
     if chief:
         run.save_weights(trainer.model)
-        validated = _validated(trainer.settings, validation, h_hat)
         run.append_metrics(_record(trainer, state, state["best_db"], validated))
     return state
 
@@ -183,10 +182,11 @@ def _validated(settings, validation, h_hat) -> dict:
     """Loss, NMSE and, of eigenvectors, the mean SGCS of the validation split.
 
     The loss is None where it is not known of the CSI alone, and has none of the terms
-    that a network adds to it in training.
+    that a network adds to it in training. There is no NMSE where SGCS is the loss.
     """
     h, found = validation.h, {"val_loss": None}
-    found["val_nmse_db"] = accuracy.nmse_db(h, h_hat)
+    if settings.loss != "sgcs":
+        found["val_nmse_db"] = accuracy.nmse_db(h, h_hat)
     if settings.target == "eigenvectors":
         found["val_sgcs"] = accuracy.sgcs(*map(accuracy.to_complex, (h, h_hat)))
     if settings.loss == "csi":

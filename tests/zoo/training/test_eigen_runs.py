@@ -102,6 +102,7 @@ def test_run_of_sgcs(run_of):
     run = run_of(loss="sgcs", rank=1, init="paper", lr=5e-3, epochs=4)
     records = run.read_metrics()
     assert all(r["val_loss"] == pytest.approx(1 - r["val_sgcs"]) for r in records)
+    assert not any("val_nmse_db" in r for r in records)
     assert records[-1]["val_sgcs"] > records[0]["val_sgcs"] + 0.05 > 0.1
     best = [r for r in records if r["best"]]
     assert best[-1]["val_sgcs"] == max(r["val_sgcs"] for r in records)
