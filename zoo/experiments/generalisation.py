@@ -35,7 +35,8 @@ EIGEN_CHANNELS = {
 }
 MIX, CODEBOOK, COMBINATION = "mix of all", "enhanced Type II", 4
 EIGEN = {  # 84 x 2 bits, the most that part 2 of the codebook's report takes at rank 1
-    "target": "eigenvectors", "rank": 1, "loss": "sgcs", "init": "klt",
+    "target": "eigenvectors", "rank": 1, "phase": "sequential", "loss": "sgcs",
+    "init": "klt",
     "model": "subband_transformer", "codeword_dim": 84, "quantizer": "uniform",
     "bits": 2, "batch_size": 100, "lr": 1e-3, "lr_min": 1e-6,
 }  # fmt: skip
