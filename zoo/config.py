@@ -115,6 +115,12 @@ class ExperimentConfig:
         "cost2100_sim/indoor",
         "TFDS name/config; NAME/CONFIG:stream simulates fresh training drops",
     )
+    mix: str = _flag(
+        "",
+        "further data sets, separated by commas, whose training and validation "
+        "examples are mixed with those of --dataset; --num_train and --num_validation "
+        "are shared evenly",
+    )
     data_dir: str = _flag("", "TFDS data directory; empty: TFDS default")
     manual_dir: str = _flag("", "folder with the published .mat files (cost2100)")
     scaling: str = _flag(
@@ -193,6 +199,18 @@ class ExperimentConfig:
         "phase in radians weighted by the true magnitude (MDPP); or 1 - SGCS of "
         "eigenvectors",
         ("csi", "codeword", "phase", "sgcs"),
+    )
+    collaboration: str = _flag(
+        "joint",
+        "which sides are trained: both, or, from the --exchange files that the other "
+        "one has handed over, the UE's encoder (the network side was first) or the "
+        "network's decoder (the UE was first)",
+        ("joint", "nw_first", "ue_first"),
+    )
+    exchange: str = _flag(
+        "",
+        "files of python -m zoo.export --exchange to train from instead of --dataset, "
+        "separated by commas",
     )
     epochs: int = _flag(1000, "passes over the training split")
     batch_size: int = _flag(200, "examples per step, over all devices")

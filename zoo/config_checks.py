@@ -22,9 +22,15 @@ LATER = {  # flags that config.json of an older run lacks: it did what is the de
     "quantizer_args", "csi_noise", "train_snr_db", "test_snr_db", "normaliser",
     "feedback_snr_db", "feedback_snr_low_db", "receiver", "train_part", "loss",
     "num_frames", "weights_sha256", "dense_rate", "test_split", "optimizer", "ema",
+    "collaboration", "exchange", "mix",
     "target", "rank", "num_subbands", "phase",
 }  # fmt: skip
 THEN = {"bn_statistics": "moving"}  # or this is what it did
+APART = {  # what a training from --exchange files may be
+    "train_part": ("all",), "csi_noise": ("none",), "feedback_snr_db": (math.inf,),
+    "num_frames": (0,), "loss": ("csi", "sgcs"), "init": ("paper", "klt"),
+    "mix": ("",),
+}  # fmt: skip
 SNR_DB = ("train_snr_db", "test_snr_db", "feedback_snr_db", "feedback_snr_low_db")
 
 
@@ -114,6 +120,8 @@ def check(config) -> None:
     _check_csi_noise(config)
     _check_feedback(config)
     _check_stage(config)
+    _check_collaboration(config)
+    _check_mix(config)
     _check_target(config)
 
 
@@ -213,6 +221,45 @@ def _check_stage(config) -> None:
         raise ValueError(
             "--loss=codeword trains the receiver alone: give --train_part=receiver"
         )
+
+
+def require_default(config, name: str, expected: str) -> None:
+    """Refuse a flag that is not its default.
+
+    Raises:
+        ValueError: it is another value, and `expected` was.
+    """
+    usual = {item.name: item.default for item in dataclasses.fields(config)}
+    _require(config, name, getattr(config, name) == usual[name], expected)
+
+
+def _check_collaboration(config) -> None:
+    if (config.collaboration == "joint") != (not config.exchange):
+        raise ValueError(
+            f"--collaboration={config.collaboration} --exchange={config.exchange}: "
+            "give --collaboration=nw_first or ue_first with --exchange=FILE of the "
+            "side that was first, or neither"
+        )
+    if config.collaboration == "joint":
+        return
+    for name, only in APART.items():
+        expected = " or ".join(map(str, only))
+        expected += f" with --collaboration={config.collaboration}"
+        _require(config, name, getattr(config, name) in only, expected)
+
+
+def _check_mix(config) -> None:
+    names = [config.dataset, *config.mix.split(",")]
+    if not config.mix:
+        return
+    if len(set(names)) < len(names) or any(x.endswith(":stream") for x in names):
+        raise ValueError(
+            f"--mix={config.mix}: expected stored data sets, each another one, "
+            f"and than --dataset={config.dataset}, separated by commas"
+        )
+    for name in ("num_train", "num_validation"):
+        fits = getattr(config, name) == 0 or getattr(config, name) >= len(names)
+        _require(config, name, fits, f"0 or at least {len(names)}, the data sets")
 
 
 def _check_target(config) -> None:

@@ -5,8 +5,9 @@ the distribution of the per-sample NMSE, with the numbers behind them for zoo.re
 `--test_snr_db` and `--csi_noise` put another noise on the network's input than the
 run's, `--feedback_snr_db` on the codeword; the truth is always clean. `--test_split`
 tests on another split: of UEs on a track, `test_stretch` and `test_tracks`.
-`--weights=NAME` takes the place of `--run`: weights of the zoo, a URL, a repository of
-the hub.
+`--partner=DIR` is, for a run of one side alone (`--collaboration`), the run that has
+handed over to it: encoder of one, real bits, decoder of the other. `--weights=NAME`
+takes the place of `--run`: weights of the zoo, a URL, a repository of the hub.
 """
 
 from __future__ import annotations
@@ -75,8 +76,12 @@ def _evaluate(path: Path, own: dict[str, str], target: Path, noise: list) -> Non
     from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
     from zoo.training.evaluation import evaluate
+    from zoo.training.pairing import Pair
 
-    run, split = RunDirectory(path, **own), flags.FLAGS.test_split
+    partner, split = flags.FLAGS.partner, flags.FLAGS.test_split
+    run = RunDirectory(path, **own)
+    if partner:
+        run = Pair(path, **own, first=Path(partner))
     row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink, split)
     shown, by_nmse = (h[:SHOWN], h_hat[:SHOWN]), row["nmse_db"] is not None
     _save_figures(target, *shown, accuracy.nmse(h, h_hat), by_nmse)
@@ -95,6 +100,9 @@ def _evaluate(path: Path, own: dict[str, str], target: Path, noise: list) -> Non
 if __name__ == "__main__":
     weights_by_name.define_flags()
     config_flags.define_own()
+    flags.DEFINE_string(
+        "partner", "", "of a run of one side alone: the run that handed over to it"
+    )
     flags.DEFINE_string(
         "json", "", "results row; empty: <run>/evaluation*.json, or <weights>/ here"
     )

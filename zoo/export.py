@@ -9,6 +9,10 @@ appears under its name.
 A run or weights (`--weights=NAME`) that were trained without quantiser get one with
 `--quantizer=uniform --bits=B`: a grid fitted to their codewords, without training; what
 it costs is printed. `--fitted_run=DIR` keeps that network for zoo.evaluate.
+
+`--exchange=FILE` instead of `--out` hands over to the other side what it needs to train
+its part (`--collaboration` of zoo.train): CSI and code bits, nothing of the network. Of
+a run of one side alone `--partner=DIR`, the run that handed over to it, is the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from pathlib import Path
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import config_flags, files, registry
 from zoo.config import OWN, ExperimentConfig
 from zoo.config_checks import is_reference
@@ -26,10 +30,11 @@ from zoo.quantization import precisions
 
 CODECS = ("pursuit",)
 NETWORK = (
-    "run", "weights", "weights_sha256", "bits", "fitted_run", "precision", *OWN,
-    "calibration_samples", "int8_loss", "qat_epochs", "qat_lr", "qat_samples",
+    "run", "partner", "weights", "weights_sha256", "bits", "fitted_run", "precision",
+    *OWN, "calibration_samples", "int8_loss", "qat_epochs", "qat_lr", "qat_samples",
     "sparsity", "clusters", "evaluate", "test_samples",
 )  # fmt: skip
+ALSO = ("run", "weights", "weights_sha256", *OWN)  # of these, with --exchange
 CODEC = ("dataset", "data_dir", "manual_dir", "scaling", "report_bits", "oversampling")
 
 
@@ -42,6 +47,9 @@ def main(argv: list[str]) -> None:
         if values[name].present:
             kind, has = ("a run", "given") if values.codec else ("--codec", "missing")
             raise ValueError(f"--{name} is for {kind}, and --codec is {has}")
+    if values.exchange:
+        _exchange(values)
+        return
     out = _codec(values) if values.codec else _network(values)
     print(f"next: python -m serving.server --model_base_path={out / 'decoder'}")
 
@@ -85,8 +93,11 @@ def _network(values: flags.FlagValues) -> Path:
     from zoo.exporting.exporter import export
     from zoo.quantization import precision_table
     from zoo.run_directory import RunDirectory
+    from zoo.training.pairing import Pair
 
     run = RunDirectory(path, **own)
+    if values.partner:
+        run = Pair(path, **own, first=Path(values.partner))
     with fit_quantizer.with_bits(run, fitted, values.bits, values.fitted_run) as sends:
         codec = export(sends, out, values.version, options, values.frame_version)
     if options.evaluate:
@@ -99,6 +110,28 @@ def _network(values: flags.FlagValues) -> Path:
     return out
 
 
+def _exchange(values: flags.FlagValues) -> None:
+    """Hand over a run's CSI and code bits."""
+    for name in (*(x for x in NETWORK if x not in ALSO), "out", "codec"):
+        if values[name].present:
+            raise ValueError(f"--{name} has no effect with --exchange: leave it out")
+    path, own = weights_by_name.from_flags(), config_flags.own()
+    registry.check_run(path, **own)
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.exporting import hand_over
+    from zoo.run_directory import RunDirectory
+
+    target = Path(values.exchange)
+    with locks.alone_for(target):
+        header = hand_over.hand_over(RunDirectory(path, **own), target)
+    goal = header["performance"]
+    print(
+        f"{target}: pair {header['pairing_id']}, {goal['metric']} {goal['value']:.4g}; "
+        f"next: python -m zoo.train --exchange={target} --collaboration=nw_first, or "
+        "ue_first"
+    )
+
+
 def define_flags() -> None:
     """Flags of this command."""
     weights_by_name.define_flags()
@@ -106,6 +139,10 @@ def define_flags() -> None:
     flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer=uniform")
     flags.DEFINE_string("fitted_run", "", "directory to keep the fitted network in")
     flags.DEFINE_string("out", "", "directory to create")
+    flags.DEFINE_string(
+        "partner", "", "of a run of one side alone: the run that handed over to it"
+    )
+    flags.DEFINE_string("exchange", "", "file to hand over to the other side instead")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     flags.DEFINE_integer(
         "frame_version",

@@ -191,9 +191,18 @@ class RunDirectory:
 
         Raises:
             FileNotFoundError: no weights (no epoch was finished).
-            ValueError: own code that nobody has named, data of another shape, or the
-                weights file is damaged or of another network.
+            ValueError: own code that nobody has named, data of another shape, one side
+                of a pair alone, or the weights file is damaged or of another network.
         """
+        if self.config().collaboration != "joint":
+            raise ValueError(
+                f"{self.path} is one side alone: give --partner=DIR, the run that has "
+                "handed over to it (zoo.evaluate, zoo.export)"
+            )
+        return self.load_side(csi_shape)
+
+    def load_side(self, csi_shape=None) -> CsiAutoencoder:
+        """As `load`, also where only one side of the network means anything."""
         settings, shape = self.config(), tuple(csi_shape or self.csi_shape())
         network_record.check(self.path, settings, shape)
         place, most = self.path / "config.json", math.prod(shape)

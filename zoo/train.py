@@ -14,6 +14,7 @@ from absl import flags
 from tfds_builders import cli, flag_help, locks
 from zoo import config_flags, registry
 from zoo.config import ExperimentConfig
+from zoo.data import exchange
 from zoo.training import cluster
 
 
@@ -34,6 +35,7 @@ def main(argv: list[str]) -> int:
     settings = config_flags.from_flags()
     config_flags.own()
     registry.check_names(settings)
+    settings = exchange.filled(settings)
     if settings.strategy != "multi_worker":
         locks.check(settings.resolved_run_dir)
     elif not cluster.is_worker():
@@ -54,6 +56,7 @@ def main(argv: list[str]) -> int:
     best = metrics_file.best(run.read_metrics())
     if best:
         command = ["python -m zoo.evaluate", f"--run={run.path}"]
+        command += ["--partner=FIRST"] if settings.exchange else []
         command += config_flags.named(settings)
         print(
             f"best epoch {best['epoch']}: validation {metrics_file.reached(best)}; "

@@ -14,6 +14,7 @@ from serving.codec.ue_encoder import SCHEMA
 from tfds_builders.cost2100 import mat_files as published
 from tfds_builders.own import array_files
 from tfds_builders.untrusted import hdf5, json_files, numpy_files, records
+from zoo.data import exchange
 from zoo.importing import sources, tf_checkpoint, torch_checkpoint
 
 MODEL_ID = b"fuzz"
@@ -140,6 +141,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "mat": _of_file(".mat", array_files.read, published.read_csi, sources.read_matrix),
     "h5": _of_file(".h5", hdf5.check_weights, sources.read_h5, array_files.read),
     "npz": _of_file(".npz", numpy_files.load, array_files.read, tables_file.read),
+    "exchange": _of_file(".npz", lambda path: exchange.read(str(path))),
     "tflite": tflite,
     "tfrecord": _of_file(".tfrecord", records.check),
     "codec_json": _of_file(".json", lambda path: json_files.read(path, SCHEMA)),

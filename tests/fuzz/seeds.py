@@ -13,8 +13,10 @@ import scipy.io
 
 from serving.codec import framing, tables_file
 from tests.fuzz.readers import MODEL_ID, NUMBERS
+from tests.support import exchange_files
 from tests.support.public_fista import save as save_checkpoint
 from tests.support.torch_files import SAVE, of_array
+from zoo.data import exchange
 
 FINDINGS = Path(__file__).parent / "findings"  # inputs that broke something once
 
@@ -102,6 +104,12 @@ def _npz() -> list[bytes]:
     return [*found, written.getvalue()]
 
 
+def _exchange() -> list[bytes]:
+    csi, indices = exchange_files.data(2)
+    header, points = exchange_files.header(), exchange_files.points()
+    return [_written(lambda x: exchange.write(x, header, points, csi, indices))]
+
+
 def _tflite() -> list[bytes]:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -137,6 +145,7 @@ _MAKERS = {
     "mat": _mat,
     "h5": _h5,
     "npz": _npz,
+    "exchange": _exchange,
     "tflite": _tflite,
     "tfrecord": _tfrecord,
     "codec_json": _codec_json,

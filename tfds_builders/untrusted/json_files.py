@@ -57,8 +57,22 @@ def read(path: str | Path, schema: dict | None = None) -> Any:
     size = path.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{path}: {size:,} bytes, expected at most {LARGEST:,}")
+    return parse(path, path.read_bytes(), schema)
+
+
+def parse(path: str | Path, content: bytes, schema: dict | None = None) -> Any:
+    """Read JSON that is in memory.
+
+    Args:
+        path: or another name for messages.
+        content: its text in UTF-8.
+        schema: as of `read`.
+
+    Raises:
+        ValueError: not JSON, or not of the schema.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # text, JSON, or a number too long
         raise ValueError(f"{path}: not a JSON file ({error})") from error
     if schema is not None:

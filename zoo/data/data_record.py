@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfds_builders.untrusted.json_files import (
-    NUMBER_OR_NONE,
-    TEXT,
-    TEXT_OR_NONE,
-    record,
-)
+from tfds_builders.untrusted.json_files import POSITIVE, TEXT, TEXT_OR_NONE, record
 from zoo import files
+from zoo.data.exchange import HEADER, SCALING
 
 NAME = "data.json"
-_SCALING = record({"scale": TEXT_OR_NONE, "constant": NUMBER_OR_NONE, "says": TEXT})
 SCHEMA = record(
     {
         "train": TEXT,
         "validation": TEXT,
         "weights_trained_on": TEXT_OR_NONE,
-        "normalisation": _SCALING,
-    }
+        "normalisation": SCALING,
+    },
+    {  # of a side that trained apart
+        "exchange": {"type": "array", "items": HEADER},
+        "num_train": POSITIVE,
+    },
 )
 
 

@@ -7,9 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfds_builders import build, subbands
+from tfds_builders.csi_examples import FREQUENCY_GRID
 from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.data import eigenmodes, estimation_noise, scaling, split_reader, stream
+from zoo.data import (
+    eigenmodes,
+    estimation_noise,
+    exchange,
+    mixture,
+    scaling,
+    split_reader,
+    stream,
+)
 from zoo.data.batches import steps_per_epoch
 from zoo.data.stored_splits import chosen, name_of, open_builder, wanted
 from zoo.metrics import accuracy, results_row
@@ -37,6 +46,8 @@ class Split:
         subcarriers: which ones `csi_freq` has.
         energy: of all subcarriers before delay truncation `[n]`, in units of
             `csi_clean`; None where the data set does not say.
+        codeword: what the other side sends of the CSI, `[n, M]` float32; None but where
+            one side trains apart.
         eigen: of a test split of eigenvectors all layers and their eigenvalues.
         loss: of the training that it is for.
     """
@@ -49,6 +60,7 @@ class Split:
     uplink: np.ndarray | None = None
     subcarriers: Subcarriers = results_row.PUBLISHED
     energy: np.ndarray | None = None
+    codeword: np.ndarray | None = None
     eigen: Truth | None = None
     loss: str = "csi"
 
@@ -113,6 +125,10 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     Raises:
         ValueError: unknown data set, data that the network does not take, or too few.
     """
+    if config.exchange:
+        return _check_exchange(config)
+    if config.mix:
+        return _check_mixed(config, splits)
     stored, streamed = stream.parse(config.dataset)
     builder = build.find_builder(stored, config.data_dir)
     features = builder.info.features
@@ -133,6 +149,33 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
     return (config.num_frames, *shape[1:]) if config.num_frames else shape
 
 
+def _check_mixed(config: ExperimentConfig, splits) -> tuple:
+    """As `check`, of several data sets, which must have CSI of one size."""
+    if registry.get(config.model).takes_uplink:
+        raise ValueError(
+            f"--mix={config.mix}: --model={config.model} takes an uplink, leave it out"
+        )
+    shapes = {one.dataset: check(one, splits) for one in mixture.parts(config)}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"--mix: {shapes}, expected CSI of one size")
+    return next(iter(shapes.values()))
+
+
+def _check_exchange(config: ExperimentConfig) -> tuple:
+    """As `check`, of a configuration whose data are those of the other side."""
+    spec = registry.get(config.model)
+    if spec.takes_uplink or spec.takes_sequences:
+        what = "an uplink" if spec.takes_uplink else "sequences"
+        raise ValueError(
+            f"--model={config.model} takes {what}, which no --exchange file has: "
+            "choose another network"
+        )
+    csi, _ = exchange.examples(config, "train")
+    steps_per_epoch(len(csi), config.batch_size)
+    exchange.examples(config, "validation")
+    return csi.shape[1:]
+
+
 def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     """Read one split of a configuration's data set into memory.
 
@@ -146,6 +189,12 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
         ValueError: too few examples, NaN or infinity in them, or data that the network
             does not take.
     """
+    if config.exchange and split != "test":
+        csi, codeword = exchange.examples(config, split, at_most)
+        grid, loss = FREQUENCY_GRID, config.loss
+        return Split(csi, csi, None, grid, loss=loss, codeword=codeword)
+    if config.mix and split != "test":
+        return _load_mixed(config, split, at_most)
     if config.target == "eigenvectors":
         return _load_eigenvectors(config, split, at_most)
     builder, stored_split, count = chosen(config, split, at_most)
@@ -174,6 +223,17 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     return Split(noisy, csi, csi_freq, grid, last, uplink, *truth)
 
 
+def _load_mixed(config: ExperimentConfig, split: str, at_most: int) -> Split:
+    """As `load_split`, of training or validation data of several data sets."""
+    parts = [load_split(one, split) for one in mixture.parts(config)]
+    order = mixture.order([len(part.csi) for part in parts])[: at_most or None]
+    csi, clean = (
+        np.concatenate([getattr(part, name) for part in parts])[order]
+        for name in ("csi", "csi_clean")
+    )
+    return Split(csi, clean, None, parts[0].num_subcarriers, loss=config.loss)
+
+
 def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Split:
     """As `load_split`, of eigenvectors, which are never noisy."""
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
@@ -190,12 +250,26 @@ def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Sp
 
 def read_from(config: ExperimentConfig) -> dict:
     """What a training reads: the parts by name, and how their channels are scaled."""
+    if config.exchange:
+        return exchange.read_from(config)
+    if config.mix:
+        return _joined(list(map(read_from, mixture.parts(config))))
     builder = open_builder(config.dataset, config.data_dir, config.manual_dir)
     return {
         "train": results_row.training_part(config, builder),
         "validation": results_row.stored_part(config, builder, "validation"),
         "normalisation": scaling.describe(config.scaling, builder, config.target),
     }
+
+
+def _joined(parts: list[dict]) -> dict:
+    """What `read_from` says of several data sets."""
+    names = {k: " + ".join(x[k] for x in parts) for k in ("train", "validation")}
+    scalings = [part["normalisation"] for part in parts]
+    says = f"{scaling.UNKNOWN}of {' and of '.join(x['says'] for x in scalings)}"
+    if scalings.count(scalings[0]) == len(scalings):
+        return names | {"normalisation": scalings[0]}
+    return names | {"normalisation": {"scale": None, "constant": None, "says": says}}
 
 
 def load_fine_tuning(config: ExperimentConfig, at_most: int) -> Split:

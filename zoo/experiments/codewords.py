@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfds_builders import subbands
 from zoo.codeword import channel_noise
 from zoo.codeword.codeword_path import make_quantizer
 from zoo.config import ExperimentConfig
 from zoo.data import splits, training_source
-from zoo.metrics import accuracy, klt_line
+from zoo.metrics import accuracy, klt_line, precoding
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation
@@ -52,6 +53,7 @@ def on(
     return dataclasses.replace(
         settings,
         dataset=dataset or settings.dataset,
+        mix="" if dataset else settings.mix,
         test_split=split or settings.test_split,
     )
 
@@ -81,6 +83,24 @@ def cross_db(
     return found.nmse_db(
         channel_noise.received(found.codeword, snr_db, run.config().seed, "test")
     )
+
+
+@functools.cache
+def lost_sgcs(run: RunDirectory, dataset: str = "") -> float:
+    """1 - SGCS [%] of eigenvectors behind the bits of a run, on a test split.
+
+    Args:
+        run: the run.
+        dataset: of the test split; '' is the run's own.
+    """
+    found = tested(run, dataset)
+    codeword, _ = evaluation.through_bits(found.codeword, found.model.quantizer)
+    vectors = subbands.of_csi(
+        evaluation.decode(found.model, codeword), run.config().rank
+    )
+    truth = found.test.eigen
+    v = truth.vectors[..., : truth.rank]
+    return 100 * (1 - precoding.likeness(v, vectors, truth.values)["sgcs"])
 
 
 def noisy_db(run: RunDirectory, snr_db: float) -> float:

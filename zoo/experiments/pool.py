@@ -122,8 +122,7 @@ class Pool:
             if self.go_on:
                 self._report(name, str(error), began)
             raise
-        said = f"{row['nmse_db']:.2f} dB" if "nmse_db" in row else row["said"]
-        self._report(name, said, began)
+        self._report(name, _reached(row), began)
         return row
 
     def _report(self, name: str, said: str, began: float) -> None:
@@ -142,3 +141,12 @@ class Pool:
             unit="run",
             bar_format=PROGRESS,
         )
+
+
+def _reached(row: dict) -> str:
+    """What a row says in a word; of precoders the SGCS, where NMSE means nothing."""
+    if "said" in row:
+        return row["said"]
+    if row["nmse_db"] is None:
+        return f"SGCS {row['sgcs']:.3f}"
+    return f"{row['nmse_db']:.2f} dB"

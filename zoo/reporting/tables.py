@@ -8,6 +8,7 @@ from pathlib import Path
 from zoo.experiments import labels
 from zoo.experiments.handicaps import remarks
 from zoo.reporting import (
+    collaboration_table,
     comparison_table,
     learned_tables,
     published_weights,
@@ -214,6 +215,7 @@ TABLES: dict[str, tuple[str, Callable[[dict], Table]]] = {
     "measurement": ("What a matrix A measures, M = 128, indoor drops", plain),
     "precisions_16": ("Encoders at 1/16, 6 bits", precisions),
     "recipes": ("Statistics, rates, averaging and optimiser", plain),
+    "collaboration": ("Sides trained apart", collaboration_table.table),
     "crnet_ablation": ("Start, step and data", ablation),
     "train_speed": ("Milliseconds per training step", train_speed),
     "torch_curve": ("CRNet trained by the zoo and by PyTorch", torch_curve),

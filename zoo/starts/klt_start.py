@@ -102,6 +102,21 @@ def fit_decoder(decoder: Model, codeword: np.ndarray, h: np.ndarray) -> None:
     let_through(decoder, codeword[:WALKED], target, weight)
 
 
+def last_dense(encoder: Model):
+    """The fully connected layer that an encoder ends in, before its normaliser.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = _dense(encoder, -1)
+    if not isinstance(found, layers.Dense):
+        raise ValueError(
+            f"--init=klt: {encoder.name} has no fully connected layer to fit to "
+            "codewords; use --init=paper"
+        )
+    return found
+
+
 def _dense(part: Model, index: int):
     """First or last fully connected layer of a side that is not a gate, or None.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo.keras_compat import Model
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.subband_transformer import COMPRESS, EMBED, EXPAND, PROJECT, STACK, gain
 from zoo.starts import klt_start
@@ -39,13 +40,24 @@ def start(model: CsiAutoencoder, csi: np.ndarray) -> None:
     compress = model.encoder.get_layer(COMPRESS)
     klt_start.check_enough(csi, compress.units)
     silence(model.encoder.get_layer(STACK))
-    silence(model.decoder.get_layer(STACK))
     h = csi - np.float32(0.5)
     codeword = klt_start.fit_encoder(model, compress, csi, h)
-    unit = gain(csi.shape[1:]) * h.transpose(0, 2, 1, 3)
-    project = np.asarray(model.decoder.get_layer(PROJECT).kernel)
-    inside = unit.reshape(len(h), csi.shape[2], -1) @ project.T
+    fit_decoder(model.decoder, codeword, h)
+
+
+def fit_decoder(decoder: Model, codeword: np.ndarray, h: np.ndarray) -> None:
+    """Set the first linear map of a decoder, and let its blocks add nothing.
+
+    Args:
+        decoder: of subband_transformer, as it was built.
+        codeword: what arrives, `[n, M]`.
+        h: its zero-centred CSI, `[n, P, T, 2]`.
+    """
+    silence(decoder.get_layer(STACK))
+    unit = gain(h.shape[1:]) * h.transpose(0, 2, 1, 3)
+    project = np.asarray(decoder.get_layer(PROJECT).kernel)
+    inside = unit.reshape(len(h), h.shape[2], -1) @ project.T
     kernel, bias = ridge_regression(codeword, inside.reshape(len(h), -1))
-    expand = model.decoder.get_layer(EXPAND)
+    expand = decoder.get_layer(EXPAND)
     expand.kernel.assign(kernel)
     expand.bias.assign(bias)

@@ -21,6 +21,7 @@ from zoo.metrics.results_row import klt_db, nmse_metrics, stored_part
 from zoo.models.autoencoder import CsiAutoencoder, alone
 from zoo.run_directory import RunDirectory
 from zoo.training import run_row
+from zoo.training.pairing import Pair
 
 
 def decode(model: CsiAutoencoder, codeword: np.ndarray, *uplink) -> np.ndarray:
@@ -71,7 +72,7 @@ def evaluate(
     """Evaluate a run's best weights on its test split, read once.
 
     Args:
-        run: the run.
+        run: the run; of one side alone the `Pair`.
         csi_noise: kind of test noise instead of the run's.
         test_snr_db: SNR of the test instead of the run's.
         feedback_snr_db: SNR of the codeword instead of the run's.
@@ -117,7 +118,7 @@ def evaluate(
         and klt_db(
             train.h, test.h, _klt_length(settings, codeword, csi_shape), test.h_seen
         ),
-        "klt_data": train and stored_part(settings, builder, "train"),
+        "klt_data": train and _klt_data(settings, builder),
         "uplink": uplink if side else None,
         **test.frequency_metrics(h_hat),
         **complexity.summary(model),
@@ -126,6 +127,8 @@ def evaluate(
         if run.origin != "ours"
         else training_source.num_train(settings, builder),
     }
+    if isinstance(run, Pair):
+        row |= run.describe(test.csi)
     return row, test.h, h_hat
 
 
@@ -192,6 +195,13 @@ def _side(test: splits.Split, uplink: str) -> tuple:
     if uplink == "shuffled":
         return tuple(np.roll(x, 1, axis=0) for x in test.side)
     return test.side
+
+
+def _klt_data(settings: ExperimentConfig, builder) -> str:
+    """What the KLT line is fitted to: the stored training data."""
+    if settings.mix:
+        return splits.read_from(settings)["train"]
+    return stored_part(settings, builder, "train")
 
 
 def _klt_length(settings: ExperimentConfig, codeword: np.ndarray, csi_shape) -> int:

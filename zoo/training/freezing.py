@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from zoo.config import ExperimentConfig
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.models.dualnet_branches import MAGNITUDE
+
+
+def trained_part(settings: ExperimentConfig) -> str:
+    """What a configuration trains, as of `--train_part`.
+
+    Where the UE was first, the decoder alone; where the network side was, the encoder
+    and, beside it, a nominal decoder (`zoo.training.second_side`).
+    """
+    return "decoder" if settings.collaboration == "ue_first" else settings.train_part
 
 
 def freeze(model: CsiAutoencoder, train_part: str) -> None:

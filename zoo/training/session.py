@@ -12,16 +12,17 @@ import tensorflow as tf
 from tfds_builders import locks
 from zoo import registry
 from zoo.config import ExperimentConfig
-from zoo.data import estimation_noise, splits, training_source
+from zoo.data import estimation_noise, exchange, splits, training_source
 from zoo.importing import shipped_weights
 from zoo.keras_compat import keras, set_precision
 from zoo.metrics import accuracy, metrics_file
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.run_directory import RunDirectory
 from zoo.starts import by_name, klt_start
-from zoo.training import distribution, statistics
+from zoo.starts import second_side as second_start
+from zoo.training import distribution, second_side, statistics
 from zoo.training.callbacks import Progress, TensorBoard
-from zoo.training.trainer import Trainer, build_network
+from zoo.training.trainer import build_network
 
 QUANTIZER_EXAMPLES = 2000
 
@@ -41,6 +42,7 @@ def train(settings: ExperimentConfig) -> RunDirectory:
     """
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
+    settings = exchange.filled(settings)
     run = RunDirectory(settings.resolved_run_dir)
     settings = run.taken_up(settings)
     strategy = distribution.make_strategy(settings)
@@ -56,7 +58,9 @@ def train(settings: ExperimentConfig) -> RunDirectory:
         ratio = estimation_noise.ratio(
             settings, "train", shape[1], validation.num_subcarriers
         )
-        trainer = Trainer(settings, strategy, shape, steps, ratio, network)
+        trainer = second_side.TRAINERS[settings.collaboration](
+            settings, strategy, shape, steps, ratio, network
+        )
         progress = run.restore_checkpoint(trainer.variables)
         if progress:
             run.check_data(splits.read_from(settings))
@@ -99,13 +103,18 @@ def check(
         ValueError: data, network, codeword path, start or run directory do not fit.
         OSError: there are no such weights, or the directory cannot be written.
     """
+    settings = exchange.filled(settings)
     run, spec = RunDirectory(settings.resolved_run_dir), registry.get(settings.model)
     shape = splits.check(settings)
     run.check(settings)
     set_precision(settings.precision)
     keras.utils.set_random_seed(settings.seed)  # data that are built draw, too
     network = build_network(settings, strategy, shape)
-    if settings.init != "paper":
+    if settings.exchange:
+        second_side.check(network, exchange.read_all(settings))
+    if settings.init != "paper" and settings.exchange:
+        second_start.check(spec, network)
+    elif settings.init != "paper":
         by_name.check(spec, network, settings.init == "klt_exact")
     if settings.weights and weights and not run.checkpoint.exists():
         return network, shipped_weights.load(settings, network)
@@ -144,8 +153,14 @@ def _initialise(trainer):
     settings = trainer.settings
     if settings.init == "paper":
         return None
+    spec = registry.get(settings.model)
+    if settings.exchange:
+        csi, codeword = exchange.examples(settings, "train", klt_start.EXAMPLES)
+        encoder = settings.collaboration == "nw_first"
+        second_start.fit(spec, trainer.model, csi, codeword, encoder)
+        return f"{len(csi)} pairs of CSI and codeword"
     csi = training_source.training_examples(settings, klt_start.EXAMPLES)
-    spec, exact = registry.get(settings.model), settings.init == "klt_exact"
+    exact = settings.init == "klt_exact"
     by_name.fit(spec, trainer.model, csi, exact)
     return f"{len(csi)} examples"
 

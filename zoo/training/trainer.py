@@ -16,7 +16,7 @@ from zoo.keras_compat import keras
 from zoo.metrics import accuracy
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.training import distribution, losses
-from zoo.training.freezing import freeze
+from zoo.training.freezing import freeze, trained_part
 from zoo.training.fused import use_fused
 from zoo.training.link import Link
 from zoo.training.optimizer import Adam
@@ -39,7 +39,7 @@ def build_network(
     """
     with strategy.scope():
         network = build_autoencoder(settings, csi_shape)
-        freeze(network, settings.train_part)
+        freeze(network, trained_part(settings))
     return network
 
 

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 
 from tests.conftest import ROOT
-from zoo import config_flags, files, reproduce
+from zoo import config_flags, files, reproduce, steps
 from zoo.experiments import (
     bits,
     cllwcsinet_figures,
@@ -47,6 +47,9 @@ def in_process(module: str, *args, log=None) -> None:
         config_flags.define_flags(values)
         values(["train", *args])
         session.train(config_flags.from_flags(values))
+        return
+    if module == "zoo.baseline":
+        steps.step(module, *args)
         return
     run, target = (Path(word.partition("=")[2]) for word in args)
     files.write_json(target, evaluation.evaluate(RunDirectory(run))[0])
@@ -175,6 +178,26 @@ def test_generalisation(made):
             assert found["zero output", target] == 0
             assert found[f"klt of {source}", target] > found["klt", target]
     assert len(result["claims"]) == 12
+
+
+def test_generalisation_of_eigenvectors(made, directory, monkeypatch):
+    """Cases 1, 2, 2A and 3, all beside a codebook that no training moves."""
+    names = ("r18_dense_urban_2ghz_tiny", "r18_dense_urban_4ghz_tiny")
+    tiny = {name: (name, name) for name in names}
+    monkeypatch.setattr(generalisation, "EIGEN_CHANNELS", tiny)
+    small = {"codeword_dim": 8, "model": "crnet"}
+    monkeypatch.setattr(generalisation, "EIGEN", generalisation.EIGEN | small)
+    result = made("zoo.generalisation_eigenvectors")
+    found = values(result)
+    for target, source in (names, names[::-1]):
+        for series in ("own channels", "mix of all", "the little alone"):
+            assert 0 < found[series, target] < 100
+        own = next(e for e in result["entries"] if e["x"] == target)
+        row = files.read_json(directory / own["runs"][0]["run"] / "evaluation.json")
+        assert own["ours"] == pytest.approx(100 * (1 - row["sgcs"]))
+        codebook = found["enhanced Type II", target]
+        assert 0 < codebook < found[f"from {source}", target]
+        assert found[f"from {source}, tuned", target] != found[f"from {source}", target]
 
 
 def test_bits(made):
