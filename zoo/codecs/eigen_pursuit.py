@@ -12,6 +12,7 @@ turns them onto what the base station would read, and repeats.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from zoo.codecs import methods, pursuit_choice
 from zoo.codecs.pursuit import PursuitCodec
+from zoo.codecs.search import search
 from zoo.data.eigenmodes import PortArray
 from zoo.metrics import precoding
 
@@ -48,6 +50,14 @@ class EigenPursuit:
         Raises:
             ValueError: vectors of another shape, not finite, or a budget below a byte.
         """
+        grid = self.codec.grid
+        ports = grid.num_antennas // self.layers
+        expected = grid.num_delay, ports, self.layers
+        if np.shape(vectors)[1:] != expected:
+            raise ValueError(
+                f"eigenvectors of shape {list(np.shape(vectors))}, expected [n, "
+                f"{', '.join(map(str, expected))}]: n, N3, ports, layers"
+            )
         vectors = aligned(vectors)
         for _ in range(ROUNDS):
             reports = self._reports(vectors, budget)
@@ -55,7 +65,7 @@ class EigenPursuit:
         return self._reports(vectors, budget)
 
     def _reports(self, vectors: np.ndarray, budget: int) -> list[bytes]:
-        return self.codec.encode(as_csi(self.codec.grid, vectors), budget)
+        return self.codec.encode(_first_real(self.codec.grid, vectors), budget)
 
     def decode(self, reports: list[bytes]) -> np.ndarray:
         """Precoders complex128 `[n, N3, P, layers]` of reports, or their first bytes.
@@ -90,7 +100,7 @@ def fit(
     grids = [grid_of(array, subbands, layers, over) for over in options]
     vectors, most = aligned(vectors), methods.most_atoms(bits)
     for _ in range(ROUNDS):
-        h = as_csi(grids[0], vectors)
+        h = _first_real(grids[0], vectors)
         codec = pursuit_choice.choose(grids, h, bits, most, fixed=fixed)
         sent = codec.decode(codec.encode(h, int(bits) if fixed else 0))
         vectors = turned(vectors, as_vectors(codec.grid, sent, layers))
@@ -126,6 +136,17 @@ def as_vectors(grid: AngleDelayGrid, h: np.ndarray, layers: int) -> np.ndarray:
     ports = np.fft.fft(grid.antennas.conj() @ h, axis=-1, norm="ortho")
     ports = ports.reshape(len(h), layers, -1, h.shape[-1])
     return np.moveaxis(ports, (1, 3), (3, 1))
+
+
+def _first_real(grid: AngleDelayGrid, vectors: np.ndarray) -> np.ndarray:
+    """`as_csi` with the first path of each layer real: its phase need not be sent."""
+    h, layers = as_csi(grid, vectors), vectors.shape[-1]
+    *panel, blocks = grid.dimensions
+    single = "x".join(map(str, (*panel, blocks // layers)))
+    one = dataclasses.replace(grid, array=f"upa:{single}")
+    first = search(one, h.reshape(-1, one.num_antennas, h.shape[-1]), 1).value
+    turns = np.exp(-1j * np.angle(first)).reshape(len(h), layers, 1, 1)
+    return (h.reshape(len(h), layers, -1, h.shape[-1]) * turns).reshape(h.shape)
 
 
 def aligned(vectors: np.ndarray) -> np.ndarray:
