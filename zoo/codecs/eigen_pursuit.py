@@ -25,6 +25,7 @@ from zoo.data.eigenmodes import PortArray
 from zoo.metrics import precoding
 
 ROUNDS = 3  # of turning
+OVERSAMPLING = (2, 4, 8)  # of the grids that are tried
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def fit(
         ValueError: bad eigenvectors, or bits that a report cannot have.
     """
     subbands, layers = vectors.shape[1], vectors.shape[-1]
-    options = [oversampling] if oversampling else methods.OVERSAMPLING
+    options = [oversampling] if oversampling else OVERSAMPLING
     grids = [grid_of(array, subbands, layers, over) for over in options]
     vectors, most = aligned(vectors), methods.most_atoms(bits)
     for _ in range(ROUNDS):
