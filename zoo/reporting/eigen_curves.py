@@ -28,7 +28,7 @@ CODEBOOKS = tuple(NAMES)[:3]
 AT_MOST = ", at most"  # ends the name of what never sends more bits than asked for
 NEAR = 0.05  # share of the bits within which the end of a curve is at a payload
 SAME = ("model", "model_args", "phase", "codeword_dim", "bits", "quantizer", "init",
-        "epochs", "collaboration")  # fmt: skip
+        "loss", "epochs", "train_data", "collaboration")  # fmt: skip
 
 
 class Setting(NamedTuple):
@@ -122,12 +122,13 @@ def rows(contents: Iterable[dict]) -> list[dict]:
 
 def name_of(row: dict) -> str:
     """What a row's curve is called."""
-    model = row["model"]
-    if model in registry.MODELS:
-        return variant(row)
-    name = NAMES.get(model, model)
+    is_network = row["model"] in registry.MODELS
+    name = variant(row) if is_network else NAMES.get(row["model"], row["model"])
     if row.get("phase"):
         name = f"{name}, {row['phase']} phase"
+    source = "/".join((row.get("train_data") or "").split("/")[:2])
+    if source and channels(source) != channels(data_set(row)):
+        name = f"{name}, of {channels(source)}"
     return name + AT_MOST * (row["model_args"].get("rate") == "fixed")
 
 

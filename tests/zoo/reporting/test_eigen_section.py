@@ -14,6 +14,7 @@ from zoo.reporting.leaderboard import boards
 from zoo.reporting.pareto import points
 from zoo.reporting.tables import table_of
 
+NETWORK = "csinet, port phase"
 BASE = {64: (1, 0.60, 4.0), 256: (6, 0.80, 5.0)}
 
 
@@ -99,16 +100,16 @@ def test_who_leads_at_a_payload(content):
 
 def test_seeds_that_overlap_decide_nothing(content):
     lines = _lines(eigen_tables.overview(content["rows"]), "2")
-    assert lines["csinet"] == ["0.700 ±0.100 / 0.520 ±0.000", ""]
+    assert lines[NETWORK] == ["0.700 ±0.100 / 0.520 ±0.000", ""]
     for label in ("leads, bits in the mean", "leads, bits at most"):
-        assert lines[label][0] == "csinet or eType II: not decided"
+        assert lines[label][0] == f"{NETWORK} or eType II: not decided"
     for r in content["rows"]:
         r["sgcs_by_layer"] = (
             [0.9, 0.9] if r["model"] == "csinet" else r["sgcs_by_layer"]
         )
     lines = _lines(eigen_tables.overview(content["rows"]), "2")
-    assert lines["leads, bits in the mean"][0] == "csinet +0.300"
-    assert lines["leads, bits in the mean"][0].values["leader"] == "csinet"
+    assert lines["leads, bits in the mean"][0] == f"{NETWORK} +0.300"
+    assert lines["leads, bits in the mean"][0].values["leader"] == NETWORK
 
 
 def test_orders_by_sgcs_and_by_rate(content):
@@ -126,7 +127,7 @@ def test_every_row_has_its_numbers(content):
     by_name = {x[0]: dict(zip(table.columns, x, strict=True)) for x in table.rows}
     assert by_name["klt, port phase"]["feedback bits"] == ""
     assert by_name["klt, port phase"]["ours, NMSE [dB]"] == "-2.00"
-    assert by_name["csinet"]["ours, SGCS by layer"] == "0.8000 / 0.5200"
+    assert by_name[NETWORK]["ours, SGCS by layer"] == "0.8000 / 0.5200"
 
 
 def test_several_channels_are_told_apart(content):
@@ -140,6 +141,15 @@ def test_several_channels_are_told_apart(content):
 @pytest.fixture
 def figures(monkeypatch):
     yield from figure_checks.kept(monkeypatch)
+
+
+def test_what_was_trained_elsewhere_is_a_curve_of_its_own(content):
+    own = network(128, 0, 0.7, train_data="tr38901/r18/1.1.0 train[:400] of 9")
+    other = own | {"train_data": "cost2100_sim/indoor_quick/1.0.0 train[:4] of 9"}
+    (found,) = curves([own, other]).values()
+    assert [curve.name for curve in found] == [
+        NETWORK, f"{NETWORK}, of cost2100_sim/indoor"
+    ]  # fmt: skip
 
 
 def test_the_plot_has_a_panel_for_each_layer(content, figures):
