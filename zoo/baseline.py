@@ -24,8 +24,8 @@ scatters a part of the energy (`zoo.data.perturbations`).
         --dataset=tr38901/r18_dense_urban_2ghz --json=etype2_4.json
 
 sends the eigenvectors of subbands instead, as do `type2`, `type1` and with
---target=eigenvectors `klt`, `klt_coded` and `klt_mixture`: bits of the real fields,
-SGCS of each layer, rates of one user and of --num_users served together.
+--target=eigenvectors `klt`, `klt_coded`, `klt_mixture` and `pursuit`: real bits, SGCS
+of each layer, rates of one user and of --num_users served together.
 
 BM3D-AMP is not here: no BM3D library has a usable licence and runs on a CPU, see
 `zoo.baselines`.

@@ -130,3 +130,27 @@ def test_precisions_of_networks(data_dir, tmp_path):
     assert_one_line_error(other, "csinet_export has fp32, dynamic, pruned: remove it")
     other = run_command("benchmarks.precisions", *flags, f"--flags={changes}")
     assert_one_line_error(other, "csinet holds a run with other flags (--codeword_dim")
+
+
+@pytest.mark.slow
+def test_eigenvectors_at_equal_bits(eigen_config, tmp_path):
+    target = tmp_path / "eigenvectors.json"
+    args = (
+        f"--dataset={eigen_config.dataset}", f"--data_dir={eigen_config.data_dir}",
+        "--ranks=1", "--param_combinations=1", "--num_test=20", f"--json={target}",
+        "--codecs=pursuit_fixed,klt_coded",
+    )  # fmt: skip
+    done = run_command("benchmarks.eigenvectors", *args, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = json.loads(target.read_text())["rows"]
+    assert [row["model"] for row in rows] == (
+        ["etype2", "type2", "type1"] + 2 * ["pursuit"] + 2 * ["klt_coded"]
+    )
+    payload = round(rows[0]["feedback_bits"])
+    for row in rows[4], rows[6]:
+        assert row["model_args"]["report_bits"] == payload
+    assert rows[4]["feedback_bits_min_max"][1] <= payload
+    again = run_command("benchmarks.eigenvectors", *args, "--codecs=klt_coded")
+    assert again.returncode == 0 and "SGCS" not in again.stdout
+    table = tables.table_of(target, {"rows": rows})
+    assert [row[0] for row in table.rows if "pursuit, at most" in row[0]]

@@ -6,14 +6,14 @@ from absl import flags
 
 from tfds_builders import subbands
 from zoo.codecs.codebooks.catalogue import CODEBOOKS
-from zoo.codecs.eigen_report import KLT_CODED, METHODS, EigenReport
+from zoo.codecs.eigen_report import CODED, KLTS, METHODS, EigenReport
 
 TARGETS = ("csi", "eigenvectors")
 OPTIONS = tuple(name for codebook in CODEBOOKS.values() for name in codebook.options)
 # Which methods a flag is for, where it is not for all that send eigenvectors.
 BELONGS = {
-    "target": ("klt", *KLT_CODED),
-    "phase": ("klt", *KLT_CODED),
+    "target": ("klt", *CODED),
+    "phase": KLTS,
     "per_subband": ("klt",),
     **{
         option: (name,)
@@ -21,6 +21,8 @@ BELONGS = {
         for option in codebook.options
     },
 }
+# Flags of CSI that eigenvectors do not take.
+OF_CSI = ("perturb", "noise", "report_nmse", "calibrate")
 COMMON = ("rank", "num_subbands", "snr_db", "num_users", "phase", "per_subband")
 
 
@@ -72,11 +74,11 @@ def report_of(values: flags.FlagValues) -> EigenReport | None:
                     f"out, or give --target=eigenvectors ({', '.join(METHODS)})"
                 )
         return None
-    if values["perturb"].present:
-        raise ValueError("--perturb has no effect on eigenvectors: leave it out")
-    if name in KLT_CODED and values.report_bits <= 0:
-        raise ValueError(f"--method={name} takes --report_bits, such as 168")
+    for flag in OF_CSI:
+        if values[flag].present:
+            raise ValueError(f"--{flag} has no effect on eigenvectors: leave it out")
     own = CODEBOOKS[name].options if name in CODEBOOKS else ()
+    own = ("oversampling",) if name == "pursuit" else own
     options = {option: values[option].value for option in own}
     if "num_phases" in options:
         options["num_phases"] = int(options["num_phases"])

@@ -1,4 +1,4 @@
-"""Eigenvectors of subbands, sent in real bits by a codebook or by a KLT."""
+"""Eigenvectors of subbands, sent in real bits by a codebook, a KLT or a pursuit."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ import numpy as np
 
 from tfds_builders import build, subbands
 from zoo import files
-from zoo.codecs import methods
+from zoo.codecs import eigen_pursuit, methods
 from zoo.codecs.codebooks.catalogue import CODEBOOKS
 from zoo.codecs.codebooks.panel import Panel
 from zoo.config import ExperimentConfig
 from zoo.data import eigenmodes, splits, stream
-from zoo.data.eigenmodes import Eigenmodes
+from zoo.data.eigenmodes import Eigenmodes, PortArray
 from zoo.metrics import eigen_klt, eigen_row, precoding, results_row
 
 KLT_CODED = ("klt_coded", "klt_mixture")
-METHODS = ("klt", *KLT_CODED, *CODEBOOKS)
-BATCH = 512  # reports of a KLT made at once
+KLTS = ("klt", *KLT_CODED)
+CODED = (*KLT_CODED, "pursuit")  # fitted to a number of bits
+METHODS = ("klt", *CODED, *CODEBOOKS)
+EXAMPLES = {name: methods.METHODS["klt_coded"].examples for name in KLTS} | {
+    "pursuit": methods.METHODS["pursuit"].examples
+}  # training channels at most
+BATCH = 512  # reports made at once
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,10 @@ class EigenReport:
         rank: layers, 1 to 4.
         num_subbands: N3; 0: those stored, or 13.
         phase: what fixes the free phases, see `subbands.with_phase`; no matter to
-            codebooks.
+            codebooks and `pursuit`.
         per_subband: whether `klt` is one KLT of each subband and layer.
-        options: of a codebook, see `catalogue.CODEBOOKS`.
-        bits: of a report of a coded KLT, in the mean of the training data.
+        options: of a codebook, see `catalogue.CODEBOOKS`; `oversampling` of `pursuit`.
+        bits: of a report of one of `CODED`, in the mean of the training data.
         fixed: whether no report of it exceeds them.
         snr_db: of one receive antenna.
         num_users: served together by zero forcing.
@@ -68,6 +73,11 @@ class EigenReport:
             )
         if not 1 <= self.rank <= 4:
             raise ValueError(f"--rank={self.rank}: expected 1 to 4")
+        if self.name in CODED and self.bits < 8:
+            raise ValueError(
+                f"--method={self.name} takes --report_bits of 8 or more, such as 168; "
+                f"got {self.bits}"
+            )
         if not math.isfinite(self.snr_db):
             raise ValueError(f"--snr_db={self.snr_db}: expected a finite number of dB")
 
@@ -92,25 +102,28 @@ def evaluate(report: EigenReport, settings: ExperimentConfig) -> dict:
     )
     test = _load(report, settings, "test")
     v = test.vectors[..., : report.rank]
+    array, klt = eigenmodes.array_of(builder), None
     if codebook:
-        polarisations = eigenmodes.array_of(builder).polarisations
-        w, found = _by_codebook(report, codebook, polarisations, v)
-        nmse_db, klt = None, None
+        w, found = _by_codebook(report, codebook, array.polarisations, v)
     else:
-        train = _load(report, settings, "train", methods.METHODS["klt_coded"].examples)
-        w, found, klt = _by_klt(report, settings, train.vectors[..., : report.rank], v)
-        nmse_db = precoding.nmse_db(v, w)
+        train = _load(report, settings, "train", EXAMPLES[report.name])
+        train = train.vectors[..., : report.rank]
+        if report.name == "pursuit":
+            w, found = _by_pursuit(report, array, train, v)
+        else:
+            w, found, klt = _by_klt(report, settings, train, v)
+    phase = report.phase if report.name in KLTS else None
     trained = found.get("num_train")
     part = trained and results_row.stored_part(settings, builder, "train", trained)
     return {
         "model": report.name,
         **results_row.data_set(settings, builder),
-        **eigen_row.sent(v, None if codebook else report.phase),
+        **eigen_row.sent(v, phase),
         "ratio": None,
         "bits": None,
         "train_data": part,
         **found,
-        "nmse_db": nmse_db,
+        "nmse_db": precoding.nmse_db(v, w) if phase else None,
         "closed_form": klt,
         **eigen_row.measured(*test, w, report.snr_db, report.num_users, settings.seed),
         "num_test": len(v),
@@ -184,6 +197,24 @@ def _by_klt(
         return eigen_klt.reconstruct(v, columns), found, theory
     x, seen = (eigen_klt.flat(y) for y in (v, train))
     codec = methods.METHODS[report.name].fit([], seen, report.bits, settings.seed)
+    sent, found = _through_bytes(report, codec, x)
+    found["num_train"] = len(train)
+    return eigen_klt.as_vectors(sent, report.rank), found, None
+
+
+def _by_pursuit(
+    report: EigenReport, array: PortArray, train: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, dict]:
+    """Precoders that the base station reads, and what was sent."""
+    oversampling = report.options.get("oversampling", 0)
+    codec = eigen_pursuit.fit(array, train, report.bits, report.fixed, oversampling)
+    w, found = _through_bytes(report, codec, v)
+    found["model_args"] |= methods.codec_options(codec.codec)
+    return w, found | {"num_train": len(train)}
+
+
+def _through_bytes(report: EigenReport, codec, x: np.ndarray) -> tuple:
+    """What a fitted codec makes of `x`, and what was sent."""
     began, parts, sizes = time.monotonic(), [], []
     for start in range(0, len(x), BATCH):
         budget = report.bits if report.fixed else 0
@@ -191,12 +222,10 @@ def _by_klt(
         parts.append(codec.decode(sent))
         sizes += [8 * len(one) for one in sent]
     rate = "fixed" if report.fixed else "mean"
-    found = {
+    return np.concatenate(parts), {
         "model_args": {"report_bits": report.bits, "rate": rate},
         "codeword_dim": None,
         "feedback_bits": float(np.mean(sizes)),
         "feedback_bits_min_max": [min(sizes), max(sizes)],
-        "seconds_per_csi": (time.monotonic() - began) / len(v),
-        "num_train": len(train),
+        "seconds_per_csi": (time.monotonic() - began) / len(x),
     }
-    return eigen_klt.as_vectors(np.concatenate(parts), report.rank), found, None

@@ -91,10 +91,18 @@ def place(x) -> str:
 
 
 def ratio(row: dict) -> Cell:
-    """Compression ratio of a results row, as '1/16'."""
+    """Compression ratio of a results row, as '1/16'; – of what sends no codeword."""
+    if row["ratio"] is None:
+        return UNPRINTED
     return place(f"1/{round(1 / row['ratio'])}")
 
 
 def csi_values(row: dict) -> int:
     """Real values of one CSI matrix of a results row."""
     return math.prod((row.get("csi_shape") or USUAL_SHAPE)[-3:])
+
+
+def variant(row: dict) -> str:
+    """Network of a row with what its variant changes: 'clnet (variant=se)'."""
+    options = ", ".join(f"{k}={v}" for k, v in sorted(row["model_args"].items()))
+    return f"{row['model']} ({options})" if options else row["model"]

@@ -12,7 +12,7 @@ from zoo.baselines.catalogue import BASELINES
 from zoo.metrics import plots
 from zoo.reporting import pareto, published_weights, rate_columns
 from zoo.reporting.blocks import KLT, NMSE_UNIT, Picture, Section, Table
-from zoo.reporting.cells import csi_values, device, fixed, number, spread
+from zoo.reporting.cells import csi_values, device, fixed, number, spread, variant
 from zoo.reporting.pareto import MIN_NETWORKS
 from zoo.reporting.rate_curves import data_set
 from zoo.reporting.results_files import complete
@@ -88,12 +88,6 @@ class Trained(NamedTuple):
         return sum(row[key] for row in self.rows) / len(self.rows)
 
 
-def name_of(row: dict) -> str:
-    """Network of a row with what its variant changes: 'clnet (variant=se)'."""
-    options = ", ".join(f"{k}={v}" for k, v in sorted(row["model_args"].items()))
-    return f"{row['model']} ({options})" if options else row["model"]
-
-
 def chosen(trainings: list[Trained]) -> Trained:
     """The training of a network that is shown: no test value has a say in it."""
     if all("best_val_nmse_db" in row for own in trainings for row in own.rows):
@@ -109,7 +103,7 @@ def boards(contents: dict[Path, dict]) -> dict[Board, list[Trained]]:
             continue
         with complete(path):
             for _, rows in pareto.trained(content):
-                new = Trained(name_of(rows[0]), rows, path.name)
+                new = Trained(variant(rows[0]), rows, path.name)
                 own = found.setdefault(board_of(rows[0]), {})
                 own.setdefault(new.name, []).append(new)
     found.pop(None, None)

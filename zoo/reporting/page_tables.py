@@ -13,7 +13,12 @@ from pathlib import Path
 
 from zoo import files
 from zoo.importing import weights_by_name
-from zoo.reporting import quickstart_table, results_files
+from zoo.reporting import (
+    eigen_curves,
+    eigen_tables,
+    quickstart_table,
+    results_files,
+)
 from zoo.reporting.blocks import Table, markdown
 from zoo.reporting.result_sections import trainings, verdicts
 from zoo.reporting.results_files import complete
@@ -110,6 +115,10 @@ def block(path: Path) -> str:
     if path.stem == "crnet_quickstart":
         with complete(path):
             return f"```\n{quickstart_table.table(content['summary'])}\n```\n"
+    if eigen_curves.is_eigen(content):
+        with complete(path):
+            shown = eigen_tables.tables(results_files.rows_of(content))
+        return "\n".join(markdown(table._replace(caption="")) for table in shown)
     return markdown(table_of(path, content)._replace(caption=""))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoo import files, registry
 from zoo.importing import weights_by_name
 from zoo.reporting import (
+    eigen_section,
     html_pages,
     leaderboard,
     model_cards,
@@ -18,6 +19,7 @@ from zoo.reporting import (
     table_files,
 )
 from zoo.reporting.blocks import Details, Picture, Section, markdown, pictures
+from zoo.reporting.eigen_curves import is_eigen
 from zoo.reporting.origins import provenance, short
 from zoo.reporting.page_tables import weights_table
 from zoo.reporting.pareto import Point
@@ -54,6 +56,7 @@ WEIGHTS_NOTE = (
 )
 PICTURES = {
     "rate": "rate.png", "leaderboard": "leaderboard.png", "pareto": "pareto.png",
+    eigen_section.NAME: "eigenvectors.png",
 }  # fmt: skip
 NAMES = ("name", "model", "system")  # of a row
 
@@ -61,8 +64,8 @@ NAMES = ("name", "model", "system")  # of a row
 def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[Path]:
     """Write OUTPUT.html, OUTPUT.md and the tables of OUTPUT_tables.
 
-    rate.png is the plot of rate curves; where networks are compared, leaderboard.png
-    and pareto.png are the first plots.
+    rate.png is the plot of rate curves, eigenvectors.png that of SGCS; where networks
+    are compared, leaderboard.png and pareto.png are the first plots.
 
     Args:
         results: see `zoo.reporting.results_files.load`.
@@ -78,13 +81,15 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
     specs = [registry.get(name) for name in networks or registry.MODELS]
     base = output.parent
     reproduced = {p: r for p, r in results.items() if "target" in r}
-    others = {p: r for p, r in results.items() if "target" not in r and not is_rate(r)}
+    others = {p: r for p, r in results.items() if not _has_section(r)}
     measured = [result_section(path, r, base) for path, r in reproduced.items()]
     cards = model_cards.cards(specs)
     weights = weights_table(weights_by_name.SHIPPED)._replace(name="weights")
     curves = rate_section.section(results, PICTURES["rate"])
+    vectors = eigen_section.section(results, PICTURES[eigen_section.NAME])
     sections = [
         *([curves] if curves else []),
+        *([vectors] if vectors else []),
         leaderboard.section(results, PICTURES["leaderboard"]),
         pareto_section(results),
         Section("Tables and figures", "results", [NOTES, *measured]),
@@ -105,6 +110,11 @@ def write(results: dict[Path, dict], output: Path, networks: list[str]) -> list[
     folder = output.with_name(f"{output.name}_tables")
     table_files.write(table_files.named(sections), folder)
     return [*written, folder]
+
+
+def _has_section(content: dict) -> bool:
+    """Whether a results file is shown elsewhere than among other measurements."""
+    return "target" in content or is_rate(content) or is_eigen(content)
 
 
 def _write_picture(section: Section, folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from zoo.reporting.cells import UNPRINTED, Cell, csi_values, fixed, number
 from zoo.reporting.published_weights import is_published
 from zoo.reporting.rate_columns import FLOAT_BITS
 from zoo.reporting.rate_curves import data_set, is_rate
-from zoo.reporting.results_files import rows_of
+from zoo.reporting.results_files import rows_of, sends_eigenvectors
 from zoo.reporting.tables import KLT, NMSE_UNIT
 
 COSTS = {
@@ -121,7 +121,9 @@ def trained(content: dict) -> Iterable[tuple[str, list[dict]]]:
             groups.setdefault(tuple(r["run"] for r in runs), (name, runs))
     plain = "target" not in content and not is_rate(content)
     for row in rows_of(content) if plain else []:
-        if "nmse_db" in row and "model" in row and not is_published(row):
+        if sends_eigenvectors(row) or is_published(row):
+            continue
+        if row.get("nmse_db") is not None and "model" in row:
             kept = ("model", "model_args", "dataset_config", "codeword_dim", "bits")
             kept += ("feedback_bits", "init", "cpu_step", "epochs", "quantizer")
             key = json.dumps([row.get(k) for k in kept])

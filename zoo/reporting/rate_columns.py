@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.reporting import rate_curves
 from zoo.reporting.cells import UNPRINTED, Cell
+from zoo.reporting.results_files import sends_eigenvectors
 
 FLOAT_BITS = 32  # of an entry of a codeword that is not quantised
 CODEC = "codec without a network, at most as many bits [dB]"
@@ -22,13 +23,13 @@ def cells(row: dict, data: str) -> list[Cell]:
     """Cells of a results row.
 
     Args:
-        row: bits, codeword length and noise apply.
+        row: bits, codeword length, noise and what was sent apply.
         data: 'name/config' of the channels that it was tested on.
     """
     is_float = not row.get("feedback_bits")
     bits = FLOAT_BITS * row["codeword_dim"] if is_float else row["feedback_bits"]
-    noisy = row.get("test_snr_db") is not None
-    return [bits_cell(bits, is_float), UNPRINTED if noisy else codec_cell(data, bits)]
+    other = row.get("test_snr_db") is not None or sends_eigenvectors(row)
+    return [bits_cell(bits, is_float), UNPRINTED if other else codec_cell(data, bits)]
 
 
 def bits_cell(bits: float, is_float: bool) -> Cell:

@@ -58,8 +58,13 @@ def _by_number(path: Path) -> list:
 
 
 def rows_of(content: dict) -> list[dict]:
-    """Rows of a result that is not of zoo.reproduce."""
-    return content["rows"] if "rows" in content else [content["row"]]
+    """Rows of a result that is not of zoo.reproduce; one that is a row is its own."""
+    return content["rows"] if "rows" in content else [content.get("row", content)]
+
+
+def sends_eigenvectors(row: dict) -> bool:
+    """Whether a row is of eigenvectors: SGCS over bits, not NMSE at a ratio."""
+    return row.get("sent") == "eigenvectors"
 
 
 @contextlib.contextmanager
@@ -79,10 +84,12 @@ def complete(path: Path) -> Iterator[None]:
 
 def _check(path: Path, content) -> None:
     """Refuse what is no result."""
-    if not isinstance(content, dict) or not {"target", "rows", "row"} & set(content):
+    if not isinstance(content, dict) or not {"target", "rows", "row", "model"} & set(
+        content
+    ):
         raise ValueError(
             f"{path}: no result, expected an object with 'target' (zoo.reproduce), "
-            "'rows' or 'row'"
+            "'rows' or 'row', or a row, which has a 'model'"
         )
     if "target" not in content:
         rows = rows_of(content)

@@ -22,6 +22,7 @@ LATEX = str.maketrans({
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--",
     "●": r"$\bullet$", "×": r"$\times$", "→": r"$\rightarrow$", "ρ": r"$\rho$",
     "µ": r"$\mu$", "−": "$-$", "↑": r"$\uparrow$", "≤": r"$\leq$", "\n": " ",
+    "±": r"$\pm$", "“": "``", "”": "''",
 })  # fmt: skip
 
 

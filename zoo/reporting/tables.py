@@ -10,6 +10,7 @@ from zoo.experiments.handicaps import remarks
 from zoo.reporting import (
     collaboration_table,
     comparison_table,
+    eigen_tables,
     learned_tables,
     published_weights,
     quickstart_table,
@@ -20,7 +21,6 @@ from zoo.reporting.blocks import KLT, NMSE_UNIT, Table
 from zoo.reporting.cells import (
     UNPRINTED,
     Cell,
-    fixed,
     number,
     place,
     ratio,
@@ -36,6 +36,7 @@ from zoo.reporting.deployment_tables import (
     served,
     soak,
 )
+from zoo.reporting.eigen_curves import is_eigen
 from zoo.reporting.key_labels import INTERNAL, label
 from zoo.reporting.rate_curves import data_set, is_rate
 from zoo.reporting.results_files import complete, rows_of
@@ -192,7 +193,7 @@ def measured(content: dict) -> Table:
             data_set(r),
             ratio(r),
             number(r["seed"]),
-            fixed(r["nmse_db"]),
+            number(r["nmse_db"]),
             number(r.get("nmse_pca_db")),
             *rate_columns.cells(r, data_set(r)),
         ]
@@ -250,6 +251,8 @@ def table_of(path: Path, content: dict) -> Table:
             return reproduced(content)
         if is_rate(content):
             return rate_tables.overview(content)
+        if is_eigen(content):
+            return eigen_tables.tables(rows_of(content))[0]
         if "comparison" in content:
             return comparison_table.leaderboard(content)
         if path.stem in TABLES:

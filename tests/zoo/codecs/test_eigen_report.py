@@ -166,7 +166,15 @@ def test_flags_become_a_report():
     assert eigen_flags.report_of(values) == EigenReport(
         "klt_coded", phase="entry", bits=99, fixed=True, snr_db=0, num_users=2
     )
-    assert eigen_flags.report_of(_parse("--method=klt")) is None
+    values = _parse(
+        "--method=pursuit", "--target=eigenvectors", "--report_bits=64", "--rank=2",
+        "--oversampling=4",
+    )  # fmt: skip
+    assert eigen_flags.report_of(values) == EigenReport(
+        "pursuit", 2, options={"oversampling": 4}, bits=64
+    )
+    for method in ("klt", "pursuit"):
+        assert eigen_flags.report_of(_parse(f"--method={method}")) is None
 
 
 @pytest.mark.parametrize(
@@ -179,6 +187,9 @@ def test_flags_become_a_report():
         (("--method=klt", "--rank=2"), "--rank has no effect .*=eigenvectors"),
         (("--method=dft", "--target=eigenvectors"), "--target has no effect"),
         (("--method=klt_coded", "--target=eigenvectors"), "takes --report_bits"),
+        (("--method=pursuit", "--target=eigenvectors"), "takes --report_bits"),
+        (("--method=pursuit", "--phase=entry"), r"no effect .*\(it is for klt, "),
+        (("--method=pursuit", "--target=eigenvectors", "--noise=known"), "--noise has"),
     ],
 )
 def test_unusable_flags_are_refused(args, message):
@@ -190,7 +201,8 @@ def test_unusable_flags_are_refused(args, message):
 
 def test_unusable_reports_are_refused(eigen_config, tmp_path):
     for report, message in (
-        (lambda: EigenReport("pursuit"), "--method=pursuit --target=eigenvectors"),
+        (lambda: EigenReport("dft"), "--method=dft --target=eigenvectors"),
+        (lambda: EigenReport("pursuit", bits=7), "takes --report_bits of 8 or more"),
         (lambda: EigenReport("klt", phase="x"), "--phase=x: expected one of port"),
         (lambda: EigenReport("klt", 5), "--rank=5: expected 1 to 4"),
         (lambda: EigenReport("klt", snr_db=np.inf), "--snr_db=inf: expected a finite"),

@@ -9,8 +9,15 @@ import pytest
 from serving.codec import bitstream, framing
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels
-from zoo.codecs import klt_mixture, learned_context, pursuit, transform_codec
+from zoo.codecs import (
+    eigen_pursuit,
+    klt_mixture,
+    learned_context,
+    pursuit,
+    transform_codec,
+)
 from zoo.codecs.transforms import Dft, Karhunen
+from zoo.data.eigenmodes import PortArray
 
 MODEL_ID = b"fuzz"
 BATCH = 250
@@ -27,14 +34,17 @@ FITS = {
     "dft": lambda: transform_codec.fit(Dft.fit(TRAIN), TRAIN, 400),
     "klt_coded": lambda: transform_codec.fit(Karhunen.fit(TRAIN), TRAIN, 400),
     "klt_mixture": lambda: klt_mixture.fit(TRAIN, 400, num_kinds=3),
+    "pursuit_eigenvectors": lambda: eigen_pursuit.fit(
+        PortArray(8, 1, 2), TRAIN[..., None], 400, oversampling=4
+    ),
 }
 
 
 @pytest.fixture(scope="module", params=list(FITS))
 def fitted(request):
     """A codec and whole reports of it."""
-    codec = FITS[request.param]()
-    return codec, codec.encode(channels(100, seed=2))
+    codec, h = FITS[request.param](), channels(100, seed=2)
+    return codec, codec.encode(h[..., None] if "eigen" in request.param else h)
 
 
 def _streams(rng, whole: list[bytes], num: int) -> list[bytes]:
@@ -67,7 +77,7 @@ def _fuzz(fitted, num: int) -> None:
         began = time.process_time()
         h = codec.decode(streams)
         assert time.process_time() - began < SLOWEST * BATCH
-        assert h.shape == (BATCH, 16, 16) and np.isfinite(h).all()
+        assert h.shape[:3] == (BATCH, 16, 16) and np.isfinite(h).all()
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after - before < GROWTH
 

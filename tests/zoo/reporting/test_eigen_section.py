@@ -1,0 +1,215 @@
+"""SGCS over bits in the report: curves, payloads, who leads, orders by rate, pages."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from tests.support import figure_checks, report_files
+from zoo.reporting import eigen_section, eigen_tables, page_tables, pages, results_files
+from zoo.reporting.eigen_curves import curves, is_eigen, payloads
+from zoo.reporting.leaderboard import boards
+from zoo.reporting.pareto import points
+from zoo.reporting.tables import table_of
+
+NETWORK = "csinet, port phase"
+BASE = {64: (1, 0.60, 4.0), 256: (6, 0.80, 5.0)}
+
+
+def row(model: str, sent, *sgcs: float, zf_rate=4.0, seed=0, **changes) -> dict:
+    return {
+        "model": model, "dataset": "tr38901", "dataset_config": "r18_quick",
+        "sent": "eigenvectors", "rank": len(sgcs), "num_subbands": 13, "phase": None,
+        "ratio": None, "codeword_dim": None, "bits": None, "model_args": {},
+        "feedback_bits": sent, "feedback_bits_min_max": sent and [sent, sent],
+        "sgcs_by_layer": list(sgcs), "sgcs": sum(sgcs) / len(sgcs),
+        "sgcs_weighted": 0.8, "gcs_by_layer": [math.sqrt(x) for x in sgcs],
+        "nmse_db": None, "beamforming_loss_db": -1.0, "rate": 8.0, "zf_rate": zf_rate,
+        "zf_rate_5_percent": 2.0, "snr_db": 10.0, "num_users": 4, "seed": seed,
+        **report_files.ENVIRONMENT, "origin": "ours", **changes,
+    }  # fmt: skip
+
+
+def etype2(bits: float, pc: int, *sgcs: float, **changes) -> dict:
+    return row("etype2", bits, *sgcs, model_args={"param_combination": pc}, **changes)
+
+
+def coded(model: str, bits: float, *sgcs: float, rate="mean", **changes) -> dict:
+    args = {"report_bits": round(bits), "rate": rate}
+    return row(model, bits, *sgcs, model_args=args, **changes)
+
+
+def network(bits: int, seed: int, *sgcs: float, **changes) -> dict:
+    return row("csinet", bits, *sgcs, seed=seed, bits=2, codeword_dim=bits // 2,
+               phase="port", nmse_db=-9.0, **changes)  # fmt: skip
+
+
+@pytest.fixture
+def content():
+    rows = [
+        *(etype2(bits, pc, y, zf_rate=rate) for bits, (pc, y, rate) in BASE.items()),
+        coded("pursuit", 62, 0.68, zf_rate=3.9), coded("pursuit", 300, 0.90, zf_rate=6),
+        coded("pursuit", 64, 0.62, rate="fixed"), coded("klt_coded", 128, 0.5),
+        etype2(128, 1, 0.7, 0.5), etype2(512, 6, 0.8, 0.6),
+        coded("pursuit", 128, 0.8, 0.3), coded("pursuit", 512, 0.9, 0.7),
+        *(network(128, seed, 0.60 + seed / 10, 0.52) for seed in range(3)),
+        row("klt", None, 0.4, nmse_db=-2.0, codeword_dim=8, phase="port"),
+    ]  # fmt: skip
+    return {"rows": rows, **report_files.ENVIRONMENT, "origin": "ours"}
+
+
+def _lines(table, rank: str) -> dict[str, list[str]]:
+    place = table.columns.index("rank")
+    return {x[0]: x[place + 1 :] for x in table.rows if x[place] == rank}
+
+
+def test_curves_by_rank_and_their_values_between_points(content):
+    one, two = curves(content["rows"]).items()
+    assert one[0][:3] == ("tr38901/r18", 13, 1) and two[0].rank == 2
+    found = {curve.name: curve for curve in one[1]}
+    assert list(found) == ["eType II", "pursuit", "pursuit, at most", "KLT"]
+    assert found["eType II"].at(128).sgcs == pytest.approx(
+        [0.70]
+    )  # half way in octaves
+    assert found["eType II"].at(128).zf_rate == pytest.approx(4.5)
+    assert found["eType II"].at(64 / 1.04).sgcs == (0.60,)  # the end is near
+    assert found["eType II"].at(60) is None and found["eType II"].at(300) is None
+    assert payloads(content["rows"], one[0]) == {1: 64, 6: 256}
+    (point,) = two[1][-1].points
+    assert point.seeds == 3 and point.sgcs == pytest.approx((0.7, 0.52))
+    assert point.spread == ((0.6, 0.8), (0.52, 0.52)) and point.mean == pytest.approx(
+        0.61
+    )
+
+
+def test_who_leads_at_a_payload(content):
+    table = eigen_tables.overview(content["rows"])
+    assert table.columns[2:] == ["pc 1", "pc 6"]
+    lines = _lines(table, "1")
+    assert lines["bits of eType II"] == ["64", "256"]
+    assert lines["eType II"] == ["0.600", "0.800"]
+    among = 0.68 + 0.22 * math.log2(256 / 62) / math.log2(300 / 62)
+    assert lines["pursuit"][1] == f"{among:.3f}"
+    assert lines["leads, bits in the mean"][0].startswith("pursuit +0.08")
+    assert lines["leads, bits at most"] == ["pursuit, at most +0.020", ""]
+    assert "KLT" not in lines  # measured at 128 bits alone
+    assert lines["pursuit, at most"] == ["0.620", ""]
+
+
+def test_seeds_that_overlap_decide_nothing(content):
+    lines = _lines(eigen_tables.overview(content["rows"]), "2")
+    assert lines[NETWORK] == ["0.700 ±0.100 / 0.520 ±0.000", ""]
+    for label in ("leads, bits in the mean", "leads, bits at most"):
+        assert lines[label][0] == f"{NETWORK} or eType II: not decided"
+    for r in content["rows"]:
+        r["sgcs_by_layer"] = (
+            [0.9, 0.9] if r["model"] == "csinet" else r["sgcs_by_layer"]
+        )
+    lines = _lines(eigen_tables.overview(content["rows"]), "2")
+    assert lines["leads, bits in the mean"][0] == f"{NETWORK} +0.300"
+    assert lines["leads, bits in the mean"][0].values["leader"] == NETWORK
+
+
+def test_orders_by_sgcs_and_by_rate(content):
+    table = eigen_tables.rates(content["rows"])
+    rows = {(x[0], x[1]): x for x in table.rows}
+    shown = rows["1", "1"]
+    assert shown[2] == "64" and shown[3].startswith("pursuit 0.68")
+    assert shown[4].startswith("eType II 4.00") and shown[5:] == ["3", "2"]
+    assert rows["2", "6"][5:] == ["1", "0"]
+
+
+def test_every_row_has_its_numbers(content):
+    table = eigen_tables.everything(content["rows"])
+    assert len(table.rows) == len(content["rows"])
+    by_name = {x[0]: dict(zip(table.columns, x, strict=True)) for x in table.rows}
+    assert by_name["klt, port phase"]["feedback bits"] == ""
+    assert by_name["klt, port phase"]["ours, NMSE [dB]"] == "-2.00"
+    assert by_name[NETWORK]["ours, SGCS by layer"] == "0.8000 / 0.5200"
+
+
+def test_several_channels_are_told_apart(content):
+    other = [r | {"dataset_config": "r18_4ghz"} for r in content["rows"]]
+    table = eigen_tables.overview(content["rows"] + other)
+    assert table.columns[1] == "channels"
+    assert {row[1] for row in table.rows} == {"tr38901/r18", "tr38901/r18_4ghz"}
+    assert len(eigen_tables.rates(content["rows"] + other).rows) == 8
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    yield from figure_checks.kept(monkeypatch)
+
+
+def test_what_was_trained_elsewhere_is_a_curve_of_its_own(content):
+    own = network(128, 0, 0.7, train_data="tr38901/r18/1.1.0 train[:400] of 9")
+    other = own | {"train_data": "cost2100_sim/indoor_quick/1.0.0 train[:4] of 9"}
+    (found,) = curves([own, other]).values()
+    assert [curve.name for curve in found] == [
+        NETWORK, f"{NETWORK}, of cost2100_sim/indoor"
+    ]  # fmt: skip
+
+
+def test_the_plot_has_a_panel_for_each_layer(content, figures):
+    picture = eigen_section.picture(curves(content["rows"]))
+    (figure,) = figures
+    figure_checks.check(figure)
+    assert [axis.get_title() for axis in figure.axes] == [
+        f"tr38901/r18\nrank {rank}, layer {layer}"
+        for rank, layer in ((1, 1), (2, 1), (2, 2))
+    ]
+    dashed = [x for x in figure.axes[0].lines if x.get_linestyle() == "--"]
+    assert len(dashed) == 1 and dashed[0].get_ydata()[0] == 0.62
+    assert "rank 2: eType II" in picture.alt
+
+
+def _written(directory, tmp_path, contents: dict) -> str:
+    report_files.write(directory)
+    for name, content in contents.items():
+        (directory / f"{name}.json").write_text(json.dumps(content))
+    results = results_files.load(directory)
+    pages.write(results, tmp_path / "report", ["crnet"])
+    return (tmp_path / "report.md").read_text()
+
+
+def test_report_takes_rows_of_all_kinds_of_files(content, tmp_path):
+    """A file of rows, one of a single row as zoo.baseline writes it, a mixed one."""
+    mixed = {"rows": [network(128, 3, 0.7), report_files.row("crnet", -10.0, 400_000)]}
+    alone = coded("klt_mixture", 130, 0.85, 0.55)
+    csi = report_files.row("pursuit", -20.0, 0, ratio=None, codeword_dim=None,
+                           nmse_pca_db=None, feedback_bits=512)  # fmt: skip
+    files = {
+        "eigen": content,
+        "alone": alone,
+        "mixed": mixed | report_files.ENVIRONMENT,
+    }
+    files["csi_pursuit"] = csi
+    text = _written(tmp_path / "results", tmp_path, files)
+    assert '## <a id="eigenvectors"></a>SGCS over bits' in text
+    assert "| 16 KLTs | 2 | 0.850 / 0.550 |" in text and "`alone.json`" in text
+    board = text[text.index('<a id="leaderboard"') : text.index('<a id="pareto"')]
+    assert "csinet, M" not in board and "eType II" not in board
+    assert (tmp_path / "eigenvectors.png").is_file()
+    tables = {path.name for path in (tmp_path / "report_tables").iterdir()}
+    assert {"eigenvectors_r18.csv", "eigenvectors_r18_rates.tex"} <= tables
+
+
+def test_they_are_no_points_of_nmse(content, tmp_path):
+    path = tmp_path / "eigen.json"
+    assert points(path, content) == [] and boards({path: content}) == {}
+    assert is_eigen(content) and not is_eigen(report_files.NETWORKS)
+
+
+def test_table_of_a_page(content, tmp_path):
+    path = tmp_path / "eigen.json"
+    path.write_text(json.dumps(content))
+    assert table_of(path, content).columns[0] == "ours, SGCS by layer"
+    block = page_tables.block(path)
+    assert "| eType II | 1 | 0.600 | 0.800 |" in block and "swapped" in block
+    no_payload = {"rows": [network(128, 0, 0.7)]}
+    assert table_of(path, no_payload).columns[0] == "codebook, codec or network"
+    del content["rows"][0]["num_subbands"]
+    with pytest.raises(ValueError, match="eigen.json: has no 'num_subbands'"):
+        table_of(path, content)
