@@ -78,7 +78,8 @@ WORKING = [  # command line, and how many processes it must have begun
      "--flags=--num_train=160", 1),
     ("zoo.rate --codecs=pursuit --bits=512 --dataset=cost2100_sim/indoor_tiny {data} "
      "--json={folder}/rate.json", 0),
-    ("tfds_builders.build cost2100_sim/indoor --workers=2 --data_dir={folder}", 2),
+    ("tfds_builders.build tr38901/r18_dense_urban_2ghz --workers=2 "
+     "--data_dir={folder}", 2),
 ]  # fmt: skip
 
 
