@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from tests.conftest import ROOT, TINY, tiny_flags
 from zoo import files
 
 DATASET = TINY["dataset"]
+REPORTED = "crnet_quickstart.json", "zoo_16.json"
 
 
 class Given(NamedTuple):
@@ -46,12 +49,47 @@ def _train(given: Given, out: Path) -> list[str]:
 
 
 def _trained(out: Path) -> object:
+    return _of_run(out / "run")
+
+
+def _of_run(path: Path) -> object:
     from zoo.run_directory import RunDirectory
 
-    run = RunDirectory(out / "run")
+    run = RunDirectory(path)
     keys = ("epoch", "loss", "val_nmse_db", "lr")
     weights = [np.array(x).tolist() for x in run.load().autoencoder.get_weights()]
     return [[row[key] for key in keys] for row in run.read_metrics()], weights
+
+
+def _stages(given: Given, out: Path) -> list[str]:
+    changes = {"deterministic": "true", "image_every": 0, "epochs": 1}
+    flags = tiny_flags(given.data_dir, out / "run", **changes)
+    stages = [f"--stage=--lr={rate} --seed=1" for rate in (2e-3, 5e-4)]
+    return ["zoo.train_stages", *flags, *stages]
+
+
+def _staged(out: Path) -> object:
+    found = sorted((out / "run").glob("stage?"))
+    assert [path.name for path in found] == ["stage1", "stage2"]
+    return [_of_run(path) for path in found]
+
+
+def _report(given: Given, out: Path) -> list[str]:
+    results = out / "results"
+    results.mkdir(exist_ok=True)
+    for name in REPORTED:
+        shutil.copy(files.RESULTS / name, results)
+    return ["zoo.report", f"--results={results}", f"--output={out / 'page'}"]
+
+
+def _reported(out: Path) -> object:
+    whole = sorted(path for path in out.rglob("*") if path.is_file())
+    assert not [path for path in whole if path.name.startswith(".")]
+    texts = [path for path in whole if path.suffix in (".md", ".html", ".csv", ".tex")]
+    read = [path.read_text("utf-8").replace(str(out), "") for path in texts]
+    return [path.name for path in whole], [
+        hashlib.sha256(text.encode()).hexdigest() for text in read
+    ]
 
 
 def _data(given: Given, out: Path) -> list[str]:
@@ -132,12 +170,14 @@ def _rated(out: Path) -> object:
 
 COMMANDS = {
     "train": Command(_train, _trained),
+    "stages": Command(_stages, _staged),
     "build": Command(_data, _built),
     "export": Command(_export, _exported),
     "evaluate": Command(_evaluate, _evaluated),
     "deployment": Command(_deploy, _deployed),
     "baseline": Command(_baseline, _measured),
     "rate": Command(_rate, _rated),
+    "report": Command(_report, _reported),
 }
 
 
