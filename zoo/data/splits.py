@@ -25,6 +25,8 @@ from zoo.metrics import accuracy, results_row
 from zoo.metrics.eigen_row import Truth
 from zoo.metrics.results_row import Subcarriers
 
+LEAST = 1e-12  # of 1 - SGCS, whose logarithm is taken
+
 
 @dataclass(frozen=True)
 class Split:
@@ -104,7 +106,7 @@ class Split:
         if self.loss != "sgcs":
             return accuracy.nmse_db(self.h, h_hat)
         likeness = accuracy.sgcs(*map(accuracy.to_complex, (self.h, h_hat)))
-        return float(accuracy.to_db(1 - likeness))
+        return float(accuracy.to_db(max(1 - likeness, LEAST)))
 
     @property
     def h_seen(self) -> np.ndarray:
