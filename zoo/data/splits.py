@@ -98,6 +98,11 @@ class Split:
             h_hat, self.csi_freq, self.last_taps, self.subcarriers
         )
 
+    @property
+    def error(self) -> str:
+        """Name of what `error_db` is of."""
+        return "1-SGCS" if self.loss == "sgcs" else "NMSE"
+
     def error_db(self, h_hat: np.ndarray) -> float:
         """What the best of several estimates has least of, in dB.
 

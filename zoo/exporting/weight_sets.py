@@ -165,6 +165,11 @@ def _checked(run: RunDirectory) -> dict:
             "under the licence of this project"
         )
     _check_of_the_zoo(run.config())
+    if run.config().loss == "sgcs":
+        raise ValueError(
+            f"{run.path}: --loss=sgcs, and cards of shipped weights are of NMSE; "
+            "publish the run instead, see docs/training/weights.md"
+        )
     row = files.read_json(run.path / "evaluation.json")
     again = f"run python -m zoo.evaluate --run={run.path} again"
     evaluated_on = f"{row['dataset']}/{row['dataset_config']}"

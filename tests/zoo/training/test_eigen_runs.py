@@ -13,6 +13,7 @@ from tests.support.clustered_channels import sgcs
 from tfds_builders import subbands
 from zoo.config import ExperimentConfig
 from zoo.data import eigenmodes, splits
+from zoo.exporting import fit_quantizer
 from zoo.metrics import precoding
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, losses, session
@@ -109,6 +110,11 @@ def test_run_of_sgcs(run_of):
     row, *_ = evaluation.evaluate(run)
     assert row["nmse_db"] is None and row["start_nmse_db"] is None
     assert row["best_epoch"] == best[-1]["epoch"] and 0.1 < row["sgcs"] < 1
+    wanted = fit_quantizer.quantised(run.config(), "uniform", 6)
+    fit = fit_quantizer.fitted_model(run, wanted)[1]
+    assert f"1-SGCS {fit.nmse_db:.2f} dB instead of" in str(fit)
+    reached = 1 - best[-1]["val_sgcs"]
+    assert fit.nmse_float_db == pytest.approx(10 * np.log10(reached), abs=1e-3)
 
 
 @pytest.mark.parametrize(
