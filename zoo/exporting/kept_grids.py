@@ -46,7 +46,8 @@ class Fit(NamedTuple):
             f"{self.bits} bits an entry, {grid}, "
             f"{'over all codewords' if self.width == math.inf else reach}: "
             f"{self.error} {self.nmse_db:.2f} dB instead of "
-            f"{self.nmse_float_db:.2f} dB ({lost:+.2f} dB, {self.num_validation} validation CSI)"
+            f"{self.nmse_float_db:.2f} dB ({lost:+.2f} dB, "
+            f"{self.num_validation} validation CSI)"
         )
 
     def to_json(self) -> dict:

@@ -119,7 +119,7 @@ def _grids(made: RunDirectory, card: dict, classic: Callable) -> dict:
 def halve(path: Path) -> None:
     """Store the kernels of a weights file in float16; vectors stay as they are."""
     with files.atomic_path(path) as temporary:
-        files.reserve(temporary, path.stat().st_size)
+        files.require_room(temporary, path.stat().st_size)
         with h5py.File(path) as source, h5py.File(temporary, "w") as target:
 
             def copy(name: str, item) -> None:

@@ -114,7 +114,10 @@ def test_unusable_input_is_refused(exported, tmp_path):
         ({"channels": np.complex64(1)}, r"are complex64 \[\]: .* of four dimensions"),
         ({"channels": one[:0]}, r"\[0, 26, 2, 32\]: .* none of them 0"),
         ({"channels": damaged}, "channels have 1 NaN or Inf values"),
-        ({"eigenvectors": some * np.inf}, "eigenvectors have 1664 NaN or Inf values"),
+        (
+            {"eigenvectors": np.full_like(some, np.inf)},
+            "eigenvectors have 1664 NaN or Inf values",
+        ),
         ({"channels": silent}, "channels: 1 subbands are zero"),
         ({"eigenvectors": missing}, "eigenvectors: 1 are zero"),
     ):
