@@ -250,7 +250,7 @@ def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Sp
     csi = subbands.as_csi(modes.vectors[..., : config.rank])
     truth = None
     if split == "test":
-        truth = Truth(*modes, config.rank, config.phase, config.seed)
+        truth = Truth(*modes, config.rank, config.phase)
     columns = modes.values.shape[1]
     return Split(csi, csi, None, columns, eigen=truth, loss=config.loss)
 
