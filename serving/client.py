@@ -109,7 +109,8 @@ def measure(
 
     Returns:
         Report: bits counted from the bytes sent, NMSE of the valid CSI [dB] (global;
-        None without any), milliseconds per CSI encoded and per request of `batch`.
+        None without any, and of eigenvectors whose direction alone is recovered), SGCS
+        of eigenvectors, milliseconds per CSI encoded and per request of `batch`.
     """
     payloads, encode_seconds = encode_all(encoder, h)
     framed = Framer(encoder.codec)
@@ -118,9 +119,11 @@ def measure(
         frames = [flip_bit(frame, flipped_bit) for frame in frames]
     h_hat, valid, seconds = decode_all(decoder, frames, batch, uplink)
     nmse_db, more = None, {}
+    about = encoder.codec.get("eigenvectors", {})
     if valid.any():
-        nmse_db = nmse.nmse_db(h[valid], h_hat[valid])
-        if "eigenvectors" in encoder.codec:
+        if not about.get("direction_alone"):
+            nmse_db = nmse.nmse_db(h[valid], h_hat[valid])
+        if about:
             more = {"sgcs": nmse.sgcs(h[valid], h_hat[valid])}
     return {
         "model": encoder.codec["model"],
@@ -141,11 +144,13 @@ def _print(report: dict) -> None:
         key: " / ".join(f"{value:.3f}" for value in report[key].values())
         for key in ("encode_ms", "round_trip_ms")
     }
-    nmse = "-" if report["nmse_db"] is None else f"{report['nmse_db']:.3f} dB"
+    errors = []
+    if report["nmse_db"] is not None:
+        errors.append(f"NMSE {report['nmse_db']:.3f} dB")
     if "sgcs" in report:
-        nmse += f", SGCS {report['sgcs']:.4f}"
+        errors.append(f"SGCS {report['sgcs']:.4f}")
     print(
-        f"{report['model']}, {report['samples']} CSI: NMSE {nmse}, "
+        f"{report['model']}, {report['samples']} CSI: {', '.join(errors) or 'NMSE -'}, "
         f"{report['invalid']} invalid; {report['payload_bits_per_csi']:g} payload "
         f"bits, {report['frame_bytes_per_csi']:g} frame bytes per CSI"
     )

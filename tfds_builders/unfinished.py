@@ -46,12 +46,12 @@ def remove(data: Path, folder: Path) -> None:
       data: where the data would be.
       folder: of the record; held by this command.
     """
-    record = folder / RECORD
-    if record.exists():
-        name = record.read_text(encoding="utf-8")
-        if name.startswith(PREFIX):  # a kill or a full disk may leave it empty
-            rmtree(data.parent / name, ignore_errors=True)
-        record.unlink()
-    for empty in data.parent.glob(f"{PREFIX}*_{data.name}"):  # killed before the record
-        with contextlib.suppress(OSError):
-            empty.rmdir()
+    record, name = folder / RECORD, ""
+    if record.exists():  # a kill or a full disk may leave it empty
+        name = record.read_text(encoding="utf-8", errors="replace")
+    for left in data.parent.glob(f"{PREFIX}*_{data.name}"):
+        if left.name == name:
+            rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError):  # one that was killed before the record
+            left.rmdir()
+    record.unlink(missing_ok=True)

@@ -84,11 +84,15 @@ def new_directory(out: str | Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def reserve(path: Path, size: int) -> None:
-    """Take up the room of a file that a library is to write, which hears of none late.
+def require_room(path: Path, size: int) -> None:
+    """Refuse to begin a file for which there is no room.
+
+    For libraries that do not say so when they write. The room is taken up and given
+    back at once, so another process may have it before the file is written. On macOS
+    nothing is refused.
 
     Args:
-        path: of the file, which is replaced.
+        path: of the file; one that is there is removed.
         size: in bytes, or more.
 
     Raises:
@@ -102,6 +106,8 @@ def reserve(path: Path, size: int) -> None:
     except OSError as error:
         needed = f"{error.strerror}, {size / 1e6:.1f} MB needed; make room and run the "
         raise OSError(error.errno, needed + "same command again", str(path)) from error
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -68,6 +68,21 @@ def sgcs(h: np.ndarray, h_hat: np.ndarray) -> float:
         h_hat: estimate; a column of zeros has 0.
     """
     v, w = (x[..., 0].astype(np.float64) + 1j * x[..., 1] for x in (h, h_hat))
-    inner = np.abs(np.sum(v.conj() * w, axis=1)) ** 2
-    power = np.prod([np.sum(np.abs(x) ** 2, axis=1) for x in (v, w)], axis=0)
-    return float(np.mean(inner / np.where(power > 0, power, 1)))
+    return float(np.mean(cosines(v, w) ** 2))
+
+
+def cosines(v: np.ndarray, w: np.ndarray, axis: int = 1) -> np.ndarray:
+    """|v^H w| / (||v|| ||w||) of vectors along an axis, which goes.
+
+    Args:
+        v: complex, of any precision.
+        w: same shape; a vector of zeros counts as cosine 0.
+        axis: of the entries of a vector.
+
+    Returns:
+        float64, at most 1.
+    """
+    v, w = (np.asarray(x, np.complex128) for x in (v, w))
+    inner = np.abs(np.sum(v.conj() * w, axis=axis))
+    norms = np.linalg.norm(v, axis=axis) * np.linalg.norm(w, axis=axis)
+    return np.minimum(inner / np.where(norms > 0, norms, 1), 1)

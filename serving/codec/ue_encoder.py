@@ -37,7 +37,8 @@ _SECTION = {**_PAIR, "items": [_SIZE, _BITS]}
 _SECTIONS = {"type": "array", "minItems": 1, "items": _SECTION}
 _SCALING = record({}, {"scale": TEXT_OR_NONE, "says": TEXT, "constant": NUMBER_OR_NONE})
 _EIGENVECTORS = record(
-    {"rank": POSITIVE, "num_subbands": POSITIVE, "phase": {"enum": [*subbands.PHASES]}}
+    {"rank": POSITIVE, "num_subbands": POSITIVE, "phase": {"enum": [*subbands.PHASES]}},
+    {"direction_alone": FLAG},  # what is recovered has no length: no NMSE
 )
 SCHEMA = record(
     {

@@ -33,9 +33,12 @@ def load_samples(
     h = numpy_files.load(path)
     if isinstance(h, dict):
         sent = codec is not None and "eigenvectors" in codec
-        if sent and key not in h and {*eigen_source.KEYS} & {*h}:
-            cut = {name: x[:limit] for name, x in h.items()}
-            return eigen_source.as_input(cut, codec)
+        made_of = next((name for name in eigen_source.KEYS if name in h), None)
+        if sent and key not in h and made_of:
+            try:
+                return eigen_source.as_input(made_of, h[made_of], codec, limit)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
         if key not in h:
             raise ValueError(f"{path} has keys {list(h)}: expected {key}")
         h = h[key]

@@ -125,7 +125,8 @@ class UeDaemon:
         self._link, self._schedule = link, schedule
         self.counts: Counter[str] = Counter()
         self.last_error = ""
-        self._ratio_sum = 0.0
+        self._about = encoder.codec.get("eigenvectors", {})
+        self._ratio_sum = self._sgcs_sum = 0.0
         self._encode_seconds: deque[float] = deque(maxlen=KEPT_TIMES)
         self._trip_seconds: deque[float] = deque(maxlen=KEPT_TIMES)
 
@@ -190,7 +191,10 @@ class UeDaemon:
         )
         if not valid[0]:
             return self._note("invalid", ValueError("the decoder refused the frame"))
-        self._ratio_sum += float(nmse.nmse(sample.h[np.newaxis], h_hat)[0])
+        h = sample.h[np.newaxis]
+        self._ratio_sum += float(nmse.nmse(h, h_hat)[0])
+        if self._about:
+            self._sgcs_sum += nmse.sgcs(h, h_hat)
         return "valid"
 
     def _note(self, outcome: str, error: Exception) -> str:
@@ -200,9 +204,16 @@ class UeDaemon:
         return outcome
 
     def summary(self) -> dict:
-        """Counts, NMSE of the valid reports [dB], milliseconds of the last 10,000."""
-        valid = self.counts["valid"]
-        nmse_db = float(nmse.to_db(self._ratio_sum / valid)) if valid else None
+        """Counts, errors of the valid reports, milliseconds of the last 10,000.
+
+        Errors are NMSE in dB, of eigenvectors SGCS too, or alone where they are
+        recovered without length.
+        """
+        valid, nmse_db, more = self.counts["valid"], None, {}
+        if valid and not self._about.get("direction_alone"):
+            nmse_db = float(nmse.to_db(self._ratio_sum / valid))
+        if valid and self._about:
+            more = {"sgcs": self._sgcs_sum / valid}
         return {
             "model": self._encoder.codec["model"],
             "period_ms": 1e3 * self._schedule.period,
@@ -211,6 +222,7 @@ class UeDaemon:
             "superseded": self._source.superseded,
             "connections": self._link.connections,
             "nmse_db": nmse_db,
+            **more,
             "encode_ms": _milliseconds(self._encode_seconds),
             "round_trip_ms": _milliseconds(self._trip_seconds),
         }

@@ -9,39 +9,53 @@ from tfds_builders import subbands
 KEYS = ("channels", "eigenvectors")  # of a .npz, in the place of `h`
 
 
-def as_input(arrays: dict[str, np.ndarray], codec: dict) -> np.ndarray:
+def as_input(
+    name: str, given: np.ndarray, codec: dict, limit: int | None = None
+) -> np.ndarray:
     """Zero-centred float32 `[n, P, rank subbands, 2]`, phases fixed by codec.json.
 
     Args:
-        arrays: `channels` complex `[n, subcarriers, N_r, P]` over the whole band, a
-            multiple of the subbands, or unit `eigenvectors` complex `[n, subbands, P,
-            rank]` with any phases.
+        name: of what is given, one of `KEYS`.
+        given: `channels` complex `[n, subcarriers, N_r, P]` over the whole band, a
+            multiple of the subbands, or `eigenvectors` complex `[n, subbands, P, rank]`
+            with any phases and norms.
         codec: content of codec.json.
+        limit: take the first so many.
 
     Raises:
-        ValueError: arrays of other shapes, or other eigenvectors than are sent.
+        ValueError: arrays of other shapes, other eigenvectors than are sent, zeros, or
+            NaN or Inf.
     """
     about = codec["eigenvectors"]
-    name = next(key for key in KEYS if key in arrays)
-    vectors = arrays[name]
-    if vectors.dtype.kind != "c":
-        raise ValueError(f"{name} are {vectors.dtype}: expected complex numbers")
+    if given.ndim != 4 or not given.size or given.dtype.kind != "c":
+        raise ValueError(
+            f"{name} are {given.dtype} {list(given.shape)}: expected complex numbers "
+            "of four dimensions, none of them 0"
+        )
+    vectors = given[:limit]
+    if not np.isfinite(vectors).all():
+        raise ValueError(
+            f"{name} have {np.sum(~np.isfinite(vectors))} NaN or Inf values"
+        )
     if name == "channels":
         vectors = _of_channels(vectors, about)
     wanted = [about["num_subbands"], codec["csi_shape"][0], about["rank"]]
-    if vectors.ndim != 4 or list(vectors.shape[1:]) != wanted:
+    if list(vectors.shape[1:]) != wanted:
         raise ValueError(
             f"eigenvectors {list(vectors.shape)}: expected [n, subbands, ports, rank] "
             f"with {wanted}"
         )
-    vectors = subbands.with_phase(vectors, about["phase"])
+    norms = np.linalg.norm(vectors.astype(np.complex128), axis=2, keepdims=True)
+    if not norms.all():
+        raise ValueError(f"eigenvectors: {np.sum(norms == 0)} are zero")
+    vectors = subbands.with_phase(vectors / norms, about["phase"])
     return subbands.as_csi(vectors) - np.float32(0.5)
 
 
 def _of_channels(h: np.ndarray, about: dict) -> np.ndarray:
     """The strongest eigenvectors of each subband."""
     num = about["num_subbands"]
-    if h.ndim != 4 or h.shape[1] % num:
+    if h.shape[1] % num:
         raise ValueError(
             f"channels {list(h.shape)}: expected [n, subcarriers, N_r, P] with a "
             f"multiple of {num} subcarriers"
@@ -52,4 +66,8 @@ def _of_channels(h: np.ndarray, about: dict) -> np.ndarray:
             "more, one for each layer that is sent"
         )
     bands = h.reshape(len(h), num, -1, *h.shape[2:])
-    return subbands.eigenmodes(bands, about["rank"])[0]
+    vectors, values = subbands.eigenmodes(bands, about["rank"])
+    if not values[..., 0].all():
+        zero = np.sum(values[..., 0] == 0)
+        raise ValueError(f"channels: {zero} subbands are zero, without eigenvectors")
+    return vectors

@@ -158,6 +158,23 @@ def test_an_empty_record_removes_nothing(tmp_path):
     assert {path.name for path in staged.parent.iterdir()} == {"0.9.0", "1.0.0"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["incomplete.x/../../precious_1.0.0", "incomplete.x_2.0.0", "incomplete.\0_1.0.0",
+     "incomplete.\udcff_1.0.0"],
+)  # fmt: skip
+def test_a_damaged_record_removes_nothing_else(name, tmp_path):
+    data, folder = tmp_path / "data" / "1.0.0", tmp_path / "folder"
+    kept = [tmp_path / "precious_1.0.0", data.parent / "incomplete.x_2.0.0"]
+    for path in (folder, data.parent / "incomplete.x", *kept):
+        path.mkdir(parents=True)
+        (path / "file").touch()
+    record = folder / unfinished.RECORD
+    record.write_bytes(name.encode("utf-8", "surrogateescape"))
+    unfinished.remove(data, folder)
+    assert all((path / "file").exists() for path in kept) and not record.exists()
+
+
 def test_disk_full_while_writing_keeps_what_is_simulated(tmp_path, monkeypatch, capfd):
     def full(self, **settings):
         raise RuntimeError("TFDS") from tf.errors.ResourceExhaustedError(

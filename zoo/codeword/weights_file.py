@@ -25,7 +25,8 @@ def save(network: Model, path: Path) -> None:
     """
     size = sum(v.numpy().nbytes for v in network.variables)
     with files.atomic_path(path) as temporary:
-        files.reserve(temporary, 2 * size + 10**6)  # HDF5 reports it from a destructor
+        # HDF5 reports a full disk from a destructor; its groups take up some room too.
+        files.require_room(temporary, size + size // 20 + 10**6)
         network.save_weights(temporary)
         new = files.sha256(temporary)
         _write_hashes(path, [new, *_before(path)])  # either file, until it is replaced

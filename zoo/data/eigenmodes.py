@@ -75,10 +75,17 @@ def num_subbands_of(builder, wanted: int = 0) -> int:
         wanted: N3; 0: any.
 
     Raises:
-        ValueError: the data set stores others.
+        ValueError: the data set stores others, or its CSI has fewer delays: so many
+            taps have no more subbands of their own.
     """
     features = builder.info.features
     if "eigenvalues" not in features:
+        most = max(NUM_SUBBANDS, features["csi"].shape[-2])
+        if wanted > most:
+            raise ValueError(
+                f"--num_subbands={wanted}: {builder.name}/{builder.builder_config.name}"
+                f" keeps {features['csi'].shape[-2]} delays, expected at most {most}"
+            )
         return wanted or NUM_SUBBANDS
     have = features["eigenvalues"].shape[0]
     if wanted not in (0, have):
@@ -93,11 +100,11 @@ def input_shape(config: ExperimentConfig, builder) -> tuple[int, int, int]:
     """(P, subbands layers, 2) of a configuration, of data that need not be there yet.
 
     Args:
-        config: rank, num_subbands and model apply.
+        config: dataset, rank and num_subbands apply.
         builder: TFDS builder of its data set.
 
     Raises:
-        ValueError: other subbands than those stored, or more layers than there are.
+        ValueError: as `num_subbands_of`, or more layers than there are.
     """
     features, ports = builder.info.features, array_of(builder).num_ports
     if "eigenvalues" in features:

@@ -25,6 +25,8 @@ from zoo.metrics import accuracy, results_row
 from zoo.metrics.eigen_row import Truth
 from zoo.metrics.results_row import Subcarriers
 
+LEAST = 1e-12  # of 1 - SGCS, whose logarithm is taken
+
 
 @dataclass(frozen=True)
 class Split:
@@ -96,6 +98,11 @@ class Split:
             h_hat, self.csi_freq, self.last_taps, self.subcarriers
         )
 
+    @property
+    def error(self) -> str:
+        """Name of what `error_db` is of."""
+        return "1-SGCS" if self.loss == "sgcs" else "NMSE"
+
     def error_db(self, h_hat: np.ndarray) -> float:
         """What the best of several estimates has least of, in dB.
 
@@ -104,7 +111,7 @@ class Split:
         if self.loss != "sgcs":
             return accuracy.nmse_db(self.h, h_hat)
         likeness = accuracy.sgcs(*map(accuracy.to_complex, (self.h, h_hat)))
-        return float(accuracy.to_db(1 - likeness))
+        return float(accuracy.to_db(max(1 - likeness, LEAST)))
 
     @property
     def h_seen(self) -> np.ndarray:
@@ -243,7 +250,7 @@ def _load_eigenvectors(config: ExperimentConfig, split: str, at_most: int) -> Sp
     csi = subbands.as_csi(modes.vectors[..., : config.rank])
     truth = None
     if split == "test":
-        truth = Truth(*modes, config.rank, config.phase, config.seed)
+        truth = Truth(*modes, config.rank, config.phase)
     columns = modes.values.shape[1]
     return Split(csi, csi, None, columns, eigen=truth, loss=config.loss)
 

@@ -94,6 +94,8 @@ def _sent(settings: ExperimentConfig, model: CsiAutoencoder) -> dict:
         "num_subbands": columns // settings.rank,
         "phase": settings.phase,
     }
+    if settings.loss == "sgcs":  # what is recovered has no length
+        about["direction_alone"] = True
     return {"eigenvectors": about}
 
 

@@ -169,7 +169,8 @@ def _best(model: CsiAutoencoder, csi, held_out: splits.Split, bits: int) -> Fit:
     reached = {choice: through(choice) for choice in choices}
     best = min(reached, key=reached.get)
     _set_grid(model.quantizer, codeword, *best)
-    return Fit(bits, *best, error_db(sent), reached[best], len(sent))
+    reaches = error_db(sent), reached[best]
+    return Fit(bits, *best, *reaches, len(sent), held_out.error)
 
 
 def _set_grid(quantizer, codeword: np.ndarray, per_entry: bool, width: float) -> None:

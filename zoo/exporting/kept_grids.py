@@ -24,10 +24,10 @@ class Fit(NamedTuple):
         bits: B.
         per_entry: whether each codeword entry has a grid of its own.
         width: the grid reaches so many standard deviations; inf: all codewords.
-        nmse_float_db: of validation CSI through the real-valued codeword; 1 - SGCS in
-            dB of a network that was trained so.
+        nmse_float_db: of validation CSI through the real-valued codeword.
         nmse_db: of the same through the bits.
         num_validation: how many CSI.
+        error: what both are of, 'NMSE' or, of a network that was trained so, '1-SGCS'.
     """
 
     bits: int
@@ -36,6 +36,7 @@ class Fit(NamedTuple):
     nmse_float_db: float
     nmse_db: float
     num_validation: int
+    error: str = "NMSE"
 
     def __str__(self) -> str:
         grid = "a grid for each entry" if self.per_entry else "one grid"
@@ -43,9 +44,10 @@ class Fit(NamedTuple):
         lost = self.nmse_db - self.nmse_float_db
         return (
             f"{self.bits} bits an entry, {grid}, "
-            f"{'over all codewords' if self.width == math.inf else reach}: NMSE "
-            f"{self.nmse_db:.2f} dB instead of {self.nmse_float_db:.2f} dB "
-            f"({lost:+.2f} dB, {self.num_validation} validation CSI)"
+            f"{'over all codewords' if self.width == math.inf else reach}: "
+            f"{self.error} {self.nmse_db:.2f} dB instead of "
+            f"{self.nmse_float_db:.2f} dB ({lost:+.2f} dB, "
+            f"{self.num_validation} validation CSI)"
         )
 
     def to_json(self) -> dict:

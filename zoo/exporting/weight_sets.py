@@ -119,7 +119,7 @@ def _grids(made: RunDirectory, card: dict, classic: Callable) -> dict:
 def halve(path: Path) -> None:
     """Store the kernels of a weights file in float16; vectors stay as they are."""
     with files.atomic_path(path) as temporary:
-        files.reserve(temporary, path.stat().st_size)
+        files.require_room(temporary, path.stat().st_size)
         with h5py.File(path) as source, h5py.File(temporary, "w") as target:
 
             def copy(name: str, item) -> None:
@@ -165,6 +165,11 @@ def _checked(run: RunDirectory) -> dict:
             "under the licence of this project"
         )
     _check_of_the_zoo(run.config())
+    if run.config().loss == "sgcs":
+        raise ValueError(
+            f"{run.path}: --loss=sgcs, and cards of shipped weights are of NMSE; "
+            "publish the run instead, see docs/training/weights.md"
+        )
     row = files.read_json(run.path / "evaluation.json")
     again = f"run python -m zoo.evaluate --run={run.path} again"
     evaluated_on = f"{row['dataset']}/{row['dataset_config']}"

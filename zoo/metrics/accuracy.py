@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from serving.codec.nmse import nmse, nmse_db, to_db
+from serving.codec.nmse import cosines, nmse, nmse_db, to_db
 
 __all__ = ["nmse", "nmse_db", "to_db"]  # with what is defined here
 BATCH = 1000
@@ -37,18 +37,12 @@ def cosine_similarity(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
         float64 `[n, N_f]`.
     """
     pairs = zip(_parts(h), _parts(h_hat), strict=True)
-    return np.concatenate([_similarity(*pair) for pair in pairs])
+    return np.concatenate([cosines(*pair) for pair in pairs])
 
 
 def _parts(h: np.ndarray) -> list[np.ndarray]:
     """At most `BATCH` examples each: products of all of them would take gigabytes."""
     return np.array_split(h, max(1, -(-len(h) // BATCH)))
-
-
-def _similarity(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
-    inner = np.abs(np.sum(h.conj() * h_hat, axis=1, dtype=np.complex128))
-    norms = np.linalg.norm(h, axis=1) * np.linalg.norm(h_hat, axis=1).astype(float)
-    return np.divide(inner, norms, out=np.zeros_like(inner), where=norms > 0)
 
 
 def rho(h: np.ndarray, h_hat: np.ndarray) -> float:

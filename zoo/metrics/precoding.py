@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from serving.codec import nmse
 from zoo.metrics.accuracy import to_db
 
 DEFINITIONS = {
@@ -44,7 +45,7 @@ def cosines(v: np.ndarray, w: np.ndarray) -> np.ndarray:
             f"eigenvectors {list(v.shape)} and precoders {list(w.shape)}: expected "
             "both [n, subbands, P, layers]"
         )
-    return np.minimum(np.abs(np.sum(unit(v).conj() * unit(w), axis=2)), 1)
+    return nmse.cosines(v, w, axis=2)
 
 
 def likeness(v: np.ndarray, w: np.ndarray, values: np.ndarray) -> dict:

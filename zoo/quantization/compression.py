@@ -22,6 +22,7 @@ from zoo.keras_compat import LEGACY, Model, keras, layers
 from zoo.models.autoencoder import CsiAutoencoder, connect
 from zoo.quantization.precisions import check_strength
 from zoo.run_directory import RunDirectory
+from zoo.training import losses
 
 METHODS = ("pruned", "clustered")
 LARGE = 4096  # weights of a kernel that is worth it
@@ -52,7 +53,7 @@ def compress(
 
     Args:
         model: trained network on tf_keras; of no use afterwards.
-        train: 100 CSI or more to train on.
+        train: 100 CSI or more to train on, and the loss.
         method: 'pruned' or 'clustered'.
         strength: share of zeros, or number of different values.
         epochs: passes over them.
@@ -86,7 +87,7 @@ def compress(
         if isinstance(layer, layers.BatchNormalization) or layer in model.path:
             layer.trainable = False
     whole = connect(encoder, model.decoder, model.path, model.receiver).autoencoder
-    whole.compile(keras.optimizers.Adam(lr), "mse")
+    whole.compile(keras.optimizers.Adam(lr), losses.LOSSES[train.loss])
     pairs = train.csi, train.csi_clean
     whole.fit(*pairs, BATCH, epochs, verbose=2, callbacks=callbacks)
     return [_weights(layer) for layer in strip(encoder).layers]

@@ -84,7 +84,7 @@ def write(
     )
     table = {
         "test_data": stored_part(settings, builder, "test", len(test.csi)),
-        "error": "1-SGCS" if settings.loss == "sgcs" else "NMSE",  # of nmse_db
+        "error": test.error,  # of nmse_db
         "num_test": len(test.csi),
         "device": files.device_name(),
         "rows": rows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,6 +11,7 @@ from zoo.data.splits import Split
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization.precisions import QatOptions
 from zoo.quantization.quantized_encoder import QuantizedEncoder
+from zoo.training import losses
 
 BETAS = (0.9, 0.99)
 SMALLEST = 1e-3  # size of a variable that is about zero
@@ -30,7 +33,7 @@ def fine_tune(
     Args:
         encoder: calibrated; changed in place.
         model: the trained network.
-        train: CSI to train on.
+        train: CSI to train on, and the loss.
         held_out: CSI to choose the epoch on.
         options: epochs, rate, batch size, order.
 
@@ -50,19 +53,20 @@ def fine_tune(
             f"{len(seen)} samples for quantisation-aware training: expected "
             f"{options.batch_size} or more (--qat_samples)"
         )
-    step = _make_step(encoder, model, Adam(encoder.trained))
-    others = held_out.h_seen, held_out.h
+    distance = losses.LOSSES[train.loss]
+    step = _make_step(encoder, model, Adam(encoder.trained), distance)
+    others = held_out.h_seen, held_out.h, distance
     least, best = float(_loss(encoder, model, *others)), _copy(encoder)
     rng = np.random.default_rng(options.seed)
     for epoch in range(options.epochs):
         order = rng.permutation(len(seen))[: steps * options.batch_size]
-        losses = []
+        each = []
         for i, rows in enumerate(np.split(order, steps)):
             progress = (epoch * steps + i) / (steps * options.epochs)
             rate = 0.5 * options.lr * (1 + np.cos(np.pi * progress))
             rate = tf.constant(rate, tf.float32)
-            losses.append(step(seen[rows], truth[rows], rate))
-        loss = float(np.mean(losses))
+            each.append(step(seen[rows], truth[rows], rate))
+        loss = float(np.mean(each))
         if not np.isfinite(loss):
             raise ValueError(
                 f"quantisation-aware training: loss {loss}; lower --qat_lr"
@@ -85,11 +89,16 @@ def _copy(encoder: QuantizedEncoder) -> list[np.ndarray]:
 
 
 def _loss(
-    encoder: QuantizedEncoder, model: CsiAutoencoder, seen, truth, training=False
+    encoder: QuantizedEncoder,
+    model: CsiAutoencoder,
+    seen,
+    truth,
+    distance: Callable = losses.mean_square,
+    training: bool = False,
 ) -> tf.Tensor:
-    """Mean squared error of the reconstruction; `training`: of what has a gradient."""
+    """Mean loss of the reconstruction; `training`: of what has a gradient."""
     sent = model.quantizer(encoder(seen), training=training)
-    return tf.reduce_mean(tf.square(model.receive(sent) - 0.5 - truth))
+    return tf.reduce_mean(distance(truth + 0.5, model.receive(sent)))
 
 
 class Adam:
@@ -130,12 +139,17 @@ class Adam:
             variable.assign_sub(rate * size * (mean / corrections[0]) / root)
 
 
-def _make_step(encoder: QuantizedEncoder, model: CsiAutoencoder, optimizer: Adam):
+def _make_step(
+    encoder: QuantizedEncoder,
+    model: CsiAutoencoder,
+    optimizer: Adam,
+    distance: Callable,
+):
     @tf.function
     def step(seen, truth, rate):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(optimizer.variables)
-            loss = _loss(encoder, model, seen, truth, training=True)
+            loss = _loss(encoder, model, seen, truth, distance, training=True)
         optimizer.apply(tape.gradient(loss, optimizer.variables), rate)
         encoder.refresh_scales()
         return loss

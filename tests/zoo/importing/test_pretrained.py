@@ -190,6 +190,14 @@ def test_code_of_ones_own_is_not_shipped(copied, change, tmp_path):
     assert not (tmp_path / "weights").exists()
 
 
+def test_weights_without_nmse_are_not_shipped(copied):
+    config = files.read_json(copied.path / "config.json")
+    config |= {"target": "eigenvectors", "loss": "sgcs", "init": "paper"}
+    files.write_json(copied.path / "config.json", config)
+    with pytest.raises(ValueError, match="--loss=sgcs, and cards .* are of NMSE"):
+        weight_sets.ship([copied], "mine")
+
+
 @pytest.fixture(scope="module")
 def seeds(tiny_config, tmp_path_factory) -> list[RunDirectory]:
     """Two evaluated seeds of a training without bits."""

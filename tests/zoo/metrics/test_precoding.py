@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.metrics import precoding
+from serving.codec import nmse
+from zoo.data import splits
+from zoo.metrics import accuracy, precoding
 
 
 def random(*shape, seed=0):
@@ -50,6 +52,29 @@ def test_likeness_is_in_0_to_1_and_blind_to_phases(modes):
     assert precoding.likeness(v, 0 * w, values)["sgcs"] == 0
     with pytest.raises(ValueError, match=r"expected both \[n, subbands, P, layers\]"):
         precoding.likeness(v, w[..., :1], values)
+
+
+def test_the_three_sgcs_are_one_in_double_precision():
+    """Of float32 vectors too, never above 1."""
+    v, w = (random(50, 8, 6, seed=s).astype(np.complex64) for s in (7, 8))
+    wide = [x.astype(complex) for x in (v, w)]
+    inner = np.abs(np.einsum("npc,npc->nc", wide[0].conj(), wide[1])) ** 2
+    power = np.prod([np.einsum("npc,npc->nc", x.conj(), x).real for x in wide], axis=0)
+    expected = pytest.approx(np.mean(inner / power), abs=1e-14)
+    assert accuracy.sgcs(v, w) == expected
+    assert precoding.likeness(v[:, None], w[:, None], np.ones((50, 1, 6)))["sgcs"] == (
+        expected
+    )
+    assert nmse.sgcs(*(np.stack([x.real, x.imag], -1) for x in (v, w))) == expected
+    same = nmse.cosines(v, v * np.complex64(0.3 + 0.4j))
+    assert same.max() <= 1 and same.min() > 1 - 1e-6
+
+
+def test_error_of_a_perfect_direction_is_finite():
+    h = np.random.default_rng(9).standard_normal((500, 8, 6, 2)).astype(np.float32)
+    split = splits.Split(h + 0.5, h + 0.5, None, 6, loss="sgcs")
+    for h_hat in (split.h, 3 * split.h, split.h / 7):
+        assert -121 < split.error_db(h_hat) < -100
 
 
 def test_random_vectors_are_alike_as_one_over_their_length():

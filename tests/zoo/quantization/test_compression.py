@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
@@ -65,6 +67,19 @@ def test_what_stands_at_the_bs_stays_as_it_is(monkeypatch):
         for part, old in zip(parts, before, strict=True)
     ]
     assert moved == [True, False, False]
+
+
+def test_fine_tuning_is_by_the_loss_of_the_training(monkeypatch, capsys):
+    """Of an estimate near zero the squared error is small, 1 - SGCS is not."""
+    nothing = lambda layer: layer, lambda encoder: encoder, []
+    monkeypatch.setattr(compression, "_method", lambda *args: nothing)
+    csi = np.random.default_rng(0).random((100, *SHAPE), np.float32)
+    for loss, least, most in (("csi", 0, 0.2), ("sgcs", 0.5, 1)):
+        model = registry.build("csinet", SHAPE, 16, {})
+        split = splits.Split(csi, csi, None, 1024, loss=loss)
+        compression.compress(model, split, "pruned", 0.5, epochs=1, lr=1e-4)
+        printed = float(re.findall(r"loss: ([\d.e-]+)", capsys.readouterr().out)[-1])
+        assert least < printed <= most
 
 
 @pytest.mark.slow

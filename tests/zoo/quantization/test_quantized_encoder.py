@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from serving.codec import nmse
 from zoo import registry
 from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
@@ -166,6 +169,26 @@ def test_fine_tuning_lowers_the_loss(tiny_run):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ValueError, match="--qat_samples"):
         fine_tune(encoder, model, split, split, QatOptions(batch_size=50))
+
+
+def test_fine_tuning_lowers_the_loss_of_the_training(capsys):
+    """1 - SGCS where the network was trained by it."""
+    h = sparse_csi(20) + np.float32(1e-3)  # no column of zeros
+    keras.utils.set_random_seed(0)
+    settings = ExperimentConfig(
+        model="csinet", codeword_dim=M, quantizer="uniform", bits=4
+    )
+    model = build_autoencoder(settings, SHAPE)
+    encoder = QuantizedEncoder(model.encoder, h)
+
+    def loss():
+        h_hat = np.asarray(model.receive(model.quantizer(encoder(h)))) - 0.5
+        return 1 - nmse.sgcs(h, h_hat)
+
+    before, split = loss(), dataclasses.replace(as_split(h), loss="sgcs")
+    fine_tune(encoder, model, split, split, QatOptions(epochs=2, batch_size=10))
+    least = float(capsys.readouterr().out.split("least ")[-1].split(")")[0])
+    assert loss() == pytest.approx(least, rel=1e-4) and least < before
 
 
 def test_fine_tuning_with_a_quantiser_that_has_a_gradient_in_training_alone():

@@ -13,6 +13,7 @@ from tests.support.clustered_channels import sgcs
 from tfds_builders import subbands
 from zoo.config import ExperimentConfig
 from zoo.data import eigenmodes, splits
+from zoo.exporting import fit_quantizer
 from zoo.metrics import precoding
 from zoo.run_directory import RunDirectory
 from zoo.training import evaluation, losses, session
@@ -63,6 +64,21 @@ def test_eigenvectors_of_the_csi_of_any_data_set(tiny_config):
     assert split.csi.shape == (6, 32, 5, 2) == (6, *splits.check(config))
     modes = eigenmodes.load(config, "test", 5, "port", 6)
     np.testing.assert_allclose(subbands.of_csi(split.h, 1), modes.vectors, atol=1e-6)
+    wide = dataclasses.replace(config, num_subbands=32)
+    assert splits.check(wide) == (32, 32, 2)
+    for read in (splits.check, lambda config: splits.load_split(config, "test")):
+        with pytest.raises(ValueError, match="--num_subbands=33: .* keeps 32 delays"):
+            read(dataclasses.replace(config, num_subbands=33))
+
+
+def test_groups_of_users_are_the_same_for_all_seeds(eigen_config):
+    config = dataclasses.replace(eigen_config, target="eigenvectors")
+    tests = [
+        splits.load_split(dataclasses.replace(config, seed=seed), "test")
+        for seed in (0, 1)
+    ]
+    rows = [test.frequency_metrics(test.h[:, ::-1]) for test in tests]
+    assert rows[0] == rows[1]
 
 
 def test_loss_is_one_minus_sgcs_of_every_example():
@@ -94,6 +110,7 @@ def test_run_of_squared_errors(run_of):
     assert (row["sent"], row["phase"], row["rank"]) == ("eigenvectors", "port", 2)
     assert row["feedback_bits"] == 64 and row["csi_shape"] == [32, 26, 2]
     assert row["zf_rate"] < row["zf_rate_perfect"]
+    assert "loss" not in row
     json.dumps(row)
 
 
@@ -108,7 +125,13 @@ def test_run_of_sgcs(run_of):
     assert best[-1]["val_sgcs"] == max(r["val_sgcs"] for r in records)
     row, *_ = evaluation.evaluate(run)
     assert row["nmse_db"] is None and row["start_nmse_db"] is None
+    assert row["loss"] == "sgcs"
     assert row["best_epoch"] == best[-1]["epoch"] and 0.1 < row["sgcs"] < 1
+    wanted = fit_quantizer.quantised(run.config(), "uniform", 6)
+    fit = fit_quantizer.fitted_model(run, wanted)[1]
+    assert f"1-SGCS {fit.nmse_db:.2f} dB instead of" in str(fit)
+    reached = 1 - best[-1]["val_sgcs"]
+    assert fit.nmse_float_db == pytest.approx(10 * np.log10(reached), abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import ROOT, run_command, tiny_flags
 from zoo import files
+from zoo.codeword import weights_file
 from zoo.data import splits
 from zoo.run_directory import RunDirectory
 from zoo.training import session
@@ -70,11 +71,16 @@ def test_full_disk_keeps_the_last_checkpoint(tiny_config, tmp_path, monkeypatch)
     assert [r["epoch"] for r in run.read_metrics()] == [1, 2]
 
 
-def test_no_room_for_weights_is_said_before_writing(tmp_path):
-    with pytest.raises(OSError, match=r"MB needed; make room .*x\.h5"):
-        files.reserve(tmp_path / "x.h5", 10**18)
-    files.reserve(tmp_path / "x.h5", 1000)
-    assert (tmp_path / "x.h5").stat().st_size == 1000
+def test_no_room_for_weights_is_said_before_writing(tiny_run, tmp_path, monkeypatch):
+    path, asked, require = tmp_path / "x.weights.h5", [], files.require_room
+    with pytest.raises(OSError, match=r"MB needed; make room .*x\.weights\.h5"):
+        require(path, 10**18)
+    require(path, 1000)
+    assert not path.exists()
+    monkeypatch.setattr(files, "require_room", lambda path, size: asked.append(size))
+    weights_file.save(tiny_run.load().autoencoder, path)
+    size = path.stat().st_size
+    assert size <= asked[0] < 1.2 * size + 10**6
 
 
 def _values(run):
