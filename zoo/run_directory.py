@@ -117,7 +117,8 @@ class RunDirectory:
 
     def _check_same(self, config: ExperimentConfig) -> None:
         old, new = self.config().to_json(), config.to_json()
-        changed = [k for k in new if old[k] != new[k] and k not in MAY_CHANGE]
+        free = (*MAY_CHANGE, "exchange")  # whose content `check_data` compares
+        changed = [k for k in new if old[k] != new[k] and k not in free]
         if changed:
             changes = ", ".join(f"--{k}: {old[k]} -> {new[k]}" for k in changed)
             raise ValueError(

@@ -13,7 +13,7 @@ from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.data import data_record
 from zoo.data.batches import in_batches
-from zoo.data.exchange import SETTINGS
+from zoo.data.exchange_header import SETTINGS
 from zoo.models.autoencoder import CsiAutoencoder, connect
 from zoo.run_directory import RunDirectory
 
