@@ -57,6 +57,11 @@ class RunDirectory:
         return files.read_json(source, record({"origin": TEXT}))["origin"]
 
     @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights."""
+        return files.sha256(self.weights)
+
+    @property
     def metrics(self) -> Path:
         """One JSON object per epoch."""
         return self.path / "metrics.jsonl"
@@ -179,6 +184,18 @@ class RunDirectory:
         if settings.manual_dir and not _has_published_files(settings):
             own["manual_dir"] = ""  # what was built of them is still there
         return dataclasses.replace(settings, **own) if own else settings
+
+    def encoder_config(self) -> ExperimentConfig:
+        """Configuration of the run that the encoder is of."""
+        return self.config()
+
+    def scaling(self) -> dict | None:
+        """How the channels of the training were scaled; None where that is unknown."""
+        return (
+            data_record.read(self.data)["normalisation"]
+            if self.data.is_file()
+            else None
+        )
 
     def csi_shape(self) -> tuple[int, ...]:
         """(N_t, N_a, 2) that it was trained at; of runs of before the network's own."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo import files, registry
 from zoo.config import ExperimentConfig
+from zoo.config_checks import is_reference
 from zoo.data import exchange, exchange_header, splits
 from zoo.data.batches import in_batches
 from zoo.exporting import exporter
@@ -30,6 +31,9 @@ def check(run: RunDirectory, settings: ExperimentConfig) -> None:
         ),
         f"--collaboration={settings.collaboration}, one side alone": (
             settings.collaboration != "joint"
+        ),
+        f"--model={settings.model}, own code, which no --partner may name": (
+            is_reference(settings.model)
         ),
         f"--model={settings.model}, which takes an uplink": spec.takes_uplink,
         f"--model={settings.model}, which takes sequences": spec.takes_sequences,
@@ -80,5 +84,6 @@ def _header(run: RunDirectory, settings: ExperimentConfig) -> dict:
             "metric": metric, "value": row[metric], "test_data": row["test_data"],
         },
         "normalisation": exporter.normalisation(run, settings),
+        "train_data": run.trained_on(),
         "by": {key: environment[key] for key in ("commit", "version", "date")},
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -155,6 +156,70 @@ def _file(run):
     return run.config().exchange
 
 
+@pytest.mark.parametrize("kind", ["nw_first", "ue_first"])
+def test_a_codec_names_both_sides(trained, tiny_run, tmp_path, kind):
+    """Its id changes with either side's weights; settings are the encoder's."""
+    run = trained[kind]
+
+    def codec_of(first):
+        joined = pair(run, first)
+        return exporter.make_codec(joined, joined.config(), joined.load())
+
+    codec = codec_of(tiny_run)
+    assert codec["model"] == ("csinet" if kind == "nw_first" else "crnet")
+    assert codec["weights_sha256"] not in map(
+        files.sha256, (run.weights, tiny_run.weights)
+    )
+    row = evaluation.evaluate(pair(run, tiny_run))[0]
+    assert row["weights_sha256"] == codec["weights_sha256"]
+    assert row["pair_train_data"] == tiny_run.trained_on()
+    other = RunDirectory(shutil.copytree(tiny_run.path, tmp_path / "other"))
+    model = other.load()
+    model.decoder.variables[0].assign(model.decoder.variables[0] + 1)
+    other.save_weights(model)
+    _also_trained_for(run, other, tmp_path / "run")
+    again = RunDirectory(tmp_path / "run")
+    joined = pair(again, other)
+    other_codec = exporter.make_codec(joined, joined.config(), joined.load())
+    assert other_codec["model_id"] != codec["model_id"]
+    assert other_codec["normalisation"]["constant"] == 2.0
+    first = pair(again, tiny_run)
+    assert first.label == pairing.pairing_id(tiny_run) and not pair(run, tiny_run).label
+    assert first.scaling() == exchange.read(_file(run)).header["normalisation"]
+
+
+def _also_trained_for(run, first, target) -> None:
+    """Copy of a run whose record names another pair, of another scale, too."""
+    shutil.copytree(run.path, target)
+    told = files.read_json(run.data)
+    other = told["exchange"][0] | {"pairing_id": pairing.pairing_id(first)}
+    other["normalisation"] = other["normalisation"] | {"constant": 2.0}
+    files.write_json(
+        target / "data.json", told | {"exchange": [*told["exchange"], other]}
+    )
+
+
+def test_records_of_before(trained, tiny_run, tmp_path):
+    """A pair without the number of its examples, or with runs of several losses."""
+    run = RunDirectory(shutil.copytree(trained["nw_first"].path, tmp_path / "run"))
+    told = files.read_json(run.data)
+    del told["num_train"], told["exchange"][0]["train_data"]
+    files.write_json(run.data, told)
+    for record in (records := run.read_metrics()):
+        record["val_sgcs"] = record.pop("val_nmse_db")  # as of --loss=sgcs
+    run.metrics.write_text("".join(f"{json.dumps(x)}\n" for x in records))
+    row = evaluation.evaluate(pair(run, tiny_run))[0]
+    assert row["num_train"] is None and row["pair_train_data"] is None
+    assert row["start_nmse_db"] is None and row["nmse_db"] is not None
+
+
+def test_the_test_is_that_of_the_first(trained, tiny_run, tmp_path):
+    first = RunDirectory(shutil.copytree(tiny_run.path, tmp_path / "first"))
+    told = first.config().to_json() | {"test_split": "test_stretch"}
+    files.write_json(first.path / "config.json", told)
+    assert pair(trained["nw_first"], first).config().test_split == "test_stretch"
+
+
 @pytest.mark.slow
 def test_eigenvectors_apart(eigen_config, tmp_path):
     """Loss and target follow the side that has the decoder, and the file."""
@@ -235,6 +300,23 @@ def test_pairs_that_do_not_belong_together(trained, tiny_run, tmp_path):
     floats = dataclasses.replace(tiny_run.config(), quantizer="none", bits=0)
     with pytest.raises(ValueError, match="--quantizer=none, whose points are its own"):
         hand_over.check(tiny_run, floats)
+    network = tmp_path / "my_net.py"
+    network.write_text(
+        "import dataclasses\nfrom zoo.models.csinet import SPEC\n"
+        "SPEC = dataclasses.replace(SPEC, name='mine')\n"
+    )
+    own = dataclasses.replace(tiny_run.config(), model=f"{network}:SPEC")
+    registry.admit(own.model)
+    with pytest.raises(ValueError, match="SPEC, own code, which no --partner may name"):
+        hand_over.check(tiny_run, own)
+
+
+def test_what_is_handed_over_is_what_was_trained(tiny_run, tmp_path):
+    command = "zoo.export", f"--run={tiny_run.path}", f"--exchange={tmp_path / 'x.npz'}"
+    done = run_command(*command, "--quantizer=mu_law")
+    assert_one_line_error(done, "--quantizer=mu_law:", "has its own")
+    done = run_command(*command, "--frame_version=2")
+    assert_one_line_error(done, "--frame_version has no effect with --exchange")
 
 
 def test_points_of_another_quantiser(handed, settings, tmp_path):
@@ -246,6 +328,12 @@ def test_points_of_another_quantiser(handed, settings, tmp_path):
     with pytest.raises(ValueError, match=r"expected those of --quantizer=uniform"):
         session.train(config)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_a_file_that_was_moved(trained, handed, tmp_path):
+    run, moved = trained["nw_first"], shutil.copy(handed, tmp_path / "moved.npz")
+    config = dataclasses.replace(run.config(), exchange=str(moved))
+    assert session.train(config).path == run.path  # complete: nothing to do
 
 
 def test_a_resumed_run_refuses_another_file(trained, handed, tmp_path):
@@ -331,6 +419,10 @@ def test_several_ues_of_one_network_side(settings, handed, tiny_run, tmp_path):
     config = dataclasses.replace(config, exchange=f"{handed},{second}", num_train=100)
     run = session.train(config)
     assert RunDirectory(run.path).trained_on().count("train[:100]") == 2
+    command = "zoo.evaluate", f"--run={run.path}", f"--partner={other.path}"
+    assert run_command(*command).returncode == 0
+    row = files.read_json(run.path / f"evaluation_{pairing.pairing_id(other)}.json")
+    assert row["encoder"]["model"] == "csinet"
     for ue in (tiny_run, other):
         row = evaluation.evaluate(pair(run, ue))[0]
         assert row["pairs_of_training"] == 2 and row["num_train"] == 200
