@@ -10,8 +10,9 @@ with other seeds than the pair's, and measured with the other part of the pair. 
 other network is trained jointly, too. `--flags` sets task, payload and training of all,
 so that every side has as many epochs as a pair.
 
-Runs that are complete are not repeated, a killed one goes on where it was. The first
-seed of all comes before the second of any.
+Runs that are complete are not repeated, a killed one goes on where it was; with other
+flags, or of another first network, a run has another directory. The first seed of all
+comes before the second of any.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import files
-from zoo.steps import step
+from zoo.config import digest
+from zoo.experiments import jobs
 
 FLAGS = (
     "--dataset=cost2100_sim/indoor_quick --codeword_dim=64 --quantizer=uniform "
     "--bits=4 --epochs=20 --batch_size=100 --lr=1e-3 --init=klt --image_every=0"
 )
+OTHER_SEED = 100  # of the second side: that of its pair and this
 KEPT = ("feedback_bits", "nmse_db", "sgcs", "index_agreement", "train_cpu_seconds")
 
 _NETWORKS = flags.DEFINE_list("networks", ["crnet", "csinet"], "the first is first")
@@ -50,19 +53,16 @@ class Cell(NamedTuple):
 
     @property
     def run(self) -> Path:
-        """Its run directory."""
+        """Its run directory, another one for other flags."""
         name = f"{self.network}_{self.order}_s{self.seed}"
-        return Path(_DIRECTORY.value).absolute() / name
+        first = "" if self.order == "joint" else _NETWORKS.value[0]
+        told = digest({"flags": _FLAGS.value, "first": first})
+        return Path(_DIRECTORY.value).absolute() / f"{name}-{told}"
 
     @property
     def first(self) -> Cell:
         """The pair that hands over."""
         return Cell(self.seed, "joint", _NETWORKS.value[0])
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether it was trained and evaluated."""
-        return (self.run / "evaluation.json").is_file()
 
     def flags(self) -> list[str]:
         """Flags of zoo.train; one side alone has its data from the file."""
@@ -71,17 +71,17 @@ class Cell(NamedTuple):
         if self.order == "joint":
             return [*whole, f"--seed={self.seed}", f"--data_dir={data_dir()}"]
         whole += [f"--exchange={self.first.run}.npz", f"--collaboration={self.order}"]
-        return [*whole, f"--seed={_SEEDS.value + self.seed}"]
+        return [*whole, f"--seed={OTHER_SEED + self.seed}"]
 
-    def make(self) -> None:
-        """Train and evaluate; a pair that is first is handed over."""
+    def job(self) -> jobs.Job:
+        """Training and evaluation; a pair that is first hands over between them."""
+        run, result = f"--run={self.run}", f"{self.run.name}/evaluation.json"
+        commands = [("zoo.train", *self.flags())]
+        if self == self.first:
+            commands.append(("zoo.export", run, f"--exchange={self.run}.npz"))
         partner = [f"--partner={self.first.run}"] if self.order != "joint" else []
-        if not self.is_complete:
-            step("zoo.train", *self.flags())
-            step("zoo.evaluate", f"--run={self.run}", *partner)
-        file = Path(f"{self.run}.npz")
-        if self == self.first and not file.is_file():
-            step("zoo.export", f"--run={self.run}", f"--exchange={file}")
+        commands.append(("zoo.evaluate", run, *partner))
+        return jobs.Job(self.run.parent, self.run.name, tuple(commands), result)
 
     def row(self) -> dict:
         """Who is on either side, and what the pair reaches."""
@@ -118,7 +118,7 @@ def cells() -> Iterator[Cell]:
 
 def write() -> None:
     """Rows of all that is complete."""
-    rows = [cell.row() for cell in cells() if cell.is_complete]
+    rows = [cell.row() for cell in cells() if cell.job().is_done]
     content = {"rows": rows, "flags": _FLAGS.value, **files.environment()}
     files.write_json(Path(_JSON.value), content | {"origin": "ours"})
 
@@ -126,7 +126,7 @@ def write() -> None:
 def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
     for cell in cells():
-        cell.make()
+        jobs.work(cell.job())
         row = cell.row()
         print(cell.run.name, " ".join(f"{key} {row[key]}" for key in KEPT), flush=True)
         if _JSON.value:

@@ -281,6 +281,9 @@ class ExperimentConfig:
         for name in OWN:
             own = config_checks.absolute(getattr(self, name))
             object.__setattr__(self, name, own)
+        for name in ("mix", "exchange"):  # "a, b" is "a,b"
+            items = ",".join(map(str.strip, getattr(self, name).split(",")))
+            object.__setattr__(self, name, items)
         if self.warmup_epochs is None:
             object.__setattr__(self, "warmup_epochs", default_warmup(self.epochs))
         config_checks.check(self)

@@ -267,7 +267,8 @@ def _check_target(config) -> None:
     if config.target == "csi":
         own = {name: getattr(config, name) for name in EIGEN}
         other = [name for name, value in own.items() if value != EIGEN[name]]
-        if other or config.loss == "sgcs":
+        alone = config.loss == "sgcs" and not config.exchange  # or the file says
+        if other or alone:
             name = other[0] if other else "loss"
             raise ValueError(
                 f"--{name}={getattr(config, name)} is of eigenvectors: give "

@@ -60,28 +60,36 @@ def main(argv: list[str]) -> None:
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
     uplink, split = flags.FLAGS.uplink, flags.FLAGS.test_split
+    run = _run(path, own)
     changes = [*noise, None if uplink == "paired" else uplink, split]
+    changes += [run.label] if flags.FLAGS.partner and run.label else []
     name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
     folder = (
         path if flags.FLAGS.run else Path(weights_by_name.label(flags.FLAGS.weights))
     )
     target = Path(flags.FLAGS.json or folder / f"{name}.json")
     with locks.alone_for(target):
-        _evaluate(path, own, target, noise)
+        _evaluate(run, target, noise)
 
 
-def _evaluate(path: Path, own: dict[str, str], target: Path, noise: list) -> None:
-    """Evaluate a run and write all about it."""
+def _run(path: Path, own: dict[str, str]):
+    """The run, or the pair with the partner."""
     # TensorFlow: seconds that no wrong name waits for.
-    from zoo.metrics import accuracy
     from zoo.run_directory import RunDirectory
-    from zoo.training.evaluation import evaluate
     from zoo.training.pairing import Pair
 
-    partner, split = flags.FLAGS.partner, flags.FLAGS.test_split
-    run = RunDirectory(path, **own)
-    if partner:
-        run = Pair(path, **own, first=Path(partner))
+    partner = flags.FLAGS.partner
+    return (
+        Pair(path, **own, first=Path(partner)) if partner else RunDirectory(path, **own)
+    )
+
+
+def _evaluate(run, target: Path, noise: list) -> None:
+    """Evaluate a run and write all about it."""
+    from zoo.metrics import accuracy
+    from zoo.training.evaluation import evaluate
+
+    split = flags.FLAGS.test_split
     row, h, h_hat = evaluate(run, *noise, flags.FLAGS.uplink, split)
     shown, by_nmse = (h[:SHOWN], h_hat[:SHOWN]), row["nmse_db"] is not None
     _save_figures(target, *shown, accuracy.nmse(h, h_hat), by_nmse)

@@ -35,6 +35,7 @@ NETWORK = (
     "sparsity", "clusters", "evaluate", "test_samples",
 )  # fmt: skip
 ALSO = ("run", "weights", "weights_sha256", *OWN)  # of these, with --exchange
+OF_EXPORT = ("out", "codec", "version", "frame_version")  # without --exchange
 CODEC = ("dataset", "data_dir", "manual_dir", "scaling", "report_bits", "oversampling")
 
 
@@ -112,7 +113,7 @@ def _network(values: flags.FlagValues) -> Path:
 
 def _exchange(values: flags.FlagValues) -> None:
     """Hand over a run's CSI and code bits."""
-    for name in (*(x for x in NETWORK if x not in ALSO), "out", "codec"):
+    for name in (*(x for x in NETWORK if x not in ALSO), *OF_EXPORT):
         if values[name].present:
             raise ValueError(f"--{name} has no effect with --exchange: leave it out")
     path, own = weights_by_name.from_flags(), config_flags.own()

@@ -189,8 +189,15 @@ def check_run(run: Path, model: str = "", quantizer: str = "") -> None:
 
     Raises:
         FileNotFoundError: not a run directory.
-        ValueError: config.json is damaged, or refers to code that nobody has named.
+        ValueError: config.json is damaged, or refers to code that nobody has named; or
+            a name that is no code of the user, for which the run has its own.
     """
+    for flag, name in zip(OWN, (model, quantizer), strict=True):
+        if name and not is_reference(name):
+            raise ValueError(
+                f"--{flag}={name}: {run} has its own; expected FILE.py:NAME or "
+                "package.module:NAME of your code, leave it out"
+            )
     admit(model, quantizer)
     settings = ExperimentConfig.of_run(run)
     check_name(model or settings.model)

@@ -57,6 +57,11 @@ class RunDirectory:
         return files.read_json(source, record({"origin": TEXT}))["origin"]
 
     @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights."""
+        return files.sha256(self.weights)
+
+    @property
     def metrics(self) -> Path:
         """One JSON object per epoch."""
         return self.path / "metrics.jsonl"
@@ -117,7 +122,8 @@ class RunDirectory:
 
     def _check_same(self, config: ExperimentConfig) -> None:
         old, new = self.config().to_json(), config.to_json()
-        changed = [k for k in new if old[k] != new[k] and k not in MAY_CHANGE]
+        free = (*MAY_CHANGE, "exchange")  # whose content `check_data` compares
+        changed = [k for k in new if old[k] != new[k] and k not in free]
         if changed:
             changes = ", ".join(f"--{k}: {old[k]} -> {new[k]}" for k in changed)
             raise ValueError(
@@ -178,6 +184,18 @@ class RunDirectory:
         if settings.manual_dir and not _has_published_files(settings):
             own["manual_dir"] = ""  # what was built of them is still there
         return dataclasses.replace(settings, **own) if own else settings
+
+    def encoder_config(self) -> ExperimentConfig:
+        """Configuration of the run that the encoder is of."""
+        return self.config()
+
+    def scaling(self) -> dict | None:
+        """How the channels of the training were scaled; None where that is unknown."""
+        return (
+            data_record.read(self.data)["normalisation"]
+            if self.data.is_file()
+            else None
+        )
 
     def csi_shape(self) -> tuple[int, ...]:
         """(N_t, N_a, 2) that it was trained at; of runs of before the network's own."""

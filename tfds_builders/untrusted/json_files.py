@@ -117,6 +117,9 @@ def _expected(error: fastjsonschema.JsonSchemaValueException) -> str:
     if rule == "required":
         missing = [key for key in asked if key not in error.value]
         return f"an object with {', '.join(missing)}"
+    known = error.definition.get("properties")
+    if rule == "additionalProperties" and known:
+        return f"an object without {_short([x for x in error.value if x not in known])}"
     if rule == "type":
         return " or ".join([asked] if isinstance(asked, str) else asked)
     words = {"enum": "one of", "minimum": "at least", "maximum": "at most"}

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfds_builders.untrusted.json_files import POSITIVE, TEXT, TEXT_OR_NONE, record
+from tfds_builders.untrusted.json_files import (
+    NUMBER_OR_NONE,
+    POSITIVE,
+    TEXT,
+    TEXT_OR_NONE,
+    record,
+)
 from zoo import files
-from zoo.data.exchange import HEADER, SCALING
+from zoo.data.exchange_header import HEADER
 
 NAME = "data.json"
+SCALING = record({"scale": TEXT_OR_NONE, "constant": NUMBER_OR_NONE, "says": TEXT})
 SCHEMA = record(
     {
         "train": TEXT,

@@ -3,8 +3,8 @@
 Type 3 training of 3GPP (TR 38.843): the side that is first trains a pair and hands over
 what the other side needs to fit its part, and nothing of its network. An .npz with
 
-* `header`: UTF-8 JSON, see `HEADER`: what both sides must agree on, a name of the pair,
-  and what the pair reaches on the test part of the side that was first;
+* `header`: UTF-8 JSON, see `zoo.data.exchange_header`: what both sides must agree on, a
+  name of the pair, and what it reaches on the test part of the side that was first;
 * `points`: float32 `[2^B]`, what the B bits of a codeword entry stand for;
 * `train_csi`, `validation_csi`: float32 `[n, N_t, N_a, 2]` in [0, 1], the target CSI,
   which is the encoder's input;
@@ -24,55 +24,14 @@ from typing import NamedTuple
 import numpy as np
 
 from serving.codec import bitstream
-from tfds_builders import subbands
-from tfds_builders.untrusted import json_files, numpy_files
-from tfds_builders.untrusted.json_files import (
-    COUNT,
-    NUMBER,
-    NUMBER_OR_NONE,
-    POSITIVE,
-    TEXT,
-    TEXT_OR_NONE,
-    record,
-)
+from tfds_builders.untrusted import numpy_files
 from zoo import files
 from zoo.config import ExperimentConfig
 from zoo.config_checks import require_default
-from zoo.data import mixture
+from zoo.data import exchange_header, mixture
 from zoo.data.batches import in_batches
 
 SPLITS, KINDS = ("train", "validation"), ("csi", "payload")
-QUANTIZERS = ("uniform", "mu_law", "sign")  # those whose points follow from their bits
-MOST_HEADER = 1 << 20  # bytes
-METRICS = ("nmse_db", "sgcs")
-PAIR_ID = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
-SCALING = record({"scale": TEXT_OR_NONE, "constant": NUMBER_OR_NONE, "says": TEXT})
-SETTINGS = record(
-    {
-        "dataset": {"type": "string", "pattern": r"^[\w./:-]{1,200}$"},
-        "scaling": {"enum": ["stored", "per_sample", "global"]},
-        "codeword_dim": POSITIVE,
-        "quantizer": {"enum": list(QUANTIZERS)},
-        "bits": {**POSITIVE, "maximum": bitstream.MAX_BITS},
-        "target": {"enum": ["csi", "eigenvectors"]},
-        "rank": {**POSITIVE, "maximum": 4},
-        "num_subbands": COUNT,
-        "phase": {"enum": list(subbands.PHASES)},
-    }
-)  # flags that both sides share
-HEADER = record(
-    {
-        "format": {"enum": [1]},
-        "pairing_id": PAIR_ID,
-        "payload_id": TEXT,
-        "settings": SETTINGS,
-        "performance": record(
-            {"metric": {"enum": list(METRICS)}, "value": NUMBER, "test_data": TEXT}
-        ),
-        "normalisation": SCALING,
-        "by": record({"commit": TEXT, "version": TEXT, "date": TEXT}),
-    }
-)
 
 
 class Exchange(NamedTuple):
@@ -81,7 +40,7 @@ class Exchange(NamedTuple):
     Attributes:
         path: of the file.
         sha256: of the file.
-        header: see `HEADER`.
+        header: see `exchange_header.HEADER`.
         points: float32 `[2^B]`.
         csi: float32 `[n, N_t, N_a, 2]` in [0, 1] by split.
         codeword: float32 `[n, M]` by split, the points that the code bits stand for.
@@ -100,7 +59,7 @@ def write(path: Path, header: dict, points, csi: dict, indices: dict) -> None:
 
     Args:
         path: of the file.
-        header: see `HEADER`.
+        header: see `exchange_header.HEADER`.
         points: `[2^B]`.
         csi: `[n, N_t, N_a, 2]` by split.
         indices: of the codeword's entries `[n, M]`, by split.
@@ -153,13 +112,8 @@ def _parse(path: str, arrays: dict) -> tuple[dict, np.ndarray, dict, dict]:
             f"{path}: arrays {sorted(arrays)!r:.80}, expected "
             f"{', '.join(sorted(names))}"
         )
-    header = _header(path, arrays["header"])
+    header = exchange_header.parse(path, arrays["header"])
     m, bits = (header["settings"][name] for name in ("codeword_dim", "bits"))
-    if header["payload_id"] != payload_id(header["settings"]):
-        raise ValueError(
-            f"{path}: payload_id is {header['payload_id']!r:.40}, expected "
-            f"{payload_id(header['settings'])}, as its settings are"
-        )
     points = arrays["points"]
     fits = points.dtype == np.float32 and points.shape == (1 << bits,)
     if not fits or not np.isfinite(points).all() or not (np.diff(points) > 0).all():
@@ -167,9 +121,17 @@ def _parse(path: str, arrays: dict) -> tuple[dict, np.ndarray, dict, dict]:
             f"{path}: points are {points.dtype} {list(points.shape)}, expected "
             f"{1 << bits} finite float32, rising"
         )
-    csi, codeword = {}, {}
+    csi = {
+        split: _csi(path, f"{split}_csi", arrays[f"{split}_csi"]) for split in SPLITS
+    }
+    shapes = [list(x.shape[1:]) for x in csi.values()]
+    if shapes[0] != shapes[1] or m > math.prod(shapes[0]):  # before m is believed
+        raise ValueError(
+            f"{path}: CSI of {shapes[0]} and {shapes[1]} in {m} codeword entries, "
+            "expected equal sizes that are not fewer"
+        )
+    codeword = {}
     for split in SPLITS:
-        csi[split] = _csi(path, f"{split}_csi", arrays[f"{split}_csi"])
         payload = arrays[f"{split}_payload"]
         if payload.ndim != 2 or len(payload) != len(csi[split]):
             raise ValueError(
@@ -182,28 +144,7 @@ def _parse(path: str, arrays: dict) -> tuple[dict, np.ndarray, dict, dict]:
             )
         except bitstream.BitstreamError as error:
             raise ValueError(f"{path}: {split}_payload: {error}") from error
-    shapes = [list(x.shape[1:]) for x in csi.values()]
-    if shapes[0] != shapes[1] or m > math.prod(shapes[0]):
-        raise ValueError(
-            f"{path}: CSI of {shapes[0]} and {shapes[1]} in {m} codeword entries, "
-            "expected equal sizes that are not fewer"
-        )
     return header, points, csi, codeword
-
-
-def payload_id(settings: dict) -> str:
-    """Latent length and bits of an entry, as '64x2'."""
-    return f"{settings['codeword_dim']}x{settings['bits']}"
-
-
-def _header(path: str, octets: np.ndarray) -> dict:
-    """The JSON in an array of bytes."""
-    if octets.dtype != np.uint8 or octets.ndim != 1 or octets.size > MOST_HEADER:
-        raise ValueError(
-            f"{path}: header is {octets.dtype} {list(octets.shape)}, expected the "
-            f"bytes of JSON, at most {MOST_HEADER:,}"
-        )
-    return json_files.parse(f"{path}: header", octets.tobytes(), HEADER)
 
 
 def _csi(path: str, name: str, csi: np.ndarray) -> np.ndarray:
@@ -224,10 +165,12 @@ def read_all(config: ExperimentConfig) -> list[Exchange]:
     """The files of a configuration, which must fit each other.
 
     Raises:
-        OSError, ValueError: as `read`, of other payloads or CSI than the first, or, for
-            an encoder, of another decoder.
+        OSError, ValueError: as `read`, one of them twice, of other payloads or CSI than
+            the first, or, for an encoder, of another decoder.
     """
     found = [read(path) for path in config.exchange.split(",")]
+    if len({file.sha256 for file in found}) < len(found):
+        raise ValueError(f"--exchange={config.exchange}: one file twice, leave one out")
     first = found[0]
     for other in found[1:]:
         for name, value in first.header["settings"].items():
@@ -266,6 +209,10 @@ def filled(config: ExperimentConfig) -> ExperimentConfig:
             require_default(
                 config, name, f"{value}, as {config.exchange} says; leave it out"
             )
+    if config.loss == "sgcs" and settings["target"] == "csi":
+        raise ValueError(
+            f"--loss=sgcs is of eigenvectors, {config.exchange} has CSI: leave it out"
+        )
     return dataclasses.replace(config, **settings)
 
 

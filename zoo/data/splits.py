@@ -136,24 +136,40 @@ def check(config: ExperimentConfig, splits=("train", "validation")) -> tuple:
         return _check_exchange(config)
     if config.mix:
         return _check_mixed(config, splits)
+    shape, count = _check_stored(config, splits)
+    if count:
+        steps_per_epoch(count, config.batch_size)
+    return shape
+
+
+def _check_stored(config: ExperimentConfig, splits, tested: bool = True) -> tuple:
+    """As `check`, of one data set; also its training examples, 0 where that is unknown.
+
+    Args:
+        config: of the data set.
+        splits: what will be read.
+        tested: whether it must have the split that is tested on.
+    """
     stored, streamed = stream.parse(config.dataset)
     builder = build.find_builder(stored, config.data_dir)
     features = builder.info.features
     split_reader.check_fits(config, features)
     if streamed:
         stream.check(config, features["csi"].shape)
-    name_of(config, builder, "test")  # before a training that is tested there
+    if tested:
+        name_of(config, builder, "test")  # before a training that is tested there
+    count = 0
     for split in splits:
         available = build.num_examples(builder, name_of(config, builder, split))
         if available is None:
             continue
         number = wanted(config, split, available)
         if split == "train":
-            steps_per_epoch(config.num_train or number, config.batch_size)
+            count = config.num_train or number
     if config.target == "eigenvectors":
-        return eigenmodes.input_shape(config, builder)
+        return eigenmodes.input_shape(config, builder), count
     shape = features["csi"].shape
-    return (config.num_frames, *shape[1:]) if config.num_frames else shape
+    return (config.num_frames, *shape[1:]) if config.num_frames else shape, count
 
 
 def _check_mixed(config: ExperimentConfig, splits) -> tuple:
@@ -162,9 +178,23 @@ def _check_mixed(config: ExperimentConfig, splits) -> tuple:
         raise ValueError(
             f"--mix={config.mix}: --model={config.model} takes an uplink, leave it out"
         )
-    shapes = {one.dataset: check(one, splits) for one in mixture.parts(config)}
+    shapes, counts, grids = {}, [], {}
+    for one in mixture.parts(config):
+        first = one.dataset == config.dataset  # which alone is tested
+        read = splits if first else [split for split in splits if split != "test"]
+        shapes[one.dataset], count = _check_stored(one, read, tested=first)
+        counts.append(count)
+        builder = build.find_builder(one.dataset, one.data_dir)
+        grids[one.dataset] = num_subcarriers(builder)
     if len(set(shapes.values())) > 1:
         raise ValueError(f"--mix: {shapes}, expected CSI of one size")
+    if config.csi_noise == "ls" and len(set(grids.values())) > 1:
+        raise ValueError(
+            f"--mix: subcarriers {grids}, expected one number with --csi_noise=ls, "
+            "whose noise depends on it; give awgn"
+        )
+    if all(counts):
+        steps_per_epoch(sum(counts), config.batch_size)
     return next(iter(shapes.values()))
 
 
@@ -219,25 +249,28 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     if csi_freq is not None:
         csi_freq = accuracy.to_complex(csi_freq)
         csi_freq = csi_freq.reshape(-1, *csi_freq.shape[-2:])
-    metadata = builder.info.metadata or {}
-    grid = int(metadata.get("num_subcarriers", 1024))
+    grid = num_subcarriers(builder)
     ratio = estimation_noise.ratio(config, split, csi.shape[-2], grid)
     noisy = estimation_noise.stored(csi, ratio, config.seed, split)
-    last = int(metadata.get("last_taps", 0))
+    last = int((builder.info.metadata or {}).get("last_taps", 0))
     subcarriers = results_row.subcarriers_of(builder)
     uplink = arrays.get("uplink")
     truth = subcarriers, arrays.get("energy")
     return Split(noisy, csi, csi_freq, grid, last, uplink, *truth)
 
 
+def num_subcarriers(builder) -> int:
+    """N_c of a data set; 1024 where it does not say."""
+    return int((builder.info.metadata or {}).get("num_subcarriers", 1024))
+
+
 def _load_mixed(config: ExperimentConfig, split: str, at_most: int) -> Split:
     """As `load_split`, of training or validation data of several data sets."""
     parts = [load_split(one, split) for one in mixture.parts(config)]
     order = mixture.order([len(part.csi) for part in parts])[: at_most or None]
-    csi, clean = (
-        np.concatenate([getattr(part, name) for part in parts])[order]
-        for name in ("csi", "csi_clean")
-    )
+    csi = clean = np.concatenate([part.csi for part in parts])[order]
+    if any(part.csi is not part.csi_clean for part in parts):
+        clean = np.concatenate([part.csi_clean for part in parts])[order]
     return Split(csi, clean, None, parts[0].num_subcarriers, loss=config.loss)
 
 

@@ -14,7 +14,7 @@ from zoo.codeword import codeword_path
 from zoo.codeword.codec_graph import DecoderGraph
 from zoo.config import ExperimentConfig
 from zoo.config_checks import label, parse_object
-from zoo.data import data_record, scaling, splits
+from zoo.data import scaling, splits
 from zoo.exporting import directory, lite_decoder, verify_export
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization import precision_table
@@ -60,13 +60,13 @@ def make_codec(
     `model_id` names this encoder/decoder pair: it changes with the weights and with
     everything that both sides must agree on.
     """
-    m = model.encoder.output.shape[-1]
-    spec = registry.get(settings.model)
+    m, ue = model.encoder.output.shape[-1], run.encoder_config()
+    spec = registry.get(ue.model)
     return agreement(
         {
             **_sent(settings, model),
             "model": spec.name,
-            "model_args": parse_object("model_args", settings.model_args),
+            "model_args": parse_object("model_args", ue.model_args),
             "csi_shape": list(model.encoder.input.shape[1:]),
             "codeword_dim": m,
             "bits": settings.bits,
@@ -75,10 +75,10 @@ def make_codec(
             "normalisation": normalisation(run, settings),
             "quantizer": {
                 "name": label(settings.quantizer),
-                "normaliser": settings.normaliser,
+                "normaliser": ue.normaliser,
                 **model.quantizer.agreed(),
             },
-            "weights_sha256": files.sha256(run.weights),
+            "weights_sha256": run.weights_sha256,
         },
         frame_version,
     )
@@ -152,8 +152,9 @@ def input_of(settings: ExperimentConfig, described: dict) -> dict:
 
 def _scaling(run: RunDirectory, settings: ExperimentConfig) -> dict:
     """What the training wrote down of it; of older runs what the data set says now."""
-    if run.data.is_file():
-        return data_record.read(run.data)["normalisation"]
+    told = run.scaling()
+    if told is not None:
+        return told
     try:
         name = settings.dataset.partition(":")[0]
         builder = build.find_builder(name, settings.data_dir)

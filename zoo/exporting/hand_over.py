@@ -8,7 +8,8 @@ import numpy as np
 
 from zoo import files, registry
 from zoo.config import ExperimentConfig
-from zoo.data import exchange, splits
+from zoo.config_checks import is_reference
+from zoo.data import exchange, exchange_header, splits
 from zoo.data.batches import in_batches
 from zoo.exporting import exporter
 from zoo.run_directory import RunDirectory
@@ -25,11 +26,14 @@ def check(run: RunDirectory, settings: ExperimentConfig) -> None:
     spec = registry.get(settings.model)
     wrong = {
         f"--quantizer={settings.quantizer}, whose points are its own": (
-            settings.quantizer not in exchange.QUANTIZERS
+            settings.quantizer not in exchange_header.QUANTIZERS
             or settings.quantizer_args != "{}"
         ),
         f"--collaboration={settings.collaboration}, one side alone": (
             settings.collaboration != "joint"
+        ),
+        f"--model={settings.model}, own code, which no --partner may name": (
+            is_reference(settings.model)
         ),
         f"--model={settings.model}, which takes an uplink": spec.takes_uplink,
         f"--model={settings.model}, which takes sequences": spec.takes_sequences,
@@ -40,7 +44,7 @@ def check(run: RunDirectory, settings: ExperimentConfig) -> None:
         raise ValueError(
             f"{run.path} has {'; '.join(found)}: expected both sides of a network of "
             "single clean snapshots, trained with --quantizer="
-            f"{', '.join(exchange.QUANTIZERS)}"
+            f"{', '.join(exchange_header.QUANTIZERS)}"
         )
 
 
@@ -74,11 +78,12 @@ def _header(run: RunDirectory, settings: ExperimentConfig) -> dict:
     return {
         "format": 1,
         "pairing_id": pairing.pairing_id(run),
-        "payload_id": exchange.payload_id(shared),
+        "payload_id": exchange_header.payload_id(shared),
         "settings": shared,
         "performance": {
             "metric": metric, "value": row[metric], "test_data": row["test_data"],
         },
         "normalisation": exporter.normalisation(run, settings),
+        "train_data": run.trained_on(),
         "by": {key: environment[key] for key in ("commit", "version", "date")},
     }  # fmt: skip

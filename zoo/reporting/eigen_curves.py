@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ NAMES = {
 }
 CODEBOOKS = tuple(NAMES)[:3]
 AT_MOST = ", at most"  # ends the name of what never sends more bits than asked for
+OF_PAIR = re.compile(r" (of pair|of file) \w+")
 NEAR = 0.05  # share of the bits within which the end of a curve is at a payload
 SAME = ("model", "model_args", "phase", "codeword_dim", "bits", "quantizer", "init",
         "loss", "epochs", "train_data", "collaboration")  # fmt: skip
@@ -124,12 +126,20 @@ def name_of(row: dict) -> str:
     """What a row's curve is called."""
     is_network = row["model"] in registry.MODELS
     name = variant(row) if is_network else NAMES.get(row["model"], row["model"])
+    if row.get("collaboration"):
+        sides = " to ".join(variant(row[side]) for side in ("encoder", "decoder"))
+        name = f"{sides}, {row['collaboration'].replace('_', ' ')}"
     if row.get("phase"):
         name = f"{name}, {row['phase']} phase"
-    source = "/".join((row.get("train_data") or "").split("/")[:2])
+    source = "/".join(_train_data(row).partition(" ")[0].split("/")[:2])
     if source and channels(source) != channels(data_set(row)):
         name = f"{name}, of {channels(source)}"
     return name + AT_MOST * (row["model_args"].get("rate") == "fixed")
+
+
+def _train_data(row: dict) -> str:
+    """What a row's network saw, without the pair and the file that it is from."""
+    return OF_PAIR.sub("", row.get("train_data") or "")
 
 
 def _kind(row: dict) -> str:
@@ -145,7 +155,8 @@ def curves(found: list[dict]) -> dict[Setting, list[Curve]]:
         if row["feedback_bits"] is None:
             continue
         own = groups.setdefault(_setting(row), {})
-        same = json.dumps([row.get(key) for key in SAME], sort_keys=True)
+        told = row | {"train_data": _train_data(row)}
+        same = json.dumps([told.get(key) for key in SAME], sort_keys=True)
         points = own.setdefault((_kind(row), name_of(row)), {})
         points.setdefault(same, []).append(row)
     return {

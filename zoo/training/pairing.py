@@ -13,13 +13,13 @@ from zoo.config import ExperimentConfig
 from zoo.config_checks import parse_object
 from zoo.data import data_record
 from zoo.data.batches import in_batches
-from zoo.data.exchange import SETTINGS
+from zoo.data.exchange_header import SETTINGS
 from zoo.models.autoencoder import CsiAutoencoder, connect
 from zoo.run_directory import RunDirectory
 
 SHARED = tuple(SETTINGS["properties"])  # flags that both sides must agree on
 DATA = ("dataset", "mix", "data_dir", "manual_dir", "num_train", "num_validation")
-DATA += ("num_test",)
+DATA += ("num_test", "test_split")
 
 
 def shared(settings: ExperimentConfig) -> dict:
@@ -78,6 +78,26 @@ class Pair(RunDirectory):
             super().config(), collaboration="joint", exchange="", **data
         )
 
+    def encoder_config(self) -> ExperimentConfig:
+        """Configuration of the UE's side."""
+        return self._sides()[0].config()
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the hashes of encoder and decoder."""
+        both = "".join(side.weights_sha256 for side in self._sides())
+        return hashlib.sha256(both.encode()).hexdigest()
+
+    def scaling(self) -> dict:
+        """What the first side has said of it."""
+        return self._header()["normalisation"]
+
+    @property
+    def label(self) -> str:
+        """The pair's name, where the second side was trained for several."""
+        own = self._header()["pairing_id"]
+        return own if len(_ids(self._headers())) > 1 else ""
+
     def load(self, csi_shape=None) -> CsiAutoencoder:
         """The pair as one network; see `RunDirectory.load`."""
         ue, nw = (side.load_side(csi_shape) for side in self._sides())
@@ -89,17 +109,16 @@ class Pair(RunDirectory):
         Args:
             test_csi: the encoder's input of the test split.
         """
-        headers, kind = self._headers(), self._trained()
-        own = pairing_id(self._first())
-        header = next(x for x in headers if x["pairing_id"] == own)
+        header, kind = self._header(), self._trained()
         networks = map(_network, self._sides())
         return {
             "collaboration": kind,
-            "pairing_id": own,
-            "pairs_of_training": len({x["pairing_id"] for x in headers}),
+            "pairing_id": header["pairing_id"],
+            "pairs_of_training": len(_ids(self._headers())),
             **dict(zip(("encoder", "decoder"), networks, strict=True)),
             "performance_target": header["performance"],
-            "num_train": data_record.read(self.data)["num_train"],
+            "pair_train_data": header.get("train_data"),
+            "num_train": data_record.read(self.data).get("num_train"),
             "index_agreement": self._agreement(test_csi)
             if kind == "nw_first"
             else None,
@@ -125,11 +144,20 @@ class Pair(RunDirectory):
         """Those of the files that the second side was trained on."""
         return data_record.read(self.data).get("exchange", [])
 
+    def _header(self) -> dict:
+        """That of the file that `first` has handed over."""
+        own = pairing_id(self._first())
+        return next(x for x in self._headers() if x["pairing_id"] == own)
+
     def _sides(self) -> tuple[RunDirectory, RunDirectory]:
         """Runs with the encoder and with the decoder."""
         second = RunDirectory(self.path, self.model, self.quantizer)
         sides = (second, self._first())
         return sides if self._trained() == "nw_first" else sides[::-1]
+
+
+def _ids(headers: list[dict]) -> set[str]:
+    return {header["pairing_id"] for header in headers}
 
 
 def _network(run: RunDirectory) -> dict:
@@ -138,5 +166,5 @@ def _network(run: RunDirectory) -> dict:
         "model": registry.get(settings.model).name,
         "model_args": parse_object("model_args", settings.model_args),
         "seed": settings.seed,
-        "weights_sha256": files.sha256(run.weights),
+        "weights_sha256": run.weights_sha256,
     }

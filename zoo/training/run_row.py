@@ -49,7 +49,7 @@ def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
         "train_precision": settings.precision,
         "keras": "tf_keras" if LEGACY else "keras 3",
         "flags_sha256": files.sha256(run.path / "flags.cfg"),
-        "weights_sha256": files.sha256(run.weights),
+        "weights_sha256": run.weights_sha256,
     }
 
 
@@ -83,7 +83,7 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
         "cpu_step": settings.cpu_step,
         "epochs": records[-1]["epoch"] if records else 0,
         "best_epoch": metrics_file.best(records).get("epoch"),
-        **progress([] if settings.loss == "sgcs" else records),
+        **progress([r for r in records if "val_nmse_db" in r]),  # none where of SGCS
         "batch_size": settings.batch_size,
         "train_seconds": records[-1]["seconds"] if records else None,
         "train_cpu_seconds": records[-1].get("cpu_seconds") if records else None,

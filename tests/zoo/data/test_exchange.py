@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -62,12 +63,66 @@ def test_flags_follow_from_the_file(tmp_path):
         exchange.filled(config(path, codeword_dim=32))
 
 
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("settings", "weights"),
+        ("settings", "model"),
+        ("settings", "no_flag"),
+        ("performance", "x"),
+        ("normalisation", "x"),
+        ("by", "x"),
+        ("", "x"),
+    ],
+)
+def test_a_file_says_no_more_than_it_may(tmp_path, place, key):
+    """No other flag of a training is set by who hands over."""
+    header = exchange_files.header()
+    target = header[place] if place else header
+    target[key] = "https://example.com/evil.py:SPEC"
+    path = save(tmp_path / "x.npz", header=as_array(header))
+    with pytest.raises(
+        ValueError, match=rf"x\.npz: header: .* without .*{key}"
+    ) as caught:
+        exchange.filled(config(path))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("performance", "value"), math.nan, "performance.value is not finite"),
+        (("performance", "value"), -math.inf, "performance.value is not finite"),
+        (("normalisation", "constant"), math.nan, "constant is not finite"),
+        (("performance", "test_data"), "a\nb", "test_data"),
+        (("normalisation", "says"), "\x1b[2J", "says"),
+        (("by", "commit"), "x" * 5000, "commit"),
+    ],
+)
+def test_numbers_and_texts_of_a_header(tmp_path, keys, value, said):
+    header = exchange_files.header()
+    header[keys[0]][keys[1]] = value
+    path = save(tmp_path / "x.npz", header=as_array(header))
+    with pytest.raises(ValueError, match=rf"x\.npz: header: .*{said}") as caught:
+        exchange.read(str(path))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_loss_follows_the_target_of_the_file(tmp_path):
+    path = save(tmp_path / "x.npz")
+    with pytest.raises(ValueError, match="--loss=sgcs is of eigenvectors, .* has CSI"):
+        exchange.filled(config(path, loss="sgcs"))
+    header = exchange_files.header(settings=SETTINGS | {"target": "eigenvectors"})
+    save(path, header=as_array(header))
+    assert exchange.filled(config(path, loss="sgcs")).target == "eigenvectors"
+
+
 def test_several_files(tmp_path):
     first = save(tmp_path / "a.npz")
     other = save(
         tmp_path / "b.npz", header=as_array(exchange_files.header(pairing_id="f" * 16))
     )
-    both = f"{first},{other}"
+    both = f"{first}, {other}"
     ue_first = config(both, collaboration="ue_first", num_train=5)
     csi, codeword = exchange.examples(ue_first, "train")
     assert len(csi) == len(codeword) == 10
@@ -78,6 +133,8 @@ def test_several_files(tmp_path):
     assert len(told["exchange"]) == 2
     with pytest.raises(ValueError, match=r"b\.npz has pairing_id ffff.*one decoder"):
         exchange.read_all(config(both))
+    with pytest.raises(ValueError, match="one file twice"):
+        exchange.read_all(config(f"{first},{first}"))
     changed = exchange_files.header(settings=SETTINGS | {"scaling": "global"})
     save(other, header=as_array(changed))
     with pytest.raises(ValueError, match=r"b\.npz has scaling global, .* stored"):
@@ -157,6 +214,25 @@ def test_a_codeword_longer_than_the_csi(tmp_path):
 
 
 _SIZES = {"train": 8, "validation": 4}
+
+
+def test_a_codeword_is_compared_with_the_csi_before_it_is_unpacked(tmp_path):
+    """Bits take a hundred times their memory when they are unpacked."""
+    settings = SETTINGS | {"codeword_dim": 1 << 26, "bits": 1}
+    document = exchange_files.header(settings=settings, payload_id="67108864x1")
+    payload = {f"{s}_payload": np.zeros((1, 1 << 23), np.uint8) for s in _SIZES}
+    csi = {f"{s}_csi": CSI[:1] for s in _SIZES}
+    points = np.float32([-0.5, 0.5])
+    path = save(
+        tmp_path / "x.npz", header=as_array(document), points=points, **payload, **csi
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="in 67108864 codeword entries"):
+            exchange.read(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_files_that_are_none(tmp_path):

@@ -143,6 +143,23 @@ def figures(monkeypatch):
     yield from figure_checks.kept(monkeypatch)
 
 
+def test_sides_trained_apart_are_one_curve():
+    """Whatever pair and file a seed is of; of channels that it was trained on."""
+    sides = {"encoder": {"model": "csinet", "model_args": {}},
+             "decoder": {"model": "crnet", "model_args": {}}}  # fmt: skip
+    found = [
+        network(
+            bits, seed, 0.6 + seed / 10, collaboration="nw_first", **sides,
+            train_data=f"tr38901/r18_quick of pair {seed}ab train[:9] of file {seed}cd",
+        )
+        for bits in (64, 128) for seed in range(2)
+    ]  # fmt: skip
+    ((curve,),) = curves(found).values()
+    assert curve.name == "csinet to crnet, nw first, port phase"
+    assert [point.seeds for point in curve.points] == [2, 2]
+    assert curve.points[0].spread == ((0.6, 0.7),)
+
+
 def test_what_was_trained_elsewhere_is_a_curve_of_its_own(content):
     own = network(128, 0, 0.7, train_data="tr38901/r18/1.1.0 train[:400] of 9")
     other = own | {"train_data": "cost2100_sim/indoor_quick/1.0.0 train[:4] of 9"}

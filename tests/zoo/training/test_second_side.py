@@ -10,57 +10,15 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import TINY, assert_one_line_error, run_command
+from tests.support.pairs import nmse_db, pair
 from zoo import files, registry
 from zoo.codeword.network import build_autoencoder
 from zoo.config import ExperimentConfig
 from zoo.data import exchange, splits
-from zoo.exporting import exporter, hand_over
+from zoo.exporting import hand_over
 from zoo.keras_compat import keras
-from zoo.run_directory import RunDirectory
 from zoo.starts import second_side as second_start
-from zoo.training import evaluation, pairing, second_side, session
-
-
-@pytest.fixture(scope="module")
-def handed(tiny_run, tmp_path_factory):
-    """File of the tiny run."""
-    path = tmp_path_factory.mktemp("exchange") / "x.npz"
-    hand_over.hand_over(tiny_run, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def settings(tiny_config, handed):
-    """Function that makes the configuration of the second side."""
-
-    def make(run_dir, **changes):
-        whole = tiny_config(run_dir, exchange=str(handed), **changes)
-        return exchange.filled(whole)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def trained(settings, tmp_path_factory):
-    """Second sides by who was first, with another backbone."""
-    folder = tmp_path_factory.mktemp("second")
-    short = {"model": "csinet", "num_train": 60, "epochs": 1, "image_every": 0}
-    return {
-        kind: session.train(settings(folder / kind, collaboration=kind, **short))
-        for kind in ("nw_first", "ue_first")
-    }
-
-
-def pair(run, first) -> pairing.Pair:
-    return pairing.Pair(run.path, first=first.path)
-
-
-def nmse_db(h_hat, h) -> float:
-    """Mean over samples, in float64."""
-    error, power = (
-        np.sum(np.square(x, dtype=float), axis=(1, 2, 3)) for x in (h_hat - h, h)
-    )
-    return 10 * np.log10(np.mean(error / power))
+from zoo.training import evaluation, second_side, session
 
 
 def test_the_file_is_what_the_pair_sends(tiny_run, handed):
@@ -125,36 +83,6 @@ def test_an_encoder_is_pulled_to_the_points_of_the_file(settings, handed, tmp_pa
     np.testing.assert_allclose(losses, mismatch + nominal, rtol=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["nw_first", "ue_first"])
-def test_a_pair_is_evaluated_over_real_bits(trained, tiny_run, kind):
-    run = trained[kind]
-    row, h, h_hat = evaluation.evaluate(pair(run, tiny_run))
-    sides = (run, tiny_run) if kind == "nw_first" else (tiny_run, run)
-    ue, nw = (side.load_side() for side in sides)
-    test = splits.load_split(tiny_run.config(), "test")
-    sent = ue.quantizer(ue.encoder.predict(test.csi, verbose=0))
-    expected = nw.decoder.predict(np.asarray(sent), verbose=0) - 0.5
-    np.testing.assert_allclose(h_hat, expected, atol=1e-5)
-    assert row["nmse_db"] == pytest.approx(nmse_db(expected, h), abs=1e-3)
-    assert row["collaboration"] == kind and row["feedback_bits"] == 8 * 24
-    names = [row[side]["model"] for side in ("encoder", "decoder")]
-    assert names == (["csinet", "crnet"] if kind == "nw_first" else ["crnet", "csinet"])
-    assert row["pairing_id"] == pairing.pairing_id(tiny_run)
-    assert row["train_data"].endswith(f"of file {files.sha256(_file(run))[:16]}")
-    if kind == "ue_first":
-        assert row["index_agreement"] is None
-        return
-    theirs = nw.quantizer.indices(nw.encoder.predict(test.csi, verbose=0))
-    same = np.mean(
-        ue.quantizer.indices(ue.encoder.predict(test.csi, verbose=0)) == theirs
-    )
-    assert row["index_agreement"] == pytest.approx(same)
-
-
-def _file(run):
-    return run.config().exchange
-
-
 @pytest.mark.slow
 def test_eigenvectors_apart(eigen_config, tmp_path):
     """Loss and target follow the side that has the decoder, and the file."""
@@ -216,27 +144,6 @@ def test_starts_are_least_squares(settings, handed, tmp_path, kind):
     assert nmse_db(start, csi - 0.5) == pytest.approx(best_db, abs=0.5)
 
 
-def test_pairs_that_do_not_belong_together(trained, tiny_run, tmp_path):
-    run = trained["nw_first"]
-    with pytest.raises(ValueError, match="one side alone: give --partner=DIR"):
-        evaluation.evaluate(run)
-    with pytest.raises(ValueError, match="trained with both of its sides"):
-        evaluation.evaluate(pair(tiny_run, tiny_run))
-    other = RunDirectory(tmp_path / "other")
-    shutil.copytree(tiny_run.path, other.path)
-    with other.weights.open("ab") as weights:
-        weights.write(b"x")
-    with pytest.raises(
-        ValueError, match=r"other is pair .* was trained for [0-9a-f]+:"
-    ):
-        evaluation.evaluate(pair(run, other))
-    with pytest.raises(ValueError, match="one side alone: expected both sides"):
-        hand_over.hand_over(run, tmp_path / "x.npz")
-    floats = dataclasses.replace(tiny_run.config(), quantizer="none", bits=0)
-    with pytest.raises(ValueError, match="--quantizer=none, whose points are its own"):
-        hand_over.check(tiny_run, floats)
-
-
 def test_points_of_another_quantiser(handed, settings, tmp_path):
     arrays = dict(np.load(handed))
     arrays["points"] = arrays["points"] * np.float32(0.9)
@@ -246,6 +153,12 @@ def test_points_of_another_quantiser(handed, settings, tmp_path):
     with pytest.raises(ValueError, match=r"expected those of --quantizer=uniform"):
         session.train(config)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_a_file_that_was_moved(trained, handed, tmp_path):
+    run, moved = trained["nw_first"], shutil.copy(handed, tmp_path / "moved.npz")
+    config = dataclasses.replace(run.config(), exchange=str(moved))
+    assert session.train(config).path == run.path  # complete: nothing to do
 
 
 def test_a_resumed_run_refuses_another_file(trained, handed, tmp_path):
@@ -261,23 +174,6 @@ def test_a_resumed_run_refuses_another_file(trained, handed, tmp_path):
     finally:
         handed.write_bytes(whole)
     assert session.train(config).path == run.path  # complete: nothing to do
-
-
-@pytest.mark.slow
-@pytest.mark.tflite
-def test_a_pair_is_exported(trained, tiny_run, tmp_path):
-    """Encoder of the UE, decoder of the network: each file verified by the export."""
-    run, out = trained["nw_first"], tmp_path / "export"
-    with pytest.raises(ValueError, match="one side alone: give --partner=DIR"):
-        exporter.export(run, out)
-    assert not out.exists()
-    codec = exporter.export(pair(run, tiny_run), out)
-    assert codec["model"] == "csinet" and codec["sections"] == [[32, 6]]
-    served = tf.saved_model.load(str(out / "decoder" / "1"))
-    found = exchange.read(run.config().exchange)
-    decoded = served.signatures["decode_float"](tf.constant(found.codeword["train"]))
-    ours = tiny_run.load().receive(found.codeword["train"])
-    np.testing.assert_allclose(decoded["h"], ours - 0.5, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -315,23 +211,3 @@ def test_both_ways_in_processes_of_their_own(data_dir, tmp_path):
     file.write_bytes(file.read_bytes()[:1000])
     done = run_command("zoo.train", f"--exchange={file}", "--collaboration=nw_first")
     assert_one_line_error(done, "x.npz")
-
-
-@pytest.mark.slow
-def test_several_ues_of_one_network_side(settings, handed, tiny_run, tmp_path):
-    """A decoder from the files of two UEs serves the encoders of both."""
-    second = tmp_path / "y.npz"
-    other = session.train(
-        dataclasses.replace(
-            tiny_run.config(), run_dir=str(tmp_path / "other"), seed=3, model="csinet"
-        )
-    )
-    hand_over.hand_over(other, second)
-    config = settings(tmp_path / "nw", collaboration="ue_first", epochs=1)
-    config = dataclasses.replace(config, exchange=f"{handed},{second}", num_train=100)
-    run = session.train(config)
-    assert RunDirectory(run.path).trained_on().count("train[:100]") == 2
-    for ue in (tiny_run, other):
-        row = evaluation.evaluate(pair(run, ue))[0]
-        assert row["pairs_of_training"] == 2 and row["num_train"] == 200
-        assert row["encoder"]["model"] == ue.config().model
