@@ -25,10 +25,15 @@ from zoo.codecs import eigen_report
 from zoo.codecs.codebooks.etype2 import COMBINATIONS
 from zoo.codecs.eigen_report import EigenReport
 from zoo.config import ExperimentConfig
+from zoo.data import splits
+from zoo.metrics import results_row
+from zoo.reporting import results_files
 
 DATASET = "tr38901/r18_dense_urban_2ghz_quick"
 FEWER = 0.8  # times the least payload
 CODECS = ("pursuit", "pursuit_fixed", "klt_coded", "klt_mixture")
+
+DATA = ("dataset", "dataset_config", "dataset_version", "test_data")
 
 _DATASET = flags.DEFINE_string("dataset", DATASET, "data set")
 _RANKS = flags.DEFINE_list("ranks", ["1", "2"], "layers of a report")
@@ -39,6 +44,20 @@ _CODECS = flags.DEFINE_list("codecs", list(CODECS), "beside the codebooks")
 _NUM_TEST = flags.DEFINE_integer("num_test", 0, "test channels; 0: all", 0)
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", None, "results file, which grows", required=True)
+for _name, _known in (
+    ("ranks", "1234"),
+    ("param_combinations", "".join(map(str, COMBINATIONS))),
+):
+    flags.register_validator(
+        _name,
+        lambda given, known=_known: set() < set(given) <= set(known),
+        f"expected some of {', '.join(_known)}",
+    )
+flags.register_validator(
+    "codecs",
+    lambda given: set(given) <= set(CODECS),
+    f"expected some of {', '.join(CODECS)}, or none",
+)
 
 
 def reports(rank: int, payloads: list[int]) -> Iterator[EigenReport]:
@@ -61,15 +80,42 @@ def is_row(row: dict, report: EigenReport) -> bool:
     if report.bits:
         rate = "fixed" if report.fixed else "mean"
         wanted |= {"report_bits": report.bits, "rate": rate}
-    args = row["model_args"].items()
-    return (row["model"], row["rank"]) == (report.name, report.rank) and (
-        wanted.items() <= args
+    phase = report.phase if report.name in eigen_report.KLTS else None
+    same = (row["model"], row["rank"], row.get("phase")) == (
+        report.name,
+        report.rank,
+        phase,
     )
+    return same and wanted.items() <= row["model_args"].items()
+
+
+def check(path: Path, settings: ExperimentConfig) -> None:
+    """Refuse to go on with a file of another measurement.
+
+    Raises:
+        ValueError: it is no results file, or has rows of other data.
+    """
+    if not path.exists():
+        return
+    rows = results_files.rows_of(results_files.read(path))
+    builder = splits.open_builder(settings.dataset, settings.data_dir)
+    about, usual = results_row.data_set(settings, builder), EigenReport("type1")
+    wanted = {key: about[key] for key in DATA} | {
+        "sent": "eigenvectors", "seed": settings.seed,
+        "snr_db": usual.snr_db, "num_users": usual.num_users,
+    }  # fmt: skip
+    for row in rows:
+        for key, value in wanted.items():
+            if row.get(key) != value:
+                raise ValueError(
+                    f"--json={path}: has a row with {key} {row.get(key)!r}, expected "
+                    f"{value!r}: give another file"
+                )
 
 
 def measured(report: EigenReport, settings: ExperimentConfig, path: Path) -> dict:
     """Row of a report: that of the file, or a new one that it gets."""
-    rows = files.read_json(path)["rows"] if path.exists() else []
+    rows = results_files.rows_of(files.read_json(path)) if path.exists() else []
     for row in rows:
         if is_row(row, report):
             return row
@@ -93,6 +139,7 @@ def main(argv: list[str]) -> None:
         dataset=_DATASET.value, data_dir=_DATA_DIR.value, num_test=_NUM_TEST.value
     )
     with locks.alone_for(path):
+        check(path, settings)
         for rank in map(int, _RANKS.value):
             payloads = []
             for combination in map(int, _COMBINATIONS.value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
@@ -194,6 +195,29 @@ def test_report_takes_rows_of_all_kinds_of_files(content, tmp_path):
     assert (tmp_path / "eigenvectors.png").is_file()
     tables = {path.name for path in (tmp_path / "report_tables").iterdir()}
     assert {"eigenvectors_r18.csv", "eigenvectors_r18_rates.tex"} <= tables
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rank": "1"}, 'row 1: rank is "1", expected integer'),
+        ({"feedback_bits": "64"}, 'row 1: feedback_bits is "64", expected number'),
+        ({"feedback_bits": 0}, "row 1: feedback_bits is 0, expected at least 1"),
+        ({"sgcs_by_layer": [None]}, "row 1: sgcs_by_layer.0 is null"),
+        ({"sgcs_by_layer": [0.5, 0.5]}, "expected a value of each layer of rank 1"),
+        ({"model_args": None}, "row 1: model_args is null, expected object"),
+        ({"feedback_bits_min_max": [1]}, "row 1: feedback_bits_min_max is"),
+    ],
+)
+def test_damaged_rows_are_refused(content, tmp_path, changes, message):
+    content["rows"][0] |= changes
+    (tmp_path / "eigen.json").write_text(json.dumps(content))
+    for reading in (
+        lambda: results_files.load(tmp_path),
+        lambda: page_tables.block(tmp_path / "eigen.json"),
+    ):
+        with pytest.raises(ValueError, match=f"eigen.json: .*{re.escape(message)}"):
+            reading()
 
 
 def test_they_are_no_points_of_nmse(content, tmp_path):
