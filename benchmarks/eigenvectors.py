@@ -81,11 +81,8 @@ def is_row(row: dict, report: EigenReport) -> bool:
         rate = "fixed" if report.fixed else "mean"
         wanted |= {"report_bits": report.bits, "rate": rate}
     phase = report.phase if report.name in eigen_report.KLTS else None
-    same = (row["model"], row["rank"], row.get("phase")) == (
-        report.name,
-        report.rank,
-        phase,
-    )
+    own = row["model"], row["rank"], row.get("phase")
+    same = own == (report.name, report.rank, phase)
     return same and wanted.items() <= row["model_args"].items()
 
 

@@ -40,11 +40,10 @@ def test_committed_rows_are_taken_up(benchmark):
         own = [row for row in rows if row["rank"] == rank]
         books = [row for row in own if row["model"] == "etype2"]
         bits = [round(row["feedback_bits"]) for row in books]
-        args = [row["model_args"]["param_combination"] for row in books]
-        asked = [
-            *(EigenReport("etype2", rank, options={"param_combination": x}) for x in args),
-            *benchmark.reports(rank, [round(benchmark.FEWER * min(bits)), *bits]),
-        ]  # fmt: skip
+        asked = [*benchmark.reports(rank, [round(benchmark.FEWER * min(bits)), *bits])]
+        for row in books:
+            options = {"param_combination": row["model_args"]["param_combination"]}
+            asked.append(EigenReport("etype2", rank, options=options))
         for row in own:
             assert sum(benchmark.is_row(row, report) for report in asked) == 1
 
@@ -61,7 +60,7 @@ def test_rows_of_another_phase_are_others(benchmark):
     ("asked", "changes", "message"),
     [
         ({"num_test": 100}, {}, r"test\[:2000\] of 2000', expected .*test\[:100\]"),
-        ({"dataset": "tr38901/r18_dense_urban_4ghz"}, {}, "has a row with dataset_config"),
+        ({"dataset": "tr38901/r18_dense_urban_4ghz"}, {}, "a row with dataset_config"),
         ({"seed": 1}, {}, "has a row with seed 0, expected 1"),
         ({}, {"dataset_version": "1.0.0"}, "dataset_version '1.0.0', expected '1.1.0'"),
         ({}, {"snr_db": 0.0}, "has a row with snr_db 0.0, expected 10.0"),
