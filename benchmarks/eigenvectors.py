@@ -14,26 +14,22 @@ Rows are those of `zoo.baseline`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
 
+from benchmarks import eigen_rows
+from benchmarks.eigen_rows import CODECS
 from tfds_builders import cli, locks
 from zoo import files
 from zoo.codecs import eigen_report
 from zoo.codecs.codebooks.etype2 import COMBINATIONS
 from zoo.codecs.eigen_report import EigenReport
 from zoo.config import ExperimentConfig
-from zoo.data import splits
-from zoo.metrics import results_row
 from zoo.reporting import results_files
 
 DATASET = "tr38901/r18_dense_urban_2ghz_quick"
 FEWER = 0.8  # times the least payload
-CODECS = ("pursuit", "pursuit_fixed", "klt_coded", "klt_mixture")
-
-DATA = ("dataset", "dataset_config", "dataset_version", "test_data")
 
 _DATASET = flags.DEFINE_string("dataset", DATASET, "data set")
 _RANKS = flags.DEFINE_list("ranks", ["1", "2"], "layers of a report")
@@ -60,61 +56,11 @@ flags.register_validator(
 )
 
 
-def reports(rank: int, payloads: list[int]) -> Iterator[EigenReport]:
-    """What is sent beside the enhanced Type II codebook, in so many bits."""
-    if rank <= 2:
-        options = {"num_beams": 4, "num_phases": 8, "subband_amplitude": False}
-        yield EigenReport("type2", rank, options=options)
-    yield EigenReport("type1", rank)
-    for codec in _CODECS.value:
-        name, _, fixed = codec.partition("_fixed")
-        phase = "port" if name == "pursuit" else "sequential"
-        for bits in payloads:
-            own = {"bits": bits, "fixed": codec.endswith("_fixed"), "phase": phase}
-            yield EigenReport(name, rank, **own)
-
-
-def is_row(row: dict, report: EigenReport) -> bool:
-    """Whether a row is of a report."""
-    wanted = dict(report.options)
-    if report.bits:
-        rate = "fixed" if report.fixed else "mean"
-        wanted |= {"report_bits": report.bits, "rate": rate}
-    phase = report.phase if report.name in eigen_report.KLTS else None
-    own = row["model"], row["rank"], row.get("phase")
-    same = own == (report.name, report.rank, phase)
-    return same and wanted.items() <= row["model_args"].items()
-
-
-def check(path: Path, settings: ExperimentConfig) -> None:
-    """Refuse to go on with a file of another measurement.
-
-    Raises:
-        ValueError: it is no results file, or has rows of other data.
-    """
-    if not path.exists():
-        return
-    rows = results_files.rows_of(results_files.read(path))
-    builder = splits.open_builder(settings.dataset, settings.data_dir)
-    about, usual = results_row.data_set(settings, builder), EigenReport("type1")
-    wanted = {key: about[key] for key in DATA} | {
-        "sent": "eigenvectors", "seed": settings.seed,
-        "snr_db": usual.snr_db, "num_users": usual.num_users,
-    }  # fmt: skip
-    for row in rows:
-        for key, value in wanted.items():
-            if row.get(key) != value:
-                raise ValueError(
-                    f"--json={path}: has a row with {key} {row.get(key)!r}, expected "
-                    f"{value!r}: give another file"
-                )
-
-
 def measured(report: EigenReport, settings: ExperimentConfig, path: Path) -> dict:
     """Row of a report: that of the file, or a new one that it gets."""
     rows = results_files.rows_of(files.read_json(path)) if path.exists() else []
     for row in rows:
-        if is_row(row, report):
+        if eigen_rows.is_row(row, report):
             return row
     row = eigen_report.evaluate(report, settings)
     print(_line(row), flush=True)
@@ -136,7 +82,7 @@ def main(argv: list[str]) -> None:
         dataset=_DATASET.value, data_dir=_DATA_DIR.value, num_test=_NUM_TEST.value
     )
     with locks.alone_for(path):
-        check(path, settings)
+        eigen_rows.check(path, settings)
         for rank in map(int, _RANKS.value):
             payloads = []
             for combination in map(int, _COMBINATIONS.value):
@@ -145,7 +91,7 @@ def main(argv: list[str]) -> None:
                 row = measured(report, settings, path)
                 payloads.append(round(row["feedback_bits"]))
             payloads = [round(FEWER * min(payloads)), *sorted(payloads)]
-            for report in reports(rank, payloads):
+            for report in eigen_rows.reports(rank, payloads, _CODECS.value):
                 measured(report, settings, path)
 
 
