@@ -13,7 +13,6 @@ from zoo.metrics import results_row
 from zoo.reporting import results_files
 
 CODECS = ("pursuit", "pursuit_fixed", "klt_coded", "klt_mixture")
-
 DATA = ("dataset", "dataset_config", "dataset_version", "test_data")
 
 
