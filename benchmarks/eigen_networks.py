@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 from absl import flags
 
-from tfds_builders import cli
+from tfds_builders import cli, locks
 from zoo import files
-from zoo.experiments.runner import evaluated
+from zoo.experiments.runner import evaluated, found
+from zoo.reporting import eigen_curves, results_files
 
 BITS = 2  # of an entry
 CODEBOOKS = files.RESULTS / "eigenvectors_r18_2ghz.json"
@@ -33,6 +34,11 @@ _CODEBOOKS = flags.DEFINE_string("codebooks", str(CODEBOOKS), "rows of the codeb
 _DIRECTORY = flags.DEFINE_string("directory", "runs/eigen", "where the runs live")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", "", "also write the rows here")
+flags.register_validator(
+    "ranks",
+    lambda given: set() < set(given) <= set("1234"),
+    "expected some of 1, 2, 3, 4",
+)
 
 
 class Cell(NamedTuple):
@@ -80,7 +86,7 @@ def lengths(rows: list[dict], rank: int) -> list[int]:
 
 def cells() -> Iterator[Cell]:
     """Trainings in their order."""
-    rows = files.read_json(Path(_CODEBOOKS.value))["rows"]
+    rows = eigen_curves.rows([results_files.read(Path(_CODEBOOKS.value))])
     for seed, rank in itertools.product(range(_SEEDS.value), map(int, _RANKS.value)):
         for codeword_dim in lengths(rows, rank):
             yield Cell(seed, rank, codeword_dim)
@@ -89,9 +95,9 @@ def cells() -> Iterator[Cell]:
 def write() -> None:
     """Rows of all that is complete."""
     rows = [
-        {"name": cell.run.name, **files.read_json(cell.run / "evaluation.json")}
+        {"name": cell.run.name, **row}
         for cell in cells()
-        if (cell.run / "evaluation.json").is_file()
+        if (row := found(cell.run, *cell.flags()))
     ]
     content = {"rows": rows, **files.environment(), "origin": "ours"}
     files.write_json(Path(_JSON.value), content)
@@ -99,11 +105,13 @@ def write() -> None:
 
 def main(argv: list[str]) -> None:
     cli.refuse_arguments(argv)
-    for cell in cells():
-        row = evaluated(cell.run, *cell.flags())
-        print(cell.run.name, " ".join(f"{key} {row[key]}" for key in SHOWN), flush=True)
-        if _JSON.value:
-            write()
+    with locks.alone_for(_JSON.value):
+        for cell in [*cells()]:
+            row = evaluated(cell.run, *cell.flags())
+            shown = " ".join(f"{key} {row[key]}" for key in SHOWN)
+            print(cell.run.name, shown, flush=True)
+            if _JSON.value:
+                write()
 
 
 if __name__ == "__main__":

@@ -14,21 +14,22 @@ Rows are those of `zoo.baseline`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
 
+from benchmarks import eigen_rows
+from benchmarks.eigen_rows import CODECS
 from tfds_builders import cli, locks
 from zoo import files
 from zoo.codecs import eigen_report
 from zoo.codecs.codebooks.etype2 import COMBINATIONS
 from zoo.codecs.eigen_report import EigenReport
 from zoo.config import ExperimentConfig
+from zoo.reporting import results_files
 
 DATASET = "tr38901/r18_dense_urban_2ghz_quick"
 FEWER = 0.8  # times the least payload
-CODECS = ("pursuit", "pursuit_fixed", "klt_coded", "klt_mixture")
 
 _DATASET = flags.DEFINE_string("dataset", DATASET, "data set")
 _RANKS = flags.DEFINE_list("ranks", ["1", "2"], "layers of a report")
@@ -39,39 +40,27 @@ _CODECS = flags.DEFINE_list("codecs", list(CODECS), "beside the codebooks")
 _NUM_TEST = flags.DEFINE_integer("num_test", 0, "test channels; 0: all", 0)
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "TFDS data directory")
 _JSON = flags.DEFINE_string("json", None, "results file, which grows", required=True)
-
-
-def reports(rank: int, payloads: list[int]) -> Iterator[EigenReport]:
-    """What is sent beside the enhanced Type II codebook, in so many bits."""
-    if rank <= 2:
-        options = {"num_beams": 4, "num_phases": 8, "subband_amplitude": False}
-        yield EigenReport("type2", rank, options=options)
-    yield EigenReport("type1", rank)
-    for codec in _CODECS.value:
-        name, _, fixed = codec.partition("_fixed")
-        phase = "port" if name == "pursuit" else "sequential"
-        for bits in payloads:
-            own = {"bits": bits, "fixed": codec.endswith("_fixed"), "phase": phase}
-            yield EigenReport(name, rank, **own)
-
-
-def is_row(row: dict, report: EigenReport) -> bool:
-    """Whether a row is of a report."""
-    wanted = dict(report.options)
-    if report.bits:
-        rate = "fixed" if report.fixed else "mean"
-        wanted |= {"report_bits": report.bits, "rate": rate}
-    args = row["model_args"].items()
-    return (row["model"], row["rank"]) == (report.name, report.rank) and (
-        wanted.items() <= args
+for _name, _known in (
+    ("ranks", "1234"),
+    ("param_combinations", "".join(map(str, COMBINATIONS))),
+):
+    flags.register_validator(
+        _name,
+        lambda given, known=_known: set() < set(given) <= set(known),
+        f"expected some of {', '.join(_known)}",
     )
+flags.register_validator(
+    "codecs",
+    lambda given: set(given) <= set(CODECS),
+    f"expected some of {', '.join(CODECS)}, or none",
+)
 
 
 def measured(report: EigenReport, settings: ExperimentConfig, path: Path) -> dict:
     """Row of a report: that of the file, or a new one that it gets."""
-    rows = files.read_json(path)["rows"] if path.exists() else []
+    rows = results_files.rows_of(files.read_json(path)) if path.exists() else []
     for row in rows:
-        if is_row(row, report):
+        if eigen_rows.is_row(row, report):
             return row
     row = eigen_report.evaluate(report, settings)
     print(_line(row), flush=True)
@@ -93,6 +82,7 @@ def main(argv: list[str]) -> None:
         dataset=_DATASET.value, data_dir=_DATA_DIR.value, num_test=_NUM_TEST.value
     )
     with locks.alone_for(path):
+        eigen_rows.check(path, settings)
         for rank in map(int, _RANKS.value):
             payloads = []
             for combination in map(int, _COMBINATIONS.value):
@@ -101,7 +91,7 @@ def main(argv: list[str]) -> None:
                 row = measured(report, settings, path)
                 payloads.append(round(row["feedback_bits"]))
             payloads = [round(FEWER * min(payloads)), *sorted(payloads)]
-            for report in reports(rank, payloads):
+            for report in eigen_rows.reports(rank, payloads, _CODECS.value):
                 measured(report, settings, path)
 
 

@@ -55,7 +55,6 @@ def row(name: str) -> dict:
     lr = settings_of(FLAGFILE.with_name(f"{name}.cfg")).lr
     extra = f"--model={name} --lr={lr} --image_every=0 {_FLAGS.value}"
     settings = settings_of(FLAGFILE, extra, run_dir=str(run))
-    RunDirectory.create(settings)  # refuses a run of other flags
     flagfile = run.with_suffix(".cfg")
     files.write_text(flagfile, settings.to_flags())
     values = evaluated(run, f"--flagfile={flagfile}")

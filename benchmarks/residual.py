@@ -20,7 +20,7 @@ from absl import flags
 
 from tfds_builders import cli
 from zoo import config_flags, files
-from zoo.experiments.runner import evaluated
+from zoo.experiments.runner import evaluated, found
 from zoo.models.spec import RATIOS
 
 LINEAR = "klt_residual_linear"  # klt_residual without the encoder's branch
@@ -53,11 +53,6 @@ class Cell(NamedTuple):
         ratio = self.ratio.partition("/")[2]
         name = f"{self.network}_{ratio}_{self.scenario}_s{self.seed}"
         return Path(_DIRECTORY.value) / name
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether it was trained and evaluated."""
-        return (self.run / "evaluation.json").is_file()
 
     def flags(self) -> list[str]:
         """Flags of zoo.train: the network's own recipe, then what all share."""
@@ -104,10 +99,10 @@ def write() -> None:
         {
             "name": cell.run.name,
             "network": cell.network,
-            **files.read_json(cell.run / "evaluation.json"),
+            **row,
         }
         for cell in whole
-        if cell.is_complete
+        if (row := found(cell.run, *cell.flags()))
     ]
     content = {"rows": rows, **files.environment(), "origin": "ours"}
     files.write_json(Path(_JSON.value), content)

@@ -9,12 +9,21 @@ import pytest
 
 from benchmarks import eigen_networks
 from tests.conftest import assert_one_line_error, run_command
+from tfds_builders import locks
 from zoo import config_flags
 
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    given = {"_EPOCHS": 5, "_DIRECTORY": "runs", "_DATA_DIR": "", "_CODEBOOKS": "x"}
+    given = {
+        "_SEEDS": 2,
+        "_RANKS": ["1", "2"],
+        "_JSON": "",
+        "_EPOCHS": 5,
+        "_DIRECTORY": "runs",
+        "_DATA_DIR": "",
+        "_CODEBOOKS": str(eigen_networks.CODEBOOKS),
+    }
     for name, value in given.items():
         monkeypatch.setattr(eigen_networks, name, SimpleNamespace(value=value))
     return eigen_networks
@@ -38,8 +47,37 @@ def test_flags_are_those_of_a_training(benchmark, rank):
     assert found["epochs"].value == 5
 
 
-def test_codebooks_without_a_rank(tmp_path):
+def test_the_first_seed_of_all_comes_first(benchmark, monkeypatch, tmp_path):
+    """And the file holds what is complete, of whichever call, under its lock."""
+    target, locked = tmp_path / "rows.json", []
+    monkeypatch.setattr(benchmark, "_JSON", SimpleNamespace(value=str(target)))
+    monkeypatch.setattr(benchmark, "lengths", lambda rows, rank: [32 * rank, 40 * rank])
+    complete = {}
+
+    def evaluated(run, *flags):
+        with pytest.raises(OSError, match=r"rows.json is in use by"):
+            locks.check(target)
+        locked.append(run.name)
+        complete[run.name] = dict.fromkeys(benchmark.SHOWN, 0.5)
+        return complete[run.name]
+
+    monkeypatch.setattr(benchmark, "evaluated", evaluated)
+    monkeypatch.setattr(benchmark, "found", lambda run, *flags: complete.get(run.name))
+    benchmark.main(["eigen_networks"])
+    ends = ("r1_m32_s", "r1_m40_s", "r2_m64_s", "r2_m80_s")
+    asked = [f"subband_transformer_{end}{seed}" for seed in (0, 1) for end in ends]
+    assert locked == asked
+    rows = json.loads(target.read_text())["rows"]
+    assert [row["name"] for row in rows] == asked and rows[0]["sgcs"] == 0.5
+
+
+def test_bad_codebooks_are_refused(tmp_path):
     path = tmp_path / "rows.json"
-    path.write_text(json.dumps({"rows": []}))
-    done = run_command("benchmarks.eigen_networks", f"--codebooks={path}")
-    assert_one_line_error(done, "no etype2 of rank 1")
+    path.write_text(json.dumps({"rows": [{"model": "crnet", "nmse_db": -9.0}]}))
+    for given, message, code in (
+        (f"--codebooks={path}", "no etype2 of rank 1", 1),
+        ("--codebooks=README.md", "README.md: not a JSON file", 1),
+        ("--ranks=x", "expected some of 1, 2, 3, 4", 2),
+    ):
+        done = run_command("benchmarks.eigen_networks", given)
+        assert_one_line_error(done, message, code=code)

@@ -7,6 +7,7 @@ from absl import flags
 from tfds_builders import subbands
 from zoo.codecs.codebooks.catalogue import CODEBOOKS
 from zoo.codecs.eigen_report import CODED, KLTS, METHODS, EigenReport
+from zoo.config_checks import CSI_ALONE
 
 TARGETS = ("csi", "eigenvectors")
 OPTIONS = tuple(name for codebook in CODEBOOKS.values() for name in codebook.options)
@@ -23,6 +24,7 @@ BELONGS = {
 }
 # Flags of CSI that eigenvectors do not take.
 OF_CSI = ("perturb", "noise", "report_nmse", "calibrate")
+CHANGES = ("scaling", "csi_noise")  # of the CSI
 COMMON = ("rank", "num_subbands", "snr_db", "num_users", "phase", "per_subband")
 
 
@@ -77,6 +79,12 @@ def report_of(values: flags.FlagValues) -> EigenReport | None:
     for flag in OF_CSI:
         if values[flag].present:
             raise ValueError(f"--{flag} has no effect on eigenvectors: leave it out")
+    for flag in CHANGES:
+        if values[flag].value not in CSI_ALONE[flag]:
+            raise ValueError(
+                f"--{flag}={values[flag].value} has no effect on eigenvectors, which "
+                "are those of clean, stored channels: leave it out"
+            )
     own = CODEBOOKS[name].options if name in CODEBOOKS else ()
     own = ("oversampling",) if name == "pursuit" else own
     options = {option: values[option].value for option in own}

@@ -20,7 +20,7 @@ import numpy as np
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from zoo.codecs import methods, pursuit_choice
 from zoo.codecs.pursuit import PursuitCodec
-from zoo.codecs.search import search
+from zoo.codecs.search import check_number, search
 from zoo.data.eigenmodes import PortArray
 from zoo.metrics import precoding
 
@@ -53,12 +53,9 @@ class EigenPursuit:
         """
         grid = self.codec.grid
         ports = grid.num_antennas // self.layers
-        expected = grid.num_delay, ports, self.layers
-        if np.shape(vectors)[1:] != expected:
-            raise ValueError(
-                f"eigenvectors of shape {list(np.shape(vectors))}, expected [n, "
-                f"{', '.join(map(str, expected))}]: n, N3, ports, layers"
-            )
+        _check_shape(vectors, (grid.num_delay, ports, self.layers))
+        if not len(vectors):
+            return []
         vectors = aligned(vectors)
         for _ in range(ROUNDS):
             reports = self._reports(vectors, budget)
@@ -96,10 +93,13 @@ def fit(
     Raises:
         ValueError: bad eigenvectors, or bits that a report cannot have.
     """
-    subbands, layers = vectors.shape[1], vectors.shape[-1]
+    check_number(vectors)
+    vectors = aligned(vectors)
+    subbands, _, layers = vectors.shape[1:]
+    _check_shape(vectors, (subbands, array.num_ports, layers))
     options = [oversampling] if oversampling else OVERSAMPLING
     grids = [grid_of(array, subbands, layers, over) for over in options]
-    vectors, most = aligned(vectors), methods.most_atoms(bits)
+    most = methods.most_atoms(bits)
     for _ in range(ROUNDS):
         h = _first_real(grids[0], vectors)
         codec = pursuit_choice.choose(grids, h, bits, most, fixed=fixed)
@@ -107,6 +107,14 @@ def fit(
         vectors = turned(vectors, as_vectors(codec.grid, sent, layers))
         grids = [codec.grid]
     return EigenPursuit(codec, layers)
+
+
+def _check_shape(vectors: np.ndarray, expected: tuple[int, int, int]) -> None:
+    if np.shape(vectors)[1:] != expected:
+        raise ValueError(
+            f"eigenvectors of shape {list(np.shape(vectors))}, expected [n, "
+            f"{', '.join(map(str, expected))}]: n, N3, ports, layers"
+        )
 
 
 def grid_of(
@@ -135,7 +143,7 @@ def as_csi(grid: AngleDelayGrid, vectors: np.ndarray) -> np.ndarray:
 def as_vectors(grid: AngleDelayGrid, h: np.ndarray, layers: int) -> np.ndarray:
     """Inverse of `as_csi`."""
     ports = np.fft.fft(grid.antennas.conj() @ h, axis=-1, norm="ortho")
-    ports = ports.reshape(len(h), layers, -1, h.shape[-1])
+    ports = ports.reshape(len(h), layers, ports.shape[1] // layers, h.shape[-1])
     return np.moveaxis(ports, (1, 3), (3, 1))
 
 

@@ -163,8 +163,11 @@ def _by_codebook(
 ) -> tuple[np.ndarray, dict]:
     """Precoders that the base station reads, and what was sent."""
     codebook, panel = CODEBOOKS[report.name], configuration.panel
-    began = time.monotonic()
-    w, reports = codebook.send(configuration, v)
+    began = time.process_time()
+    reports = codebook.reports(configuration, v)
+    encoded = time.process_time()
+    w = codebook.precoders(configuration, reports)
+    seconds = encoded - began, time.process_time() - encoded
     sizes = [one.num_bits for one in reports]
     options = codebook.options | report.options
     return w, {
@@ -175,7 +178,7 @@ def _by_codebook(
         "feedback_bits_min_max": [min(sizes), max(sizes)],
         "part1_bits": len(reports[0].part1),
         "part2_bits_max": max(len(one.part2) for one in reports),
-        "seconds_per_csi": (time.monotonic() - began) / len(v),
+        **_times(*seconds, len(v)),
     }
 
 
@@ -215,11 +218,15 @@ def _by_pursuit(
 
 def _through_bytes(report: EigenReport, codec, x: np.ndarray) -> tuple:
     """What a fitted codec makes of `x`, and what was sent."""
-    began, parts, sizes = time.monotonic(), [], []
+    parts, sizes, encoding, decoding = [], [], 0.0, 0.0
     for start in range(0, len(x), BATCH):
         budget = report.bits if report.fixed else 0
+        began = time.process_time()
         sent = codec.encode(x[start : start + BATCH], budget)
+        encoded = time.process_time()
         parts.append(codec.decode(sent))
+        encoding += encoded - began
+        decoding += time.process_time() - encoded
         sizes += [8 * len(one) for one in sent]
     rate = "fixed" if report.fixed else "mean"
     return np.concatenate(parts), {
@@ -227,5 +234,13 @@ def _through_bytes(report: EigenReport, codec, x: np.ndarray) -> tuple:
         "codeword_dim": None,
         "feedback_bits": float(np.mean(sizes)),
         "feedback_bits_min_max": [min(sizes), max(sizes)],
-        "seconds_per_csi": (time.monotonic() - began) / len(x),
+        **_times(encoding, decoding, len(x)),
+    }
+
+
+def _times(encoding: float, decoding: float, number: int) -> dict:
+    """Processor seconds of a report, of all threads."""
+    return {
+        "seconds_per_csi": encoding / number,
+        "decode_seconds_per_csi": decoding / number,
     }

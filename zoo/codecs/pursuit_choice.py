@@ -34,7 +34,7 @@ def choose(
         h: zero-centred training CSI, complex `[n, N_t, N_a]`.
         bits: mean bits of a report, where there is no target.
         fixed: whether they are a budget that no report exceeds.
-        most: atoms of a report at most, likewise.
+        most: atoms of a report at most, likewise; no more than a CSI has entries.
         noise: of the CSI, as `PursuitCodec.encode` takes it.
         target_db: error of each CSI relative to its energy [dB].
         calibrate: whether gains of the antennas are estimated, and used if they help.
@@ -43,6 +43,7 @@ def choose(
         ValueError: bad or fewer than two CSI, bad noise or target.
     """
     check_number(h)
+    most = min(most, h.shape[1] * h.shape[2])
     given = h, bits, most, noise, target_db, fixed
     if calibrate:
         even, uneven = grids[0], calibration.calibrated(grids[0], h)

@@ -50,11 +50,27 @@ def evaluated(run: Path, *training: str) -> dict:
         *training: flags of zoo.train that say what it is.
 
     Raises:
-        ValueError: a command failed (it has said why).
+        ValueError: a command failed (it has said why), or the directory holds a run of
+            other flags.
     """
-    job = jobs.evaluation(run.parent, run.name, *training)
-    jobs.work(job)
+    if row := found(run, *training):
+        return row
+    jobs.work(jobs.evaluation(run.parent, run.name, *training))
     return files.read_json(run / "evaluation.json")
+
+
+def found(run: Path, *training: str) -> dict | None:
+    """Results row of a run that was trained and evaluated before; arguments as above.
+
+    Raises:
+        ValueError: the directory holds a run of other flags.
+    """
+    from zoo.run_directory import RunDirectory  # imports TensorFlow
+
+    settings = config_flags.from_flags(config_flags.parse(training, str(run)))
+    RunDirectory(run).check(settings)
+    result = run / "evaluation.json"
+    return files.read_json(result) if result.is_file() else None
 
 
 @dataclasses.dataclass(frozen=True)

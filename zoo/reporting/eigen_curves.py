@@ -4,69 +4,57 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from zoo import registry
-from zoo.reporting.cells import variant
-from zoo.reporting.rate_curves import CLASSIC, NETWORK, channels, data_set
+from zoo.reporting.eigen_names import (
+    AT_MOST,
+    BASE,
+    CODEBOOKS,
+    NAMES,
+    Setting,
+    names,
+    setting_of,
+)
+from zoo.reporting.rate_curves import (
+    BETWEEN,
+    CLASSIC,
+    EQUAL,
+    EXACT,
+    NETWORK,
+)
 from zoo.reporting.results_files import rows_of, sends_eigenvectors
 
 CODEBOOK = "codebook"
-BASE = "etype2"  # whose reports are the payloads
-NAMES = {
-    BASE: "eType II",
-    "type2": "Type II",
-    "type1": "Type I",
-    "pursuit": "pursuit",
-    "klt_coded": "KLT",
-    "klt_mixture": "16 KLTs",
-}
-CODEBOOKS = tuple(NAMES)[:3]
-AT_MOST = ", at most"  # ends the name of what never sends more bits than asked for
-OF_PAIR = re.compile(r" (of pair|of file) \w+")
 NEAR = 0.05  # share of the bits within which the end of a curve is at a payload
-SAME = ("model", "model_args", "phase", "codeword_dim", "bits", "quantizer", "init",
-        "loss", "epochs", "train_data", "collaboration")  # fmt: skip
-
-
-class Setting(NamedTuple):
-    """What is equal in a comparison.
-
-    Attributes:
-        data: channels.
-        num_subbands: N3.
-        rank: layers of a report.
-        snr_db: of one receive antenna, for rates.
-        num_users: served together by zero forcing.
-    """
-
-    data: str
-    num_subbands: int
-    rank: int
-    snr_db: float
-    num_users: int
+CHOSEN = ("oversampling", "gains")  # in model_args, by the codec itself
 
 
 class Point(NamedTuple):
     """One configuration, or the mean of its seeds.
 
     Attributes:
-        bits: of a report in the mean, both parts.
+        bits: of a report in the mean, both parts; of the longest of a codec “at most”.
         sgcs: of each layer.
         spread: smallest and largest SGCS of a seed, of each layer.
+        ends: the same of its mean over the layers.
         zf_rate: of users served together, bit/s/Hz.
         seeds: how many.
+        longest: bits of the longest report.
+        how: `EXACT` where it was measured, or `BETWEEN` two points.
     """
 
     bits: float
     sgcs: tuple[float, ...]
     spread: tuple[tuple[float, float], ...]
+    ends: tuple[float, float]
     zf_rate: float
     seeds: int
+    longest: float
+    how: str = EXACT
 
     @property
     def mean(self) -> float:
@@ -87,6 +75,18 @@ class Curve(NamedTuple):
     kind: str
     points: list[Point]
 
+    @property
+    def is_at_most(self) -> bool:
+        """Whether no report is longer than its place; codebooks stand at their mean."""
+        if self.kind == NETWORK:
+            return all(point.longest <= point.bits for point in self.points)
+        return self.kind == CODEBOOK or self.name.endswith(AT_MOST)
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether it is not held to its bits in every report."""
+        return not self.name.endswith(AT_MOST)
+
     def at(self, bits: float) -> Point | None:
         """Value at so many bits, straight over their logarithm between two points.
 
@@ -99,16 +99,20 @@ class Curve(NamedTuple):
             return None
 
         def value(y):
-            return float(np.interp(place, x, y))
+            """Of numbers of each point, or of arrays of them."""
+            flat = np.reshape(y, (len(x), -1))
+            found = [float(np.interp(place, x, column)) for column in flat.T]
+            return np.reshape(found, np.shape(y)[1:]).tolist()
 
-        layers = range(len(self.points[0].sgcs))
-        sgcs = tuple(value([p.sgcs[i] for p in self.points]) for i in layers)
-        spread = tuple(
-            tuple(value([p.spread[i][end] for p in self.points]) for end in (0, 1))
-            for i in layers
+        sgcs, spread, ends, rate, longest = (
+            value([getattr(point, key) for point in self.points])
+            for key in ("sgcs", "spread", "ends", "zf_rate", "longest")
         )
-        rate = value([p.zf_rate for p in self.points])
-        return Point(bits, sgcs, spread, rate, min(p.seeds for p in self.points))
+        exact = np.abs(x - place).min() <= math.log2(1 + EQUAL)
+        return Point(
+            bits, tuple(sgcs), tuple(map(tuple, spread)), tuple(ends), rate,
+            min(p.seeds for p in self.points), longest, EXACT if exact else BETWEEN,
+        )  # fmt: skip
 
 
 def is_eigen(content: dict) -> bool:
@@ -122,26 +126,6 @@ def rows(contents: Iterable[dict]) -> list[dict]:
     return [r for content in plain for r in rows_of(content) if sends_eigenvectors(r)]
 
 
-def name_of(row: dict) -> str:
-    """What a row's curve is called."""
-    is_network = row["model"] in registry.MODELS
-    name = variant(row) if is_network else NAMES.get(row["model"], row["model"])
-    if row.get("collaboration"):
-        sides = " to ".join(variant(row[side]) for side in ("encoder", "decoder"))
-        name = f"{sides}, {row['collaboration'].replace('_', ' ')}"
-    if row.get("phase"):
-        name = f"{name}, {row['phase']} phase"
-    source = "/".join(_train_data(row).partition(" ")[0].split("/")[:2])
-    if source and channels(source) != channels(data_set(row)):
-        name = f"{name}, of {channels(source)}"
-    return name + AT_MOST * (row["model_args"].get("rate") == "fixed")
-
-
-def _train_data(row: dict) -> str:
-    """What a row's network saw, without the pair and the file that it is from."""
-    return OF_PAIR.sub("", row.get("train_data") or "")
-
-
 def _kind(row: dict) -> str:
     if row["model"] in CODEBOOKS:
         return CODEBOOK
@@ -151,13 +135,13 @@ def _kind(row: dict) -> str:
 def curves(found: list[dict]) -> dict[Setting, list[Curve]]:
     """Curves of rows by what is equal; those without bits have none."""
     groups: dict[Setting, dict[tuple, dict[str, list[dict]]]] = {}
-    for row in found:
+    for row, name in zip(found, names(found), strict=True):
         if row["feedback_bits"] is None:
             continue
-        own = groups.setdefault(_setting(row), {})
-        told = row | {"train_data": _train_data(row)}
-        same = json.dumps([told.get(key) for key in SAME], sort_keys=True)
-        points = own.setdefault((_kind(row), name_of(row)), {})
+        own = groups.setdefault(setting_of(row), {})
+        asked = {k: v for k, v in row["model_args"].items() if k not in CHOSEN}
+        same = json.dumps([row["codeword_dim"], asked], sort_keys=True)
+        points = own.setdefault((_kind(row), name), {})
         points.setdefault(same, []).append(row)
     return {
         setting: [
@@ -166,11 +150,6 @@ def curves(found: list[dict]) -> dict[Setting, list[Curve]]:
         ]
         for setting, own in sorted(groups.items())
     }
-
-
-def _setting(row: dict) -> Setting:
-    keys = "num_subbands", "rank", "snr_db", "num_users"
-    return Setting(channels(data_set(row)), *(row[key] for key in keys))
 
 
 def _place(item) -> tuple:
@@ -184,12 +163,19 @@ def _place(item) -> tuple:
 
 def _point(own: list[dict]) -> Point:
     layers = list(zip(*(row["sgcs_by_layer"] for row in own), strict=True))
+    means = [float(np.mean(row["sgcs_by_layer"])) for row in own]
+    ends = [row.get("feedback_bits_min_max") or [row["feedback_bits"]] for row in own]
+    longest = max(end[-1] for end in ends)
+    is_fixed = own[0]["model_args"].get("rate") == "fixed"
+    mean = float(np.mean([row["feedback_bits"] for row in own]))
     return Point(
-        float(np.mean([row["feedback_bits"] for row in own])),
+        longest if is_fixed else mean,
         tuple(float(np.mean(values)) for values in layers),
         tuple((min(values), max(values)) for values in layers),
+        (min(means), max(means)),
         float(np.mean([row["zf_rate"] for row in own])),
         len({row["seed"] for row in own}),
+        longest,
     )
 
 
@@ -198,5 +184,5 @@ def payloads(found: list[dict], setting: Setting) -> dict[int, float]:
     return {
         row["model_args"]["param_combination"]: row["feedback_bits"]
         for row in sorted(found, key=lambda r: r["feedback_bits"] or 0)
-        if row["model"] == BASE and _setting(row) == setting
+        if row["model"] == BASE and setting_of(row) == setting
     }

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from zoo.metrics import plots
-from zoo.reporting.eigen_curves import (
-    AT_MOST,
-    CLASSIC,
-    CODEBOOK,
-    NETWORK,
-    Curve,
-    Setting,
-)
+from zoo.reporting.eigen_curves import CLASSIC, CODEBOOK, NETWORK, Curve
+from zoo.reporting.eigen_names import AT_MOST, Setting
 from zoo.reporting.rate_plot import HEIGHT, KEY, LEAST_WIDTH, LETTER, TICKS, WIDTH
 
 COLOURS = {
@@ -54,10 +49,7 @@ def save(panels: dict[Setting, list[Curve]], target) -> None:
 
 def _styles(all_curves: list[Curve]) -> dict[str, dict]:
     """Colour and marker of each name; dashed where reports are never longer."""
-    pens = {
-        kind: itertools.cycle(zip(COLOURS[kind], MARKERS[kind], strict=True))
-        for kind in COLOURS
-    }
+    pens = {kind: _pens(COLOURS[kind], MARKERS[kind]) for kind in COLOURS}
     own: dict[str, dict] = {}
     styles: dict[str, dict] = {}
     for curve in all_curves:
@@ -68,6 +60,12 @@ def _styles(all_curves: list[Curve]) -> dict[str, dict]:
         dashes = {"linestyle": "--", "fillstyle": "none"} if name != curve.name else {}
         styles[curve.name] = own[name] | dashes
     return styles
+
+
+def _pens(colours: tuple[str, ...], markers: str) -> Iterator[tuple[str, str]]:
+    """Colour and marker of one curve after the other, all pairs before any again."""
+    for shift in itertools.cycle(range(len(markers))):
+        yield from zip(colours, markers[shift:] + markers[:shift], strict=True)
 
 
 def _draw(axis, curve: Curve, layer: int, style: dict) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from zoo.reporting import eigen_curves, eigen_plot, eigen_tables
 from zoo.reporting.blocks import Details, Picture, Section
-from zoo.reporting.eigen_curves import Curve, Setting
+from zoo.reporting.eigen_curves import Curve
+from zoo.reporting.eigen_names import Setting, name_of
 from zoo.reporting.origins import provenance
 from zoo.reporting.rate_curves import channels, data_set
 from zoo.reporting.results_files import complete
@@ -43,7 +44,7 @@ def section(results: dict[Path, dict], link: str = "") -> Section | None:
     blocks: list = [NOTE, *([picture(panels, link)] if panels else [])]
     for data in sorted({channels(data_set(row)) for row in rows}):
         own = [row for row in rows if channels(data_set(row)) == data]
-        name = f"{NAME}_{data.rpartition('/')[2]}"
+        name = f"{NAME}_{data.replace('/', '_')}"
         every = eigen_tables.everything(own, f"{name}_rows")
         shown = eigen_tables.tables(own, name)
         details = Details("Every row", [every])
@@ -64,7 +65,7 @@ def _sources(results: dict[Path, dict]) -> list[Details]:
 def _point(row: dict) -> str:
     bits = row["feedback_bits"]
     sent = "unquantised" if bits is None else f"{bits:.0f} bits"
-    return f"{eigen_curves.name_of(row)}, rank {row['rank']}, {sent}"
+    return f"{name_of(row)}, rank {row['rank']}, {sent}"
 
 
 def picture(panels: dict[Setting, list[Curve]], link: str = "") -> Picture:

@@ -6,26 +6,19 @@ from itertools import combinations
 
 from zoo.reporting.blocks import Table
 from zoo.reporting.cells import Cell, fixed, number
-from zoo.reporting.eigen_curves import (
-    AT_MOST,
-    CLASSIC,
-    Curve,
-    Point,
-    Setting,
-    curves,
-    name_of,
-    payloads,
-)
+from zoo.reporting.eigen_curves import Curve, Point, curves, payloads
+from zoo.reporting.eigen_names import Setting, names
 from zoo.reporting.rate_curves import channels, data_set
 
 OVERVIEW = (
     "SGCS of each layer at the bits of the enhanced Type II codebook: those of its "
     "eight parameter combinations (pc) in the mean, both parts. Values of the others "
-    "are those of their curves at these bits, straight over the logarithm of the bits "
-    "between two measured ones; none where nothing is measured near. ± is half of what "
-    "the seeds span. Who leads has the largest mean of the layers; behind it is by how "
-    "much the next one is less. Codecs “at most” send no report that is longer, as "
-    "codebooks and networks of a fixed length; the others as many bits in the mean."
+    "are those of their curves at these bits, with ~ straight over the logarithm of "
+    "the bits between two measured ones; none where nothing is measured near. ± is "
+    "half of what the seeds span. Who leads has the largest mean of the layers; behind "
+    "it is by how much the next one is less. Codecs “at most” send no report that is "
+    "longer, as networks of a fixed length; the others as many bits in the mean. "
+    "Codebooks, whose longest reports are a few bits longer, are compared with both."
 )
 RATES = (
     "Whether the order by SGCS of the first layer is that by the rate of users served "
@@ -77,7 +70,7 @@ def _cell(point: Point | None) -> str:
         for x, (low, high) in zip(point.sgcs, point.spread, strict=True)
     ]
     layers = {f"layer {i}": x for i, x in enumerate(point.sgcs, 1)}
-    return Cell(" / ".join(parts), value=point.mean, **layers)
+    return Cell(point.how + " / ".join(parts), value=point.mean, **layers)
 
 
 def _leader(own: list[Curve], bits: float, at_most: bool) -> str:
@@ -87,25 +80,22 @@ def _leader(own: list[Curve], bits: float, at_most: bool) -> str:
         own: curves.
         bits: of a report.
         at_most: only what never sends more; else only what is not held to that.
+            Codebooks are among both.
     """
     shown = [
         (curve.name, point)
         for curve in own
         if (point := curve.at(bits)) is not None
-        and (curve.kind != CLASSIC or curve.name.endswith(AT_MOST) == at_most)
+        and (curve.is_at_most if at_most else curve.is_mean)
     ]
     if len(shown) < 2:
         return ""
-    (name, first), (other, second) = sorted(shown, key=lambda x: -x[1].mean)[:2]
-    lowest, highest = _end(first, 0), _end(second, 1)
-    if highest >= lowest:
-        return f"{name} or {other}: not decided"
-    ahead = first.mean - second.mean
+    (name, first), *others = sorted(shown, key=lambda x: -x[1].mean)
+    rival, highest = max(others, key=lambda x: x[1].ends[1])
+    if highest.ends[1] >= first.ends[0]:
+        return f"{name} or {rival}: not decided"
+    ahead = first.mean - others[0][1].mean
     return Cell(f"{name} +{ahead:.3f}", value=ahead, leader=name)
-
-
-def _end(point: Point, end: int) -> float:
-    return sum(span[end] for span in point.spread) / len(point.spread)
 
 
 def rates(rows: list[dict], name: str = "") -> Table:
@@ -144,18 +134,25 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def everything(rows: list[dict], name: str = "") -> Table:
-    """A row for each results row; columns without a cell are left out."""
-    order = sorted(rows, key=lambda r: (r["rank"], name_of(r), r["feedback_bits"] or 0))
-    lines = [_cells(row) for row in order]
+def everything(rows: list[dict], title: str = "") -> Table:
+    """A row for each results row; columns without a cell are left out.
+
+    Args:
+        rows: of eigenvectors.
+        title: of the table's files.
+    """
+    named = zip(names(rows), rows, strict=True)
+    order = sorted(
+        named, key=lambda x: (x[1]["rank"], x[0], x[1]["feedback_bits"] or 0)
+    )
+    lines = [[name, *_cells(row)] for name, row in order]
     filled = [i for i in range(len(COLUMNS)) if any(line[i] for line in lines)]
     cells = [[line[i] for i in filled] for line in lines]
-    return Table([COLUMNS[i] for i in filled], cells, "Every row.", name)
+    return Table([COLUMNS[i] for i in filled], cells, "Every row.", title)
 
 
 def _cells(row: dict) -> list[str]:
     return [
-        name_of(row),
         number(row["rank"]),
         number(row["model_args"].get("report_bits")),
         number(row["feedback_bits"]),

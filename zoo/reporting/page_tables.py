@@ -111,7 +111,7 @@ def block(path: Path) -> str:
     if path.is_dir():
         results = results_files.load(path)
         return f"{markdown(verdicts(results))}\n{trainings(results)}\n"
-    content = files.read_json(path)
+    content = results_files.read(path)
     if path.stem == "crnet_quickstart":
         with complete(path):
             return f"```\n{quickstart_table.table(content['summary'])}\n```\n"

@@ -7,6 +7,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfds_builders.untrusted import json_files
+from tfds_builders.untrusted.json_files import (
+    COUNT,
+    NUMBER,
+    NUMBER_OR_NONE,
+    OBJECT,
+    POSITIVE,
+    TEXT,
+    TEXT_OR_NONE,
+    record,
+)
 from zoo import files
 from zoo.experiments.verdicts import VERDICTS
 
@@ -27,6 +38,35 @@ ENTRY_KEYS = (
     "handicap",
     "runs",
 )
+LAYERS = {"type": "array", "items": NUMBER, "minItems": 1}
+EIGEN_ROW = record(
+    {
+        "model": TEXT,
+        "model_args": OBJECT,
+        "dataset": TEXT,
+        "dataset_config": TEXT,
+        "rank": POSITIVE,
+        "num_subbands": POSITIVE,
+        "snr_db": NUMBER,
+        "num_users": POSITIVE,
+        "seed": COUNT,
+        "feedback_bits": {**NUMBER_OR_NONE, "minimum": 1},
+        "sgcs_by_layer": LAYERS,
+        "gcs_by_layer": LAYERS,
+        **dict.fromkeys(
+            ("sgcs_weighted", "beamforming_loss_db", "rate", "zf_rate"), NUMBER
+        ),
+        "zf_rate_5_percent": NUMBER,
+    },
+    {
+        "phase": TEXT_OR_NONE,
+        "train_data": TEXT_OR_NONE,
+        "nmse_db": NUMBER_OR_NONE,
+        "feedback_bits_min_max": {
+            "type": ["array", "null"], "items": NUMBER, "minItems": 2, "maxItems": 2
+        },
+    },
+)  # fmt: skip
 CLAIM_KEYS = "claim", "origin", "verdict", "difference", "paper", "decided", "seeds"
 
 
@@ -46,10 +86,19 @@ def load(directory: Path) -> dict[Path, dict]:
             f"--results={directory}: holds no .json, make some with "
             "python -m zoo.reproduce TARGET --json=FILE"
         )
-    found = {path: files.read_json(path) for path in paths}
-    for path, content in found.items():
-        _check(path, content)
-    return found
+    return {path: read(path) for path in paths}
+
+
+def read(path: Path) -> dict:
+    """Content of a results file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is no result.
+    """
+    content = files.read_json(path)
+    _check(path, content)
+    return content
 
 
 def _by_number(path: Path) -> list:
@@ -84,17 +133,18 @@ def complete(path: Path) -> Iterator[None]:
 
 def _check(path: Path, content) -> None:
     """Refuse what is no result."""
-    if not isinstance(content, dict) or not {"target", "rows", "row", "model"} & set(
-        content
-    ):
+    keys = set(content) if isinstance(content, dict) else set()
+    is_row = "model" in keys and keys & {"nmse_db", "sent"}
+    if not (is_row or keys & {"target", "rows", "row"}):
         raise ValueError(
             f"{path}: no result, expected an object with 'target' (zoo.reproduce), "
-            "'rows' or 'row', or a row, which has a 'model'"
+            "'rows' or 'row', or a row, which has a 'model' and 'nmse_db' or 'sent'"
         )
     if "target" not in content:
         rows = rows_of(content)
         if not isinstance(rows, list) or not rows or not _objects(rows):
             raise ValueError(f"{path}: expected objects in 'rows', or one in 'row'")
+        _check_eigen(path, rows)
         return
     for key, kind in KEYS.items():
         if not isinstance(content.get(key), kind):
@@ -115,6 +165,20 @@ def _check(path: Path, content) -> None:
                 f"{path}: verdict {claim['verdict']!r}, expected one of "
                 f"{', '.join(VERDICTS)}"
             )
+
+
+def _check_eigen(path: Path, rows: list[dict]) -> None:
+    """Refuse damaged rows of eigenvectors."""
+    for number, row in enumerate(rows, 1):
+        if not sends_eigenvectors(row):
+            continue
+        json_files.check(f"{path}: row {number}", row, EIGEN_ROW)
+        for key in ("sgcs_by_layer", "gcs_by_layer"):
+            if len(row[key]) != row["rank"]:
+                raise ValueError(
+                    f"{path}: row {number}: {key} is {row[key]}, expected a value of "
+                    f"each layer of rank {row['rank']}"
+                )
 
 
 def _objects(items: list) -> bool:

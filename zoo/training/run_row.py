@@ -69,9 +69,9 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
     """How the weights were trained; nothing of a training that was not ours."""
     if run.origin != "ours":
         unknown = (
-            "init", "cpu_step", "best_epoch", "start_nmse_db", "last_gain_db",
-            "batch_size", "train_seconds", "train_cpu_seconds", "train_commit",
-            "train_version", "train_device",
+            "init", "loss", "lr", "cpu_step", "best_epoch", "start_nmse_db",
+            "last_gain_db", "batch_size", "train_seconds", "train_cpu_seconds",
+            "train_commit", "train_version", "train_device",
         )  # fmt: skip
         known = {"seed": settings.seed, "epochs": 0, "train_data": run.trained_on()}
         return known | dict.fromkeys(unknown)
@@ -80,6 +80,8 @@ def _training(run: RunDirectory, settings: ExperimentConfig) -> dict:
     return {
         "seed": settings.seed,
         "init": settings.init,
+        "loss": settings.loss,
+        "lr": settings.lr,
         "cpu_step": settings.cpu_step,
         "epochs": records[-1]["epoch"] if records else 0,
         "best_epoch": metrics_file.best(records).get("epoch"),

@@ -86,7 +86,8 @@ def test_more_like_than_etype2_within_its_bits(train, test, rank):
     """A budget that no report exceeds, below the bits of paramCombination 4."""
     codebook = CODEBOOKS["etype2"]
     made = codebook.make(Panel(8, 2), 13, rank, param_combination=4)
-    w, reports = codebook.send(made, test[..., :rank])
+    reports = codebook.reports(made, test[..., :rank])
+    w = codebook.precoders(made, reports)
     bits = int(np.mean([one.num_bits for one in reports]))
     given = ARRAY, train[..., :rank], bits
     codec = eigen_pursuit.fit(*given, fixed=True, oversampling=4)
@@ -124,6 +125,25 @@ def test_unusable_eigenvectors_are_refused(fitted, test):
         fitted.encode(test[..., :1])
     with pytest.raises(ValueError, match="budget=7"):
         fitted.encode(test, 7)
+
+
+def test_few_entries_and_no_channels():
+    """No more paths than entries, 12 of 2 x 2 ports in 3 subbands; room is for 19."""
+    few = clustered_channels.eigenmodes(20, 1, (2, 1), num_subbands=3, layers=1)[0]
+    codec = eigen_pursuit.fit(PortArray(2, 1, 2), few, 160, oversampling=2)
+    assert codec.codec.most == 12
+    assert sgcs(few, codec.decode(codec.encode(few))) > 0.95
+    assert codec.encode(few[:0]) == [] and codec.decode([]).shape == (0, 3, 4, 1)
+
+
+def test_training_vectors_of_another_shape_are_refused(train):
+    for wrong, message in (
+        (train[:0], "0 training CSI: expected 2 or more"),
+        (train[..., 0], r"expected finite ones, \[n, N3, P, layers\]"),
+        (train[:, :, :16], r"\[300, 13, 16, 2\], expected \[n, 13, 32, 2\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            eigen_pursuit.fit(ARRAY, wrong, 64)
 
 
 def test_row(eigen_config):

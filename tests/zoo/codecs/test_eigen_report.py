@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,6 +139,42 @@ def test_klt_in_closed_form_of_drops(eigen_config):
     np.testing.assert_array_equal(eigen_klt.as_vectors(eigen_klt.flat(train), 2), train)
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Processor seconds that pass while a function is called."""
+    now = [0.0]
+    monkeypatch.setattr(eigen_report.time, "process_time", lambda: now[0])
+
+    def takes(seconds, function):
+        def timed(*args):
+            now[0] += seconds
+            return function(*args)
+
+        return timed
+
+    return takes
+
+
+def test_encoding_is_timed_apart_from_decoding(eigen_config, clock, monkeypatch):
+    codebook = eigen_report.CODEBOOKS["type1"]
+    timed = codebook._replace(
+        encode=clock(1.5, codebook.encode),
+        pack=clock(0.5, codebook.pack),
+        unpack=clock(5.0, codebook.unpack),
+    )
+    monkeypatch.setitem(eigen_report.CODEBOOKS, "type1", timed)
+    row = eigen_report.evaluate(EigenReport("type1"), eigen_config)
+    assert row["seconds_per_csi"] == 2 / 20 and row["decode_seconds_per_csi"] == 5 / 20
+    codec = SimpleNamespace(
+        encode=clock(2.0, lambda x, budget: [b"report"] * len(x)),
+        decode=clock(5.0, lambda sent: np.zeros(len(sent))),
+    )
+    report = EigenReport("klt_coded", bits=48)
+    _, found = eigen_report._through_bytes(report, codec, np.zeros(1024))
+    assert found["seconds_per_csi"] == 4 / 1024  # of two batches
+    assert found["decode_seconds_per_csi"] == 10 / 1024
+
+
 def test_row_of_a_stream_names_the_stored_drops(eigen_config):
     name = eigen_config.dataset + ":stream"
     streamed = dataclasses.replace(eigen_config, dataset=name)
@@ -173,6 +210,7 @@ def test_flags_become_a_report():
     assert eigen_flags.report_of(values) == EigenReport(
         "pursuit", 2, options={"oversampling": 4}, bits=64
     )
+    assert eigen_flags.report_of(_parse("--method=type1", "--scaling=stored"))
     for method in ("klt", "pursuit"):
         assert eigen_flags.report_of(_parse(f"--method={method}")) is None
 
@@ -188,6 +226,8 @@ def test_flags_become_a_report():
         (("--method=dft", "--target=eigenvectors"), "--target has no effect"),
         (("--method=klt_coded", "--target=eigenvectors"), "takes --report_bits"),
         (("--method=pursuit", "--target=eigenvectors"), "takes --report_bits"),
+        (("--method=etype2", "--scaling=per_sample"), "--scaling=per_sample has no"),
+        (("--method=klt", "--target=eigenvectors", "--csi_noise=ls"), "--csi_noise=ls"),
         (("--method=pursuit", "--phase=entry"), r"no effect .*\(it is for klt, "),
         (("--method=pursuit", "--target=eigenvectors", "--noise=known"), "--noise has"),
     ],

@@ -21,6 +21,7 @@ BROKEN = {
     "list": ([1], "expected an object with 'target'"),
     "neither": ({"a": 1}, "'rows' or 'row'"),
     "empty rows": ({"rows": []}, "expected objects in 'rows'"),
+    "not measured": ({"model": "crnet"}, "a 'model' and 'nmse_db' or 'sent'"),
     "rows of numbers": ({"rows": [1]}, "expected objects in 'rows'"),
     "no entries": (_without(report_files.TABLE, "entries"), "'entries' is None"),
     "entries of text": ({**report_files.TABLE, "entries": ["a"]}, "objects in 'ent"),

@@ -33,10 +33,13 @@ class Codebook(NamedTuple):
     pack: Callable[[Any, NamedTuple], list[Report]]
     unpack: Callable[[Any, list[Report]], NamedTuple]
 
-    def send(self, configuration, vectors) -> tuple[np.ndarray, list[Report]]:
-        """Precoders that a base station reads out of reports, and the reports."""
-        reports = self.pack(configuration, self.encode(configuration, vectors))
-        return configuration.decode(self.unpack(configuration, reports)), reports
+    def reports(self, configuration, vectors) -> list[Report]:
+        """Reports of eigenvectors `[n, N3, P, rank]`."""
+        return self.pack(configuration, self.encode(configuration, vectors))
+
+    def precoders(self, configuration, reports: list[Report]) -> np.ndarray:
+        """What a base station reads out of them, `[n, N3, P, rank]`."""
+        return configuration.decode(self.unpack(configuration, reports))
 
 
 def _etype2(panel: Panel, num_subbands: int, rank: int, param_combination: int):
