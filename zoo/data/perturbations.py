@@ -21,7 +21,7 @@ from serving.codec.angle_delay_grid import AngleDelayGrid
 from tfds_builders.csi_examples import real_pairs
 from zoo.config import ExperimentConfig
 from zoo.data import estimation_noise
-from zoo.data.splits import Split
+from zoo.data.split import Split
 from zoo.metrics import accuracy
 
 KEY = 0xA88A7  # keeps these random numbers apart from those of noise

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from zoo.data.batches import in_batches
-from zoo.data.splits import Split
+from zoo.data.split import Split
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization.quantized_encoder import QuantizedEncoder
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.splits import Split
+from zoo.data.split import Split
 from zoo.models.autoencoder import CsiAutoencoder
 from zoo.quantization.precisions import QatOptions
 from zoo.quantization.quantized_encoder import QuantizedEncoder

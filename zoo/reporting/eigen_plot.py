@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from matplotlib.ticker import FixedLocator, NullLocator
-
 from zoo.metrics import plots
 from zoo.reporting.eigen_curves import CLASSIC, CODEBOOK, NETWORK, Curve
 from zoo.reporting.eigen_names import AT_MOST, Setting
-from zoo.reporting.rate_plot import HEIGHT, KEY, LEAST_WIDTH, LETTER, TICKS, WIDTH
+from zoo.reporting.rate_plot import HEIGHT, KEY, LEAST_WIDTH, LETTER, WIDTH, finish
 
 COLOURS = {
     CODEBOOK: ("#1a202c", "#718096", "#a0aec0"),
@@ -38,7 +36,8 @@ def save(panels: dict[Setting, list[Curve]], target) -> None:
     for axis, (setting, layer) in zip(axes[0], shown, strict=True):
         for curve in panels[setting]:
             _draw(axis, curve, layer, styles[curve.name])
-        _finish(axis, f"{setting.data}\nrank {setting.rank}, layer {layer + 1}")
+        title = f"{setting.data}\nrank {setting.rank}, layer {layer + 1}"
+        finish(axis, title, "report")
     axes[0, 0].set_ylabel(UNIT)
     handles = [plots.plt.Line2D([], [], **style) for style in styles.values()]
     columns = max(1, int(width / (KEY + LETTER * max(map(len, styles)))))
@@ -76,15 +75,3 @@ def _draw(axis, curve: Curve, layer: int, style: dict) -> None:
         low, high = zip(*(point.spread[layer] for point in curve.points), strict=True)
         axis.fill_between(bits, low, high, color=style["color"], alpha=0.2)
         axis.vlines(bits, low, high, color=style["color"], linewidth=1.3)
-
-
-def _finish(axis, title: str) -> None:
-    """Ticks at powers of two."""
-    axis.set_xscale("log", base=2)
-    axis.xaxis.set_major_locator(FixedLocator(TICKS))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter("{x:,.0f}")
-    axis.set_xlabel("feedback bits of a report")
-    axis.set_title(title, fontsize="medium")
-    axis.grid(color="#dddddd", linewidth=0.6)
-    axis.set_axisbelow(True)

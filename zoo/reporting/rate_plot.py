@@ -37,7 +37,7 @@ def save(panels: dict[str, list[Curve]], target) -> None:
     for axis, (title, own) in zip(axes[0], panels.items(), strict=True):
         for curve in own:
             _draw(axis, curve, styles[curve.name])
-        _finish(axis, title)
+        finish(axis, title, "CSI")
     axes[0, 0].set_ylabel(NMSE_UNIT)
     _limit(axes[0, 0], [curve for own in panels.values() for curve in own])
     handles = [plots.plt.Line2D([], [], **style) for style in styles.values()]
@@ -85,13 +85,13 @@ def _limit(axis, all_curves: list[Curve]) -> None:
     axis.set_ylim(min(values) - 2, max(0.0, max(values)) + 0.5)
 
 
-def _finish(axis, title: str) -> None:
-    """Ticks at powers of two."""
+def finish(axis, title: str, of: str) -> None:
+    """Ticks at powers of two, and what the bits are `of`."""
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_locator(FixedLocator(TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter("{x:,.0f}")
-    axis.set_xlabel("feedback bits per CSI")
+    axis.set_xlabel(f"feedback bits per {of}")
     axis.set_title(title, fontsize="medium")
     axis.grid(color="#dddddd", linewidth=0.6)
     axis.set_axisbelow(True)

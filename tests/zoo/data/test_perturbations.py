@@ -7,7 +7,7 @@ from serving.codec.angle_delay_grid import AngleDelayGrid
 from tests.zoo.codecs.paths import N_C, channels
 from zoo.config import ExperimentConfig
 from zoo.data.perturbations import DECAY, Perturbation
-from zoo.data.splits import Split
+from zoo.data.split import Split
 
 GRID = AngleDelayGrid("ula:16", N_C, 16, oversampling=4)
 H = channels(200, seed=1)
