@@ -44,7 +44,6 @@ def _identity(run, settings, builder, csi_shape, codeword_length: int) -> dict:
         "bits": settings.bits,
         "quantizer": label(settings.quantizer),
         "receiver": settings.receiver,
-        **({} if settings.loss == "csi" else {"loss": settings.loss}),
         "precision": "fp32",
         "train_precision": settings.precision,
         "keras": "tf_keras" if LEGACY else "keras 3",

@@ -262,6 +262,7 @@ def test_every_flag_is_for_a_run_for_a_codec_or_for_both():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ast.literal_eval(done.stdout) == {
         "codec",
+        "exchange",
         "out",
         "version",
         "frame_version",
