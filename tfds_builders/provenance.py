@@ -85,6 +85,9 @@ def _commit(root: Path) -> str:
 
     try:
         git("ls-files", "--error-unmatch", str(_HERE.relative_to(root)))
-        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        commit = git("rev-parse", "HEAD")
+        # Without the lock of the index, which a killed command would leave behind.
+        status = "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"
+        return commit + "-dirty" * bool(git(*status))
     except (OSError, subprocess.CalledProcessError):
         return UNKNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import shutil
 
@@ -42,6 +43,18 @@ def test_checkout_and_its_changes(tmp_path):
     with (folder / FILE).open("a") as file:
         file.write("# changed\n")
     assert source(folder).commit == f"{head}-dirty"
+
+
+def test_the_index_of_a_checkout_is_not_locked(tmp_path):
+    """A command that is killed meanwhile would leave the lock behind."""
+    folder = copy(tmp_path / "clone")
+    head = commit_all(folder)
+    index, file = folder / ".git" / "index", folder / FILE
+    for seconds in (1e9, 2e9):  # git would look at the file, and write what it found
+        os.utime(file, (seconds, seconds))
+        before = index.read_bytes()
+        assert source(folder).commit == head
+        assert index.read_bytes() == before
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
