@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import collaboration
+from tests.support.benchmark_modules import imported
 from zoo import config_flags
+
+collaboration = imported("collaboration")
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import eigen_networks
 from tests.conftest import assert_one_line_error, run_command
+from tests.support.benchmark_modules import imported
 from tfds_builders import locks
 from zoo import config_flags
+
+eigen_networks = imported("eigen_networks")
 
 
 @pytest.fixture

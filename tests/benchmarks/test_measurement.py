@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import measurement
+from tests.support.benchmark_modules import imported
+
+measurement = imported("measurement")
 
 
 @pytest.fixture
