@@ -1,4 +1,4 @@
-"""TFDS data sets in memory and the tf.data pipelines of training."""
+"""TFDS data sets in memory, and what a training reads."""
 
 from __future__ import annotations
 
