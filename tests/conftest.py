@@ -11,6 +11,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the tests are written for the CPU
+if "PYTEST_XDIST_WORKER" in os.environ:  # or the threads of two wait for each other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 
