@@ -99,6 +99,13 @@ def define_own(quantizer: str = "") -> None:
         flags.DEFINE_string(name, "", text)
 
 
+def define_partner() -> None:
+    """Flag of commands that take a run of one side alone."""
+    flags.DEFINE_string(
+        "partner", "", "of a run of one side alone: the run that handed over to it"
+    )
+
+
 def own(values: flags.FlagValues = flags.FLAGS) -> dict[str, str]:
     """What those flags of this command name.
 

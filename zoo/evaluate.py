@@ -60,7 +60,10 @@ def main(argv: list[str]) -> None:
     names = ("csi_noise", "test_snr_db", "feedback_snr_db")
     noise = [flags.FLAGS[name].value for name in names]
     uplink, split = flags.FLAGS.uplink, flags.FLAGS.test_split
-    run = _run(path, own)
+    # TensorFlow: seconds that no wrong name waits for.
+    from zoo.training import pairing
+
+    run = pairing.opened(path, flags.FLAGS.partner, **own)
     changes = [*noise, None if uplink == "paired" else uplink, split]
     changes += [run.label] if flags.FLAGS.partner and run.label else []
     name = "_".join(["evaluation", *(str(x) for x in changes if x is not None)])
@@ -70,18 +73,6 @@ def main(argv: list[str]) -> None:
     target = Path(flags.FLAGS.json or folder / f"{name}.json")
     with locks.alone_for(target):
         _evaluate(run, target, noise)
-
-
-def _run(path: Path, own: dict[str, str]):
-    """The run, or the pair with the partner."""
-    # TensorFlow: seconds that no wrong name waits for.
-    from zoo.run_directory import RunDirectory
-    from zoo.training.pairing import Pair
-
-    partner = flags.FLAGS.partner
-    return (
-        Pair(path, **own, first=Path(partner)) if partner else RunDirectory(path, **own)
-    )
 
 
 def _evaluate(run, target: Path, noise: list) -> None:
@@ -108,9 +99,7 @@ def _evaluate(run, target: Path, noise: list) -> None:
 if __name__ == "__main__":
     weights_by_name.define_flags()
     config_flags.define_own()
-    flags.DEFINE_string(
-        "partner", "", "of a run of one side alone: the run that handed over to it"
-    )
+    config_flags.define_partner()
     flags.DEFINE_string(
         "json", "", "results row; empty: <run>/evaluation*.json, or <weights>/ here"
     )

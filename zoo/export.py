@@ -93,12 +93,9 @@ def _network(values: flags.FlagValues) -> Path:
     from zoo.exporting import fit_quantizer
     from zoo.exporting.exporter import export
     from zoo.quantization import precision_table
-    from zoo.run_directory import RunDirectory
-    from zoo.training.pairing import Pair
+    from zoo.training import pairing
 
-    run = RunDirectory(path, **own)
-    if values.partner:
-        run = Pair(path, **own, first=Path(values.partner))
+    run = pairing.opened(path, values.partner, **own)
     with fit_quantizer.with_bits(run, fitted, values.bits, values.fitted_run) as sends:
         codec = export(sends, out, values.version, options, values.frame_version)
     if options.evaluate:
@@ -140,9 +137,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("bits", 0, "bits per codeword entry of --quantizer=uniform")
     flags.DEFINE_string("fitted_run", "", "directory to keep the fitted network in")
     flags.DEFINE_string("out", "", "directory to create")
-    flags.DEFINE_string(
-        "partner", "", "of a run of one side alone: the run that handed over to it"
-    )
+    config_flags.define_partner()
     flags.DEFINE_string("exchange", "", "file to hand over to the other side instead")
     flags.DEFINE_integer("version", 1, "SavedModel version of the decoder")
     flags.DEFINE_integer(

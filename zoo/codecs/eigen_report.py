@@ -138,12 +138,7 @@ def _load(
 ) -> Eigenmodes:
     """Eigenvectors of a split, with as many layers as are reported."""
     modes = eigenmodes.load(settings, split, report.num_subbands, report.phase, at_most)
-    layers = modes.values.shape[-1]
-    if layers < report.rank:
-        raise ValueError(
-            f"--rank={report.rank}: {settings.dataset} has {layers} layers, one for "
-            "each receive antenna"
-        )
+    eigenmodes.check_rank(report.rank, modes.values.shape[-1], settings.dataset)
     return modes
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tfds_builders import subbands, transforms
 from zoo.config import ExperimentConfig
 from zoo.data import split_reader
-from zoo.data.stored_splits import chosen
+from zoo.data.stored_splits import chosen, last_taps
 from zoo.metrics import accuracy
 
 NUM_SUBBANDS = 13  # 52 resource blocks of 10 MHz, four in each
@@ -111,12 +111,21 @@ def input_shape(config: ExperimentConfig, builder) -> tuple[int, int, int]:
         layers = features["eigenvalues"].shape[1]
     else:
         layers = features["csi"].shape[-3] // ports
-    if config.rank > layers:
-        raise ValueError(
-            f"--rank={config.rank}: {config.dataset} has {layers} layers, one for each "
-            "receive antenna"
-        )
+    check_rank(config.rank, layers, config.dataset)
     return ports, num_subbands_of(builder, config.num_subbands) * config.rank, 2
+
+
+def check_rank(rank: int, layers: int, dataset: str) -> None:
+    """Refuse more layers than a data set has.
+
+    Raises:
+        ValueError: it has fewer than `rank`.
+    """
+    if rank > layers:
+        raise ValueError(
+            f"--rank={rank}: {dataset} has {layers} layers, one for each receive "
+            "antenna"
+        )
 
 
 def load(
@@ -154,7 +163,7 @@ def load(
         read = split_reader.read(builder, stored, count, {"csi", "scale"})
         csi = split_reader.scaled(config, builder, read, stored)["csi"]
         h = accuracy.to_complex(csi - np.float32(0.5))
-        last = int((builder.info.metadata or {}).get("last_taps", 0))
+        last = last_taps(builder)
         vectors, values = of_csi(h, array_of(builder), num_subbands, last)
     return Eigenmodes(subbands.with_phase(vectors, phase), values.astype(np.float64))
 

@@ -226,34 +226,45 @@ def examples(
     Raises:
         ValueError: a file has fewer.
     """
-    wanted, parts = getattr(config, f"num_{split}"), []
+    found, numbers = read_all(config), counts(config, split)
+    order = mixture.order(numbers)[: at_most or None]
+    csi, codeword = (
+        np.concatenate([x[:n] for x, n in zip(parts, numbers, strict=True)])[order]
+        for parts in ([x.csi[split] for x in found], [x.codeword[split] for x in found])
+    )
+    return csi, codeword
+
+
+def counts(config: ExperimentConfig, split: str) -> list[int]:
+    """Examples of a split that are taken of each file.
+
+    Raises:
+        ValueError: a file has fewer than are asked for.
+    """
+    wanted, found = getattr(config, f"num_{split}"), []
     for file in read_all(config):
         have = len(file.csi[split])
         if wanted > have:
             raise ValueError(
                 f"--num_{split}={wanted}: {file.path} has {have} {split} examples"
             )
-        count = wanted or have
-        parts.append((file.csi[split][:count], file.codeword[split][:count]))
-    order = mixture.order([len(csi) for csi, _ in parts])[: at_most or None]
-    csi, codeword = (np.concatenate(x)[order] for x in zip(*parts, strict=True))
-    return csi, codeword
+        found.append(wanted or have)
+    return found
 
 
 def read_from(config: ExperimentConfig) -> dict:
     """What a training reads, as `zoo.data.splits.read_from`, and the files' headers."""
     found, parts = read_all(config), {}
     for split in SPLITS:
-        wanted = getattr(config, f"num_{split}")
         parts[split] = "; ".join(
             f"{x.header['settings']['dataset']} of pair {x.header['pairing_id']} "
-            f"{split}[:{wanted or len(x.csi[split])}] of file {x.sha256[:16]}"
-            for x in found
+            f"{split}[:{number}] of file {x.sha256[:16]}"
+            for x, number in zip(found, counts(config, split), strict=True)
         )
     headers = [x.header for x in found]
     return {
         **parts,
         "normalisation": headers[0]["normalisation"],
         "exchange": headers,
-        "num_train": sum(config.num_train or len(x.csi["train"]) for x in found),
+        "num_train": sum(counts(config, "train")),
     }

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from tfds_builders import build, subbands
-from tfds_builders.csi_examples import FREQUENCY_GRID
 from zoo import registry
 from zoo.config import ExperimentConfig
 from zoo.data import (
@@ -21,7 +20,15 @@ from zoo.data import (
 )
 from zoo.data.batches import steps_per_epoch
 from zoo.data.split import Split
-from zoo.data.stored_splits import chosen, name_of, open_builder, wanted
+from zoo.data.stored_splits import (
+    NUM_SUBCARRIERS,
+    chosen,
+    last_taps,
+    name_of,
+    num_subcarriers,
+    open_builder,
+    wanted,
+)
 from zoo.metrics import accuracy, results_row
 from zoo.metrics.eigen_row import Truth
 
@@ -114,10 +121,9 @@ def _check_exchange(config: ExperimentConfig) -> tuple:
             f"--model={config.model} takes {what}, which no --exchange file has: "
             "choose another network"
         )
-    csi, _ = exchange.examples(config, "train")
-    steps_per_epoch(len(csi), config.batch_size)
-    exchange.examples(config, "validation")
-    return csi.shape[1:]
+    steps_per_epoch(sum(exchange.counts(config, "train")), config.batch_size)
+    exchange.counts(config, "validation")
+    return exchange.read_all(config)[0].csi["train"].shape[1:]
 
 
 def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
@@ -135,8 +141,8 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     """
     if config.exchange and split != "test":
         csi, codeword = exchange.examples(config, split, at_most)
-        grid, loss = FREQUENCY_GRID, config.loss
-        return Split(csi, csi, None, grid, loss=loss, codeword=codeword)
+        grid = NUM_SUBCARRIERS
+        return Split(csi, csi, None, grid, loss=config.loss, codeword=codeword)
     if config.mix and split != "test":
         return _load_mixed(config, split, at_most)
     if config.target == "eigenvectors":
@@ -159,16 +165,11 @@ def load_split(config: ExperimentConfig, split: str, at_most: int = 0) -> Split:
     grid = num_subcarriers(builder)
     ratio = estimation_noise.ratio(config, split, csi.shape[-2], grid)
     noisy = estimation_noise.stored(csi, ratio, config.seed, split)
-    last = int((builder.info.metadata or {}).get("last_taps", 0))
+    last = last_taps(builder)
     subcarriers = results_row.subcarriers_of(builder)
     uplink = arrays.get("uplink")
     truth = subcarriers, arrays.get("energy")
     return Split(noisy, csi, csi_freq, grid, last, uplink, *truth)
-
-
-def num_subcarriers(builder) -> int:
-    """N_c of a data set; 1024 where it does not say."""
-    return int((builder.info.metadata or {}).get("num_subcarriers", 1024))
 
 
 def _load_mixed(config: ExperimentConfig, split: str, at_most: int) -> Split:

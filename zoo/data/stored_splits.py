@@ -6,6 +6,8 @@ from tfds_builders import build
 from zoo.config import ExperimentConfig
 from zoo.data import stream
 
+NUM_SUBCARRIERS = 1024  # where a data set does not say
+
 
 def open_builder(dataset: str, data_dir: str = "", manual_dir: str = ""):
     """Find a TFDS builder by 'name/config[:stream]' and make sure its data exist.
@@ -71,3 +73,13 @@ def chosen(config: ExperimentConfig, split: str, at_most: int = 0) -> tuple:
     stored = name_of(config, builder, split)
     number = wanted(config, split, builder.info.splits[stored].num_examples)
     return builder, stored, min(number, at_most or number)
+
+
+def num_subcarriers(builder) -> int:
+    """N_c of a data set."""
+    return int((builder.info.metadata or {}).get("num_subcarriers", NUM_SUBCARRIERS))
+
+
+def last_taps(builder) -> int:
+    """Of the N_a delays of a data set, those that are the last of all N_c."""
+    return int((builder.info.metadata or {}).get("last_taps", 0))

@@ -28,7 +28,7 @@ def table(content: dict) -> Table:
     for kind in kinds:
         mean, lost = KINDS[kind]
         columns += [mean, f"{mean}, spread", f"{lost} lost against the first pair"]
-    columns[-1:] = [columns[-1], "equal indices"]
+    columns.append("equal indices")
     cells = []
     for (order, encoder, decoder), rows in found.items():
         line = [ORDERS[order], encoder, decoder, number(len(rows))]

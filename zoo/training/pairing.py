@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from pathlib import Path
 
@@ -34,6 +35,22 @@ def pairing_id(run: RunDirectory) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
+def opened(path: Path, partner: str = "", **own: str) -> RunDirectory:
+    """A run, or the pair with the run that handed over to it.
+
+    Args:
+        path: run directory.
+        partner: that of the other side; '': none.
+        **own: code of the user, as of `RunDirectory`.
+
+    Raises:
+        ValueError: as of `Pair`.
+    """
+    if partner:
+        return Pair(path, **own, first=Path(partner))
+    return RunDirectory(path, **own)
+
+
 @dataclasses.dataclass(frozen=True)
 class Pair(RunDirectory):
     """A run of one side alone with the other side, the run that handed over to it.
@@ -57,11 +74,10 @@ class Pair(RunDirectory):
                 "sides, leave it out"
             )
         names = [header["pairing_id"] for header in self._headers()]
-        own = pairing_id(self._first())
-        if own not in names:
+        if self._id not in names:
             raise ValueError(
-                f"--partner={self.first} is pair {own}, {self.path} was trained for "
-                f"{', '.join(names) or 'none'}: give the run that handed over"
+                f"--partner={self.first} is pair {self._id}, {self.path} was trained "
+                f"for {', '.join(names) or 'none'}: give the run that handed over"
             )
 
     def config(self) -> ExperimentConfig:
@@ -95,8 +111,7 @@ class Pair(RunDirectory):
     @property
     def label(self) -> str:
         """The pair's name, where the second side was trained for several."""
-        own = self._header()["pairing_id"]
-        return own if len(_ids(self._headers())) > 1 else ""
+        return self._id if len(_ids(self._headers())) > 1 else ""
 
     def load(self, csi_shape=None) -> CsiAutoencoder:
         """The pair as one network; see `RunDirectory.load`."""
@@ -113,7 +128,7 @@ class Pair(RunDirectory):
         networks = map(_network, self._sides())
         return {
             "collaboration": kind,
-            "pairing_id": header["pairing_id"],
+            "pairing_id": self._id,
             "pairs_of_training": len(_ids(self._headers())),
             **dict(zip(("encoder", "decoder"), networks, strict=True)),
             "performance_target": header["performance"],
@@ -133,6 +148,11 @@ class Pair(RunDirectory):
             sent.append(np.asarray(model.quantizer.indices(codeword)))
         return float(np.mean(sent[0] == sent[1]))
 
+    @functools.cached_property
+    def _id(self) -> str:
+        """Name of the pair that has handed over; its weights are read for it."""
+        return pairing_id(self._first())
+
     def _first(self) -> RunDirectory:
         return RunDirectory(self.first)
 
@@ -146,8 +166,7 @@ class Pair(RunDirectory):
 
     def _header(self) -> dict:
         """That of the file that `first` has handed over."""
-        own = pairing_id(self._first())
-        return next(x for x in self._headers() if x["pairing_id"] == own)
+        return next(x for x in self._headers() if x["pairing_id"] == self._id)
 
     def _sides(self) -> tuple[RunDirectory, RunDirectory]:
         """Runs with the encoder and with the decoder."""
