@@ -47,7 +47,10 @@ def copy_project(tree: Path) -> Path:
 def build_wheel(tree: Path, out: Path) -> Path:
     """Build the wheel by way of the source distribution, as for a release."""
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out)]
-    done = subprocess.run([*command, str(tree)], capture_output=True, text=True)
+    own = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # the tree stays as it is
+    done = subprocess.run(
+        [*command, str(tree)], capture_output=True, text=True, env=own
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (wheel,) = out.glob("*.whl")
     return wheel
