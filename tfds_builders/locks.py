@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-MOST_TRIES = 1000  # a link to nothing fails as long as one tries
+MOST_TRIES = 1000  # a file in its place, or a link to nothing, fails every time
 LOCKS = Path("/proc/locks")
 FOR_WRITING_ONLY = errno.EBADF  # network file systems lock no folder
 NONE_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -118,9 +118,9 @@ def _locked(place: Path, opened, named: Path, wait: bool) -> int:
         try:
             descriptor = opened(place)
         except (FileNotFoundError, FileExistsError):
-            if next(tries) < MOST_TRIES and (place.is_dir() or not place.exists()):
-                continue  # another command removes it just now
-            raise
+            if next(tries) == MOST_TRIES:
+                raise
+            continue  # another command makes or removes it just now
         try:
             _lock(descriptor, named, wait)
         except BaseException as error:

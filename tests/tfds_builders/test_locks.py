@@ -98,13 +98,14 @@ def test_who_waits_is_told_and_survives_the_removal(kind, tmp_path, capfd):
     assert not place.exists() or os.listdir(place) == []
 
 
+@pytest.mark.parametrize("place", ["held", "missing/held"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_at_once_are_one_at_a_time(kind, tmp_path):
+def test_many_at_once_are_one_at_a_time(kind, place, tmp_path):
     inside, most = [], []
 
     def work():
         for _ in range(50):
-            with getattr(locks, kind)(tmp_path / "held", wait=True):
+            with getattr(locks, kind)(tmp_path / place, wait=True):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()
