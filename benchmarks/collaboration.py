@@ -28,6 +28,7 @@ from tfds_builders import cli
 from zoo import files
 from zoo.config import digest
 from zoo.experiments import jobs
+from zoo.training import pairing
 
 FLAGS = (
     "--dataset=cost2100_sim/indoor_quick --codeword_dim=64 --quantizer=uniform "
@@ -84,7 +85,13 @@ class Cell(NamedTuple):
         return jobs.Job(self.run.parent, self.run.name, tuple(commands), result)
 
     def row(self) -> dict:
-        """Who is on either side, and what the pair reaches."""
+        """Who is on either side, and what the pair reaches.
+
+        Raises:
+            ValueError: this side was trained on the file of an earlier pair.
+        """
+        if self.order != "joint":
+            pairing.Pair(self.run, first=self.first.run)
         found = files.read_json(self.run / "evaluation.json")
         first = files.read_json(self.first.run / "evaluation.json")
         own = {"network": found["model"]}  # no results row: not for the leaderboard

@@ -63,3 +63,17 @@ def test_a_run_of_other_flags_is_not_taken(set_flags):
     assert not cell.job().is_done
     set_flags(_FLAGS=collaboration.FLAGS, _NETWORKS=["csinet", "crnet"])
     assert not cell.job().is_done  # of the file of another pair
+
+
+def test_a_side_of_an_earlier_pair_is_refused(set_flags, monkeypatch):
+    def refuse(run, first):
+        raise ValueError(f"{run.name} is not of {first.name}")
+
+    cell = collaboration.Cell(0, "nw_first", "crnet")
+    monkeypatch.setattr(collaboration.pairing, "Pair", refuse)
+    for path in (cell.run, cell.first.run):
+        path.mkdir()
+        (path / "evaluation.json").write_text("{}", encoding="utf-8")
+    message = f"{cell.run.name} is not of {cell.first.run.name}"
+    with pytest.raises(ValueError, match=message):
+        cell.row()

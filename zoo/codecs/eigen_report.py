@@ -10,7 +10,7 @@ import numpy as np
 
 from tfds_builders import build, subbands
 from zoo import files
-from zoo.codecs import eigen_pursuit, methods
+from zoo.codecs import eigen_pursuit, methods, sending
 from zoo.codecs.codebooks.catalogue import CODEBOOKS
 from zoo.codecs.codebooks.panel import Panel
 from zoo.config import ExperimentConfig
@@ -25,7 +25,6 @@ METHODS = ("klt", *CODED, *CODEBOOKS)
 EXAMPLES = {name: methods.METHODS["klt_coded"].examples for name in KLTS} | {
     "pursuit": methods.METHODS["pursuit"].examples
 }  # training channels at most
-BATCH = 512  # reports made at once
 
 
 @dataclass(frozen=True)
@@ -163,17 +162,15 @@ def _by_codebook(
     encoded = time.process_time()
     w = codebook.precoders(configuration, reports)
     seconds = encoded - began, time.process_time() - encoded
-    sizes = [one.num_bits for one in reports]
     options = codebook.options | report.options
     return w, {
         "model_args": {"panel": [panel.n1, panel.n2], **options},
         "split_array": polarisations == 1,
         "codeword_dim": None,
-        "feedback_bits": float(np.mean(sizes)),
-        "feedback_bits_min_max": [min(sizes), max(sizes)],
+        **sending.bits_of([one.num_bits for one in reports]),
         "part1_bits": len(reports[0].part1),
         "part2_bits_max": max(len(one.part2) for one in reports),
-        **_times(*seconds, len(v)),
+        **sending.seconds_of(*seconds, len(v)),
     }
 
 
@@ -213,29 +210,8 @@ def _by_pursuit(
 
 def _through_bytes(report: EigenReport, codec, x: np.ndarray) -> tuple:
     """What a fitted codec makes of `x`, and what was sent."""
-    parts, sizes, encoding, decoding = [], [], 0.0, 0.0
-    for start in range(0, len(x), BATCH):
-        budget = report.bits if report.fixed else 0
-        began = time.process_time()
-        sent = codec.encode(x[start : start + BATCH], budget)
-        encoded = time.process_time()
-        parts.append(codec.decode(sent))
-        encoding += encoded - began
-        decoding += time.process_time() - encoded
-        sizes += [8 * len(one) for one in sent]
+    budget = report.bits if report.fixed else 0
+    x_hat, found = sending.through_bytes(codec, x, budget)
     rate = "fixed" if report.fixed else "mean"
-    return np.concatenate(parts), {
-        "model_args": {"report_bits": report.bits, "rate": rate},
-        "codeword_dim": None,
-        "feedback_bits": float(np.mean(sizes)),
-        "feedback_bits_min_max": [min(sizes), max(sizes)],
-        **_times(encoding, decoding, len(x)),
-    }
-
-
-def _times(encoding: float, decoding: float, number: int) -> dict:
-    """Processor seconds of a report, of all threads."""
-    return {
-        "seconds_per_csi": encoding / number,
-        "decode_seconds_per_csi": decoding / number,
-    }
+    options = {"report_bits": report.bits, "rate": rate}
+    return x_hat, {"model_args": options, "codeword_dim": None, **found}

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from serving.codec.angle_delay_grid import AngleDelayGrid
 from tfds_builders.csi_examples import real_pairs
-from tfds_builders.progress import Progress
 from zoo.codecs import (
     klt_mixture,
     learned_context,
     pursuit_choice,
+    sending,
     transform_codec,
     transforms,
 )
 from zoo.codecs.coded import Coded, grid_of, load
+from zoo.codecs.sending import Codec
 from zoo.config import ExperimentConfig
 from zoo.data import splits
 from zoo.metrics import accuracy
 
-BATCH = 512  # CSI sent at once
 OVERSAMPLING = (2, 4, 8, 16)
 LEAST_ATOM_BITS = 14  # of an atom in the mean: so many atoms a report can have
 SPREAD = 1.5  # atoms of the longest report over those of the mean one
-
-
-class Codec(Protocol):
-    """Encoder and decoder at one operating point."""
-
-    def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
-        """Reports of CSI, complex `[n, N_t, N_a]`, cut to `budget` bits (0: not)."""
-
-    def decode(self, reports: list[bytes]) -> np.ndarray:
-        """CSI complex128 `[n, N_t, N_a]`."""
 
 
 class Method(NamedTuple):
@@ -185,22 +175,5 @@ def through_bytes(
         Zero-centred estimate `[n, N_t, N_a, 2]` float32; what it took.
     """
     h, budget = accuracy.to_complex(test.h_seen), coded.bits if coded.fixed else 0
-    began, told = time.monotonic(), coded.sending(test).items()
-    parts, sizes, encoding = [], [], 0.0
-    with Progress("CSI sent", len(h)) as progress:
-        for start in range(0, len(h), BATCH):
-            batch = h[start : start + BATCH]
-            before = time.monotonic()
-            own = {k: x[start : start + BATCH] if np.ndim(x) else x for k, x in told}
-            reports = codec.encode(batch, budget, **own)
-            encoding += time.monotonic() - before
-            parts.append(codec.decode(reports))
-            sizes += [8 * len(report) for report in reports]
-            progress.add(len(batch), fresh=True)
-    seconds = time.monotonic() - began
-    return real_pairs(np.concatenate(parts)), {
-        "feedback_bits": float(np.mean(sizes)),
-        "feedback_bits_min_max": [min(sizes), max(sizes)],
-        "seconds_per_csi": encoding / len(h),
-        "decode_seconds_per_csi": (seconds - encoding) / len(h),
-    }
+    h_hat, found = sending.through_bytes(codec, h, budget, **coded.sending(test))
+    return real_pairs(h_hat), found
