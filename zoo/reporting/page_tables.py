@@ -3,7 +3,7 @@
 A table stands between `<!-- results: FILE -->` and `<!-- end of results -->`; for a
 folder of results of zoo.reproduce it is that of their claims, for one of weights that
 of their cards. FILE is named from the page's folder or from one above it, such as the
-project's.
+project's; several files of eigenvectors, separated by commas, are one table.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def updated(text: str, folder: Path) -> str:
         _, end, after = behind.partition(END)
         if not end:
             raise ValueError(f"<!-- results: {name} -->: no {END} behind it")
-        table = block(find(name, folder))
+        table = block(*(find(one, folder) for one in name.split(",")))
         parts.append(f"<!-- results: {name} -->\n{table}{END}{after}")
     return "".join(parts)
 
@@ -100,12 +100,19 @@ def find(name: str, folder: Path) -> Path:
     raise FileNotFoundError(f"{name}: no such file in {folder} or above it")
 
 
-def block(path: Path) -> str:
+def block(path: Path, *more: Path) -> str:
     """What a page shows of a results file or a folder of them, in Markdown.
 
+    Args:
+        path: file or folder.
+        *more: files whose rows stand in the same tables: of eigenvectors.
+
     Raises:
-        FileNotFoundError, ValueError: no such file, or it is no result.
+        FileNotFoundError, ValueError: no such file, or it is no result, or not one of
+            those that share tables.
     """
+    if more:
+        return _of_eigenvectors(path, *more)
     if path.is_dir() and weights_by_name.shipped(path):
         return markdown(weights_table(path))
     if path.is_dir():
@@ -116,10 +123,20 @@ def block(path: Path) -> str:
         with complete(path):
             return f"```\n{quickstart_table.table(content['summary'])}\n```\n"
     if eigen_curves.is_eigen(content):
-        with complete(path):
-            shown = eigen_tables.tables(results_files.rows_of(content))
-        return "\n".join(markdown(table._replace(caption="")) for table in shown)
+        return _of_eigenvectors(path)
     return markdown(table_of(path, content)._replace(caption=""))
+
+
+def _of_eigenvectors(*paths: Path) -> str:
+    rows = []
+    for path in paths:
+        content = results_files.read(path)
+        if not eigen_curves.is_eigen(content):
+            raise ValueError(f"{path}: only files of eigenvectors share their tables")
+        with complete(path):
+            rows += results_files.rows_of(content)
+            shown = eigen_tables.tables(rows)
+    return "\n".join(markdown(table._replace(caption="")) for table in shown)
 
 
 def weights_table(path: Path) -> Table:
