@@ -77,10 +77,11 @@ def device(name: str) -> str:
     return re.sub(r"\b1 cores\b", "1 core", name)
 
 
-def spread(values: list[float]) -> Cell:
-    """Smallest and largest of some values."""
+def spread(values: list[float], digits: int | None = None) -> Cell:
+    """Smallest and largest of some values, as `number` or with so many decimals."""
     ends = {"from": min(values), "to": max(values)}
-    return Cell(" to ".join(number(value) for value in ends.values()), **ends)
+    shown = (number(x) if digits is None else fixed(x, digits) for x in ends.values())
+    return Cell(" to ".join(shown), **ends)
 
 
 def place(x) -> str:

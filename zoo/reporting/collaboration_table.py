@@ -44,7 +44,7 @@ def _measured(kind: str, rows: list[dict]) -> list[str]:
     values = [row[kind] for row in rows]
     lost = [SIGN[kind] * (row[kind] - row["first"][kind]) for row in rows]
     digits = 2 if kind == "nmse_db" else 4
-    between = spread(values) if len(set(values)) > 1 else ""
+    between = spread(values, digits) if len(set(values)) > 1 else ""
     return [
         fixed(float(np.mean(values)), digits), between,
         fixed(float(np.mean(lost)), digits, "+"),

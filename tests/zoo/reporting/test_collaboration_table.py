@@ -34,6 +34,7 @@ def test_losses_are_against_the_first_pair_of_each_seed():
     assert apart["dB lost against the first pair"] == "+0.75"
     assert apart["SGCS lost against the first pair"] == "+0.0300"
     assert apart["equal indices"] == "85.0%"
+    assert apart["SGCS, spread"] == "0.7900 to 0.8500"
     for line in rows:
         line["nmse_db"] = None  # trained for the direction of eigenvectors
     found = table_of(Path("collaboration.json"), {"rows": rows})
