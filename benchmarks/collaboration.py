@@ -25,7 +25,7 @@ from typing import NamedTuple
 from absl import flags
 
 from tfds_builders import cli
-from zoo import files
+from zoo import config_flags, files
 from zoo.config import digest
 from zoo.experiments import jobs
 from zoo.training import pairing
@@ -57,7 +57,9 @@ class Cell(NamedTuple):
         """Its run directory, another one for other flags."""
         name = f"{self.network}_{self.order}_s{self.seed}"
         first = "" if self.order == "joint" else _NETWORKS.value[0]
-        told = digest({"flags": _FLAGS.value, "first": first})
+        args = shlex.split(_FLAGS.value)  # what a flagfile sets, not its name
+        settings = config_flags.from_flags(config_flags.parse(args, "--flags"))
+        told = digest(settings.changed() | {"first": first})
         return Path(_DIRECTORY.value).absolute() / f"{name}-{told}"
 
     @property
@@ -90,8 +92,11 @@ class Cell(NamedTuple):
         Raises:
             ValueError: this side was trained on the file of an earlier pair.
         """
-        if self.order != "joint":
-            pairing.Pair(self.run, first=self.first.run)
+        try:
+            if self.order != "joint":
+                pairing.Pair(self.run, first=self.first.run)
+        except ValueError as error:
+            raise ValueError(f"{error}; or remove {self.run}, to train anew") from error
         found = files.read_json(self.run / "evaluation.json")
         first = files.read_json(self.first.run / "evaluation.json")
         own = {"network": found["model"]}  # no results row: not for the leaderboard

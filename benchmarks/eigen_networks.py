@@ -2,7 +2,7 @@
 
 python -m benchmarks.eigen_networks --json=zoo/results/eigen_networks_r18_2ghz.json
 
-Trainings of the quick set, at most ten minutes of two cores each, with entries of 2
+Trainings of the quick set, two to four minutes of one core each, with entries of 2
 bits: as many as fit into the mean report of each parameter combination, as measured in
 --codebooks (`benchmarks.eigenvectors`). The first seed of all comes before the second
 of any. Runs that are complete are not repeated, a killed one goes on where it was, and

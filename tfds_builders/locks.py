@@ -28,19 +28,18 @@ def alone(folder: str | Path, wait: bool = False) -> Iterator[None]:
 
     Args:
         folder: of files that one command writes; made where it is missing, and removed
-            again where it stays empty.
+            again where it stays empty (its parents, too, unless others come and go).
         wait: until the other has ended, instead of the error.
 
     Raises:
         OSError: another command holds it; the message says which.
     """
     folder = Path(folder)
-    missing = _missing(folder)
-    descriptor = _locked(folder, _open_folder, folder, wait)
+    descriptor, made = _locked(folder, _open_folder, folder, wait)
     try:
         yield
     finally:
-        _remove_empty(missing)  # while nobody else can lock them
+        _remove_empty(made)  # while nobody else can lock them
         os.close(descriptor)
 
 
@@ -59,13 +58,12 @@ def alone_for(path: str | Path, wait: bool = False) -> Iterator[None]:
         yield
         return
     lock = _beside(Path(path))
-    missing = _missing(lock.parent)
-    descriptor = _locked(lock, _open_file, Path(path), wait)
+    descriptor, made = _locked(lock, _open_file, Path(path), wait)
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
-        _remove_empty(missing)
+        _remove_empty(made)
         os.close(descriptor)
 
 
@@ -85,11 +83,6 @@ def check(path: str | Path) -> None:
                 raise _in_use(Path(path), holder)
 
 
-def _missing(folder: Path) -> list[Path]:
-    """A folder and its parents, as far as they are not there yet."""
-    return [path for path in (folder, *folder.parents) if not path.exists()]
-
-
 def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):  # it is not empty
@@ -101,22 +94,39 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".lock-{path.name}")
 
 
-def _open_folder(folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
+def _open_folder(folder: Path, made: set[Path]) -> int:
+    _make(folder, made)
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
-def _open_file(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _open_file(path: Path, made: set[Path]) -> int:
+    _make(path.parent, made)
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
 
-def _locked(place: Path, opened, named: Path, wait: bool) -> int:
-    """Descriptor of a place that is locked, and still there under its name."""
-    tries = itertools.count()
+def _make(folder: Path, made: set[Path]) -> None:
+    """Make a folder and its parents; those that nobody else makes are `made`."""
+    if folder.is_dir():
+        return
+    if folder != folder.parent:
+        _make(folder.parent, made)
+    try:
+        folder.mkdir()
+        made.add(folder)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+
+
+def _locked(place: Path, opened, named: Path, wait: bool) -> tuple[int, list[Path]]:
+    """Descriptor of a place that is locked, and still there under its name.
+
+    With it the folders that were made for it, the deepest first.
+    """
+    tries, made = itertools.count(), set()
     while True:
         try:
-            descriptor = opened(place)
+            descriptor = opened(place, made)
         except (FileNotFoundError, FileExistsError):
             if next(tries) == MOST_TRIES:
                 raise
@@ -132,7 +142,7 @@ def _locked(place: Path, opened, named: Path, wait: bool) -> int:
             continue
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), place.stat()):
-                return descriptor
+                return descriptor, sorted(made, reverse=True)
         os.close(descriptor)
 
 

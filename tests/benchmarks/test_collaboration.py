@@ -59,6 +59,8 @@ def test_a_run_of_other_flags_is_not_taken(set_flags):
     (cell.run / "evaluation.json").parent.mkdir()
     (cell.run / "evaluation.json").touch()
     assert cell.job().is_done
+    set_flags(_FLAGS=f"{collaboration.FLAGS} --epochs=20")
+    assert cell.job().is_done  # as before, in other words
     set_flags(_FLAGS=f"{collaboration.FLAGS} --epochs=3")
     assert not cell.job().is_done
     set_flags(_FLAGS=collaboration.FLAGS, _NETWORKS=["csinet", "crnet"])
@@ -74,6 +76,6 @@ def test_a_side_of_an_earlier_pair_is_refused(set_flags, monkeypatch):
     for path in (cell.run, cell.first.run):
         path.mkdir()
         (path / "evaluation.json").write_text("{}", encoding="utf-8")
-    message = f"{cell.run.name} is not of {cell.first.run.name}"
+    message = f"{cell.run.name} is not of {cell.first.run.name}; or remove "
     with pytest.raises(ValueError, match=message):
         cell.row()

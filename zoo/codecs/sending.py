@@ -13,13 +13,16 @@ BATCH = 512  # reports made at once
 
 
 class Codec(Protocol):
-    """Encoder and decoder at one operating point."""
+    """Encoder and decoder at one operating point, of CSI or eigenvectors `h`."""
 
-    def encode(self, h: np.ndarray, budget: int = 0) -> list[bytes]:
-        """Reports of `h` `[n, ...]`, cut to `budget` bits (0: not)."""
+    def encode(self, h: np.ndarray, budget: int = 0, **told) -> list[bytes]:
+        """Reports of `h`, complex `[n, ...]`, cut to `budget` bits (0: not).
+
+        What `told` may be, such as the variance of the noise, differs by codec.
+        """
 
     def decode(self, reports: list[bytes]) -> np.ndarray:
-        """Estimate of `h`."""
+        """Estimate of `h`, complex128 and of its shape."""
 
 
 def through_bytes(
@@ -37,7 +40,7 @@ def through_bytes(
         The estimate; bits of the reports, and processor seconds of one, of all threads.
     """
     parts, sizes, encoding, decoding = [], [], 0.0, 0.0
-    with Progress("CSI sent", len(h)) as progress:
+    with Progress("reports sent", len(h)) as progress:
         for start in range(0, len(h), BATCH):
             part = slice(start, start + BATCH)
             own = {key: x[part] if np.ndim(x) else x for key, x in told.items()}
@@ -62,7 +65,7 @@ def bits_of(sizes: list[int]) -> dict:
 
 
 def seconds_of(encoding: float, decoding: float, number: int) -> dict:
-    """Processor seconds of one report, for a results row."""
+    """Processor seconds of one report, of all threads, for a results row."""
     return {
         "seconds_per_csi": encoding / number,
         "decode_seconds_per_csi": decoding / number,

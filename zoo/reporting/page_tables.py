@@ -3,7 +3,7 @@
 A table stands between `<!-- results: FILE -->` and `<!-- end of results -->`; for a
 folder of results of zoo.reproduce it is that of their claims, for one of weights that
 of their cards. FILE is named from the page's folder or from one above it, such as the
-project's; several files of eigenvectors, separated by commas, are one table.
+project's; several files of eigenvectors, separated by commas, share their tables.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zoo.reporting.results_files import complete
 from zoo.reporting.tables import table_of
 from zoo.reporting.training_tables import pretrained
 
-BEGIN = re.compile(r"<!-- results: (\S+) -->\n")
+BEGIN = re.compile(r"<!-- results: (.+?) -->\n")
 END = "<!-- end of results -->"
 
 
@@ -82,7 +82,10 @@ def updated(text: str, folder: Path) -> str:
         _, end, after = behind.partition(END)
         if not end:
             raise ValueError(f"<!-- results: {name} -->: no {END} behind it")
-        table = block(*(find(one, folder) for one in name.split(",")))
+        names = [one.strip() for one in name.split(",")]
+        if not all(names):
+            raise ValueError(f"<!-- results: {name} -->: expected a file at each comma")
+        table = block(*(find(one, folder) for one in names))
         parts.append(f"<!-- results: {name} -->\n{table}{END}{after}")
     return "".join(parts)
 

@@ -355,9 +355,11 @@ def test_files_share_the_table_of_a_page(content, tmp_path):
     (tmp_path / "eigen.json").write_text(json.dumps(content))
     rows = {"rows": [network(64, s, 0.65) | {"model": "transnet"} for s in range(3)]}
     (tmp_path / "networks.json").write_text(json.dumps(rows))
-    page = "<!-- results: eigen.json,{} -->\n<!-- end of results -->"
+    page = "<!-- results: eigen.json, {} -->\n<!-- end of results -->"
     shown = page_tables.updated(page.format("networks.json"), tmp_path)
     assert "| eType II | 1 | 0.600 | 0.800 |" in shown and "transnet" in shown
+    with pytest.raises(ValueError, match="expected a file at each comma"):
+        page_tables.updated(page.format(""), tmp_path)
     report_files.write(tmp_path)
     with pytest.raises(ValueError, match="zoo_16.json: only files of eigenvectors"):
         page_tables.updated(page.format("zoo_16.json"), tmp_path)
