@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import zipfile
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from tests.conftest import ROOT
 from tests.support.wheels import (
@@ -32,6 +34,25 @@ def test_versions_agree():
     assert stated[1] == newest[1] == citation["version"] == provenance.version()
     for word in citation["keywords"]:
         assert f'"{word}"' in project
+
+
+def test_pinned_versions_are_for_every_python_3_11():
+    """Debian has 3.11.2; what is made of a newer 3.11 may need that one."""
+    installed = {
+        (re.sub(r"[-_.]+", "-", found.name).lower(), found.version): found
+        for found in importlib.metadata.distributions()
+    }
+    pins = (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8").split()
+    checked = 0
+    for name, version in (pin.split("==") for pin in pins):
+        found = installed.get((re.sub(r"[-_.]+", "-", name).lower(), version))
+        if found is None:  # of an extra that is not installed, or another environment
+            continue
+        needed = SpecifierSet(found.metadata["Requires-Python"] or "")
+        assert "3.11.0" in needed, f"{name}=={version} needs Python {needed}"
+        checked += 1
+    if not checked:
+        pytest.skip("nothing is installed as it is pinned")
 
 
 @pytest.fixture(scope="module")
