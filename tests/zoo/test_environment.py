@@ -142,7 +142,7 @@ def test_a_matplotlibrc_changes_no_figure(tmp_path):
 
 
 OTHERS = {  # `open` of these reads no text, `write_text` and `read_text` name it
-    "os", "tarfile", "zipfile", "image", "Image", "archive", "files", "serving_protos",
+    "os", "zipfile", "image", "Image", "archive", "files", "serving_protos",
 }  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,16 +56,17 @@ def reason(text: str) -> str:
 def packed(folder: Path, names: Iterable[str]) -> bytes:
     """An archive of files and folders named from a folder."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
+    with zipfile.ZipFile(buffer, "w", strict_timestamps=False) as archive:
         for name in names:
-            archive.add(folder / name, arcname=name)
+            for path in (folder / name, *sorted((folder / name).rglob("*"))):
+                archive.write(path, path.relative_to(folder))
     return buffer.getvalue()
 
 
 def extract(content: bytes, folder: Path) -> None:
-    """Put the files of an archive below a folder; names that leave it are refused."""
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        archive.extractall(folder, filter="data")
+    """Put the files of an archive below a folder, whatever their names say."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(folder)
 
 
 def unpack(content: bytes, job: Job) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,29 @@ def test_a_job_stays_in_its_folder(nodes_folder, monkeypatch, directory):
     assert [path.name for path in nodes_folder.iterdir()] == ["there"]
     apart.extract(written, nodes_folder)
     assert (nodes_folder / "a.json").is_file()
+
+
+def test_files_come_out_as_they_were_packed_and_below_the_folder(tmp_path):
+    for name in ("run/empty", "run/ckpt", "left"):
+        (tmp_path / "from" / name).mkdir(parents=True)
+    for name in ("run/ckpt/a.bin", "run/b.json", "c.json", "left/d"):
+        (tmp_path / "from" / name).write_bytes(name.encode())
+    os.utime(tmp_path / "from/c.json", (0, 0))  # before there were archives
+    apart.extract(apart.packed(tmp_path / "from", ["run", "c.json"]), tmp_path / "to")
+    found = sorted((tmp_path / "to").rglob("*"))
+    names = [str(path.relative_to(tmp_path / "to")) for path in found]
+    assert names == ["c.json", "run", "run/b.json", "run/ckpt", "run/ckpt/a.bin"] + [
+        "run/empty"
+    ]
+    for path in filter(Path.is_file, found):
+        assert path.read_bytes() == str(path.relative_to(tmp_path / "to")).encode()
+    hostile = io.BytesIO()
+    with zipfile.ZipFile(hostile, "w") as archive:
+        archive.writestr("../outside", "")
+        archive.writestr("/absolute", "")
+    apart.extract(hostile.getvalue(), tmp_path / "to")
+    assert (tmp_path / "to/outside").is_file() and (tmp_path / "to/absolute").is_file()
+    assert not (tmp_path / "outside").exists()
 
 
 def test_a_full_disk_is_a_failed_job(nodes_folder, monkeypatch):
