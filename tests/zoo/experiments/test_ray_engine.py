@@ -21,8 +21,8 @@ TINY = (
     "--cpu_step=native --deterministic"
 )
 UNEQUAL = (  # what depends on machine, folder and time
-    "train_seconds", "seconds_per_csi", "date", "command", "device", "train_device",
-    "flags_sha256",
+    "train_seconds", "train_cpu_seconds", "seconds_per_csi", "date", "command",
+    "device", "train_device", "flags_sha256",
 )  # fmt: skip
 
 
