@@ -7,7 +7,7 @@ from pathlib import Path
 from zoo.reporting.blocks import Details, Table
 from zoo.reporting.cells import device, number
 from zoo.reporting.prose import code, plain
-from zoo.reporting.rate_curves import data_set
+from zoo.reporting.rate_curves import data_set, trained_on
 
 
 def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Details:
@@ -21,10 +21,10 @@ def provenance(path: Path, content: dict, runs: list, paper: str = "") -> Detail
         if not any(commits):
             commits[1] = content.get("commit", "")
         where = run.get("train_device") or run.get("device") or content.get("device")
-        trained = data_set(run)
+        made = run.get("run") or run.get("name") or "computed"
         rows.append(
-            [name, "ours", run.get("run") or run.get("name") or "computed", trained]
-            + [run.get("tested_on") or trained.removesuffix(":stream")]
+            [name, "ours", made, trained_on(run)]
+            + [run.get("tested_on") or data_set(run).removesuffix(":stream")]
             + [number(run.get(k)) for k in ("seed", "epochs", "best_epoch", "init")]
             + [number(run.get("train_seconds")), *(short(c) for c in commits)]
             + [device(where or "")]

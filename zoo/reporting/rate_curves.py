@@ -52,6 +52,14 @@ def data_set(row: dict) -> str:
     return "/".join(filter(None, parts))
 
 
+def trained_on(row: dict) -> str:
+    """Data set that a results row was trained on, or all that were mixed for it."""
+    mixed = (row.get("train_data") or "").partition(";")[0].split(" + ")
+    if len(mixed) == 1:
+        return data_set(row)
+    return ", ".join(part.partition(" ")[0].rpartition("/")[0] for part in mixed)
+
+
 def channels(data: str) -> str:
     """A data set's name without what says how many of its channels there are."""
     return SIZES.sub("", data)

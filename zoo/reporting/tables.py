@@ -38,7 +38,7 @@ from zoo.reporting.deployment_tables import (
 )
 from zoo.reporting.eigen_curves import is_eigen
 from zoo.reporting.key_labels import INTERNAL, label
-from zoo.reporting.rate_curves import data_set, is_rate
+from zoo.reporting.rate_curves import data_set, is_rate, trained_on
 from zoo.reporting.results_files import complete, rows_of
 from zoo.reporting.training_tables import (
     ablation,
@@ -86,7 +86,7 @@ def reproduced(result: dict) -> Table:
         row = [*map(place, own), series_of(e)]
         row += [labels.unit_of(result, e) if several else "", *_values(result, e)]
         row += [number(len(e["runs"]) or None), number(line), *_bits(result, e)]
-        row += [_each(data_set(run) for run in e["runs"])]
+        row += [_each(trained_on(run) for run in e["runs"])]
         note = "; ".join(remarks(e, result["budget"]))
         rows.append([*row, tested_on(e) if crossed else "", note])
     filled = {i for row in rows for i, cell in enumerate(row) if cell}

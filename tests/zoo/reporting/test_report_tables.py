@@ -84,6 +84,17 @@ def test_data_sets_of_the_test_have_one_column_which_is_filled():
     assert table.columns.count("tested on") == 1 and table.rows[0][0] == "a"
 
 
+def test_all_data_sets_of_a_mix_are_named():
+    data = "tr38901/a_quick/1.1.0 train[:9] of 20 + cost2100/b/1.0.0 train[:9] of 30"
+    mix = report_files.entry("mix", "a", [-1.0], train_data=f"{data}; before: x/y/1 t")
+    table = reproduced(report_files.result("x", [mix]))
+    place = table.columns.index("trained on")
+    assert table.rows[0][place] == "tr38901/a_quick, cost2100/b"
+    details = origins.provenance(report_files.HERE / "x", {}, [("1", mix["runs"][0])])
+    shown = details.blocks[1].rows[0]
+    assert shown[3:5] == ["tr38901/a_quick, cost2100/b", "tr38901/lora_rma_nlos_quick"]
+
+
 def test_provenance_is_that_of_the_rows_where_a_file_has_none():
     rows = {"rows": [report_files.row("crnet", -1.0, 1)]}
     own = {**rows, **report_files.ENVIRONMENT}
